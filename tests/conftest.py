@@ -1,0 +1,52 @@
+"""What tests share: the embedded network and photographs, devices, the optional photographs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from xaibench.datasets.load import load_dataset, read_images
+from xaibench.models.classifier import TorchClassifier
+from xaibench.models.load import load_model
+from xaibench.types import Batch, Context
+
+sys.path.insert(0, str(Path(__file__).parent))
+DEVICES = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+
+
+@pytest.fixture(scope="session", params=DEVICES)
+def device(request: pytest.FixtureRequest) -> torch.device:
+    return torch.device(request.param)
+
+
+@pytest.fixture(scope="session")
+def classifier(device: torch.device) -> TorchClassifier:
+    return load_model("efficientnet_lite0").to(device)
+
+
+@pytest.fixture(scope="session")
+def photographs() -> Batch:
+    """The 20 embedded photographs with the published preprocessing, on the CPU."""
+    dataset = load_dataset("samples")
+    network = load_model("efficientnet_lite0")
+    places, images, failed = read_images(dataset, range(20), network, "squash", 2)
+    assert not failed
+    labels = torch.tensor(dataset.labels)
+    return Batch(dataset.ids, images, labels, labels[:, None], ("ground_truth",), tuple(places))
+
+
+@pytest.fixture(scope="session")
+def context(classifier: TorchClassifier, device: torch.device) -> Context:
+    return Context(classifier, device, seed=0, batch_size=16)
+
+
+@pytest.fixture(scope="session")
+def sample_folder() -> Path:
+    """A hundred ImageNet photographs that are not part of the project."""
+    folder = Path(__file__).parents[2] / "shared" / "images" / "imagenet-sample"
+    if not folder.is_dir():
+        pytest.skip("the hundred photographs are not here")
+    return folder

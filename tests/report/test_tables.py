@@ -1,0 +1,185 @@
+"""Tables 1-4: scales, the paper's numbers, rows, columns, places and notes."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from xaibench.errors import UsageError, XaibenchError
+from xaibench.published import imagenet_wnids, paper_tables
+from xaibench.report.columns import COLUMNS, FAMILIES, METHOD_NAMES, OTHER, fill_command
+from xaibench.report.layout import places
+from xaibench.report.tables import build_table, build_tables
+from xaibench.report.types import Table
+
+# Written out again from the paper's headings: printed -> natural units.
+TO_NATURAL = {
+    "average_increase": ("average_increase", lambda v: v / 100),
+    "average_drop_bar": ("average_drop", lambda v: (100 - v) / 100),
+    "average_gain": ("average_gain", lambda v: v / 100),
+    "insertion": ("insertion", lambda v: v / 100),
+    "deletion_bar": ("deletion", lambda v: (100 - v) / 100),
+    "monotonicity": ("monotonicity", float),
+    "max_sensitivity": ("max_sensitivity", float),
+    "avg_sensitivity": ("avg_sensitivity", float),
+    "sparseness": ("sparseness", lambda v: v / 100),
+    "complexity": ("complexity", float),
+    "effective_complexity": ("effective_complexity", float),
+}
+VARIATIONS = {"none": ["none"], "resize": ["32", "64", "128", "448"]}
+
+
+def cells(table: Table) -> dict[tuple[str, str, str, str], object]:
+    return {
+        (row.method, column.target, column.transform, column.column.paper): cell
+        for row, line in zip(table.rows, table.cells, strict=True)
+        for column, cell in zip(table.columns, line, strict=True)
+    }
+
+
+def paper_as_scores(make_frame, number: int) -> pd.DataFrame:
+    rows = []
+    for cell in paper_tables().query("table == @number").itertuples():
+        metric, natural = TO_NATURAL[cell.metric]
+        for variation in VARIATIONS.get(cell.transform, ["1", "2", "3", "4"]):
+            rows += [
+                {
+                    "image": image,
+                    "method": cell.method,
+                    "target": cell.target,
+                    "transform": cell.transform,
+                    "variation": variation,
+                    "metric": metric,
+                    "value": natural(cell.value) + shift * 1e-3,
+                }
+                for image, shift in (("a", -1), ("b", 1))
+            ]
+    return make_frame(rows)
+
+
+@pytest.mark.parametrize(("number", "count"), [(1, 60), (2, 150), (3, 50), (4, 200)])
+def test_every_cell_of_the_paper_is_reproduced(make_frame, number: int, count: int) -> None:
+    table = build_table(paper_as_scores(make_frame, number), number, resamples=50)
+    found = cells(table)
+    assert len(found) == count
+    for row in paper_tables().query("table == @number").itertuples():
+        cell = found[row.method, row.target, row.transform, row.metric]
+        assert cell.paper == row.value
+        assert cell.mean == pytest.approx(row.value, abs=1e-9)
+        assert cell.difference == pytest.approx(0, abs=1e-9)
+        assert cell.low <= cell.mean <= cell.high
+        assert (cell.n, bool(cell.paper_note)) == (2, bool(row.note))
+
+
+def test_paper_has_460_cells_and_our_keys_cover_them() -> None:
+    paper = paper_tables()
+    assert len(paper) == 460
+    assert set(paper["metric"]) == {c.paper for c in COLUMNS.values()} - {"completeness"}
+    assert set(paper["method"]) == set(METHOD_NAMES)
+    assert [m for family in FAMILIES for m in family.methods] == list(METHOD_NAMES)
+    assert len(COLUMNS) == 12
+    paper.loc[:, "value"] = 0.0  # a caller's copy
+    assert paper_tables()["value"].sum() > 0
+
+
+def test_imagenet_wnids() -> None:
+    wnids = imagenet_wnids()
+    assert (len(wnids), wnids[0], wnids[999]) == (1000, "n01440764", "n15075141")
+
+
+def test_rows_in_the_papers_order_then_others(make_frame) -> None:
+    methods = ["opticam", "iba", "rise(n_masks=2000)", "fakecam"]
+    table = build_table(make_frame({"method": m} for m in methods), 1)
+    assert [row.method for row in table.rows] == ["fakecam", "iba", "opticam", "rise(n_masks=2000)"]
+    assert [row.label for row in table.rows][:2] == ["Fake-CAM", "IBA"]
+    assert [row.family for row in table.rows][2:] == ["Other methods"] * 2
+    assert [line[0].paper for line in table.cells] == [60.1, 66.5, None, None]
+    assert table.cells[0][0].low is None  # one image
+
+
+def test_default_tables(full_study: pd.DataFrame, make_frame) -> None:
+    assert [table.number for table in build_tables(full_study, resamples=2)] == [1, 2, 3, 4]
+    # Table 2 would only repeat Table 1
+    assert [table.number for table in build_tables(make_frame([{}]))] == [1]
+    assert [table.number for table in build_tables(make_frame([{}]), [2, 3])] == [2, 3]
+    predicted = build_tables(make_frame([{"target": "predicted"}]))
+    assert [table.number for table in predicted] == [2]
+
+
+def test_other_metrics_in_natural_units(make_frame) -> None:
+    rows = [
+        {"metric": "pointing_game", "value": 1.0},
+        {"metric": "insertion(steps=224)", "value": 0.25},
+        {"metric": "insertion", "target": "predicted", "transform": "crop", "value": 0.125},
+        {"metric": "complexity", "target": "predicted", "value": 10.5},
+    ]
+    (table,) = build_tables(make_frame(rows))
+    assert table.number == OTHER
+    (line,) = table.cells
+    found = {(c.column.metric, c.group): x for c, x in zip(table.columns, line, strict=True)}
+    assert {key: cell.mean for key, cell in found.items()} == {
+        ("pointing_game", "ground-truth class"): 1.0,
+        ("insertion(steps=224)", "ground-truth class"): 0.25,
+        ("insertion", "predicted class, crop"): 0.125,
+        ("complexity", "predicted class"): 10.5,
+    }
+    better = {c.column.metric: c.column.higher_is_better for c in table.columns}
+    assert (better["insertion"], better["pointing_game"], better["complexity"]) == (
+        True,
+        None,
+        False,
+    )
+
+
+def test_completeness_is_a_share_in_published_and_a_residual_elsewhere(make_frame) -> None:
+    rows = [{"metric": "completeness", "image": i, "value": i == "a"} for i in "abcd"]
+    table = build_table(make_frame(rows), 3)
+    assert table.cells[0][0].mean == 25.0
+    assert any("every method fails" in note for note in table.notes)
+    (other,) = build_tables(make_frame(rows, protocol="reference"))
+    assert (other.number, other.cells[0][0].mean) == (OTHER, 0.25)
+
+
+def test_places() -> None:
+    up, down = COLUMNS["insertion"], COLUMNS["max_sensitivity"]
+    assert places([60.0, 70.0, None, 65.0], up) == [0, 1, 0, 2]
+    assert places([0.5, 0.7, 0.6], down) == [1, 0, 2]
+    assert places([60.01, 60.04, 50.0], up) == [1, 1, 2]  # they print alike
+    assert places([60.0, 70.0], up) == [0, 0]
+    assert places([100.0] * 5, up) == [0] * 5
+    assert COLUMNS["average_drop"].printed(0.124) == pytest.approx(87.6)
+
+
+def test_notes(full_study: pd.DataFrame, make_frame) -> None:
+    tables = {t.number: t for t in build_tables(full_study, resamples=2)}
+    assert any("do not measure the methods" in note for note in tables[3].notes)
+    assert any("look swapped" in note for note in tables[4].notes)
+    assert not any("averages 4" in note for note in tables[4].notes)
+    rows = [{"transform": "crop", "variation": 44}, {"transform": "crop", "variation": 55}]
+    rows += [{"method": "rise", **rows[0], "status": "failed"}]
+    notes = " ".join(build_table(make_frame(rows), 4).notes)
+    assert "Crop (Grad-CAM): mean over 2 variations (44, 55)" in notes
+    assert "Crop (RISE): mean over 1 variation (44)" in notes
+    assert "as failed (scores): RISE 1" in notes
+    assert "swapped" not in notes
+
+
+def test_empty_table_says_what_fills_it(make_frame) -> None:
+    table = build_table(make_frame([{}]), 4)
+    assert table.rows == ()
+    assert fill_command(4) in table.notes[0]
+    assert "--transform mixup --transform resize" in fill_command(4)
+    assert "max_sensitivity,avg_sensitivity" in fill_command(3)
+    assert fill_command(2).count("--target") == 3
+
+
+def test_errors(make_frame) -> None:
+    with pytest.raises(UsageError, match="no table 5"):
+        build_table(make_frame([{}]), 5)
+    with pytest.raises(UsageError, match="no table 7"):
+        fill_command(7)
+    with pytest.raises(XaibenchError, match="no scores"):
+        build_table(make_frame([{}]).iloc[:0], 1)
+    two = pd.concat([make_frame([{}]), make_frame([{}], protocol="reference")])
+    with pytest.raises(XaibenchError, match="more than one protocol"):
+        build_table(two, 1)

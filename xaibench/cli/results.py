@@ -1,0 +1,97 @@
+"""`report`, `normalize`, `clean`: what to do with a run directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from xaibench.cli import options as o
+from xaibench.errors import UsageError, XaibenchError
+
+Run = Annotated[
+    Optional[Path],
+    typer.Argument(help="Run directory. [default: the latest run]", show_default=False),
+]
+RUNS = Path("results/runs")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.command("report", epilog="Examples:\n\n  xaibench report\n\n  xaibench report --table 1")(
+        report
+    )
+    app.command("normalize", epilog="Example:\n\n  xaibench normalize --method gradcam")(normalize)
+    app.command("clean", epilog="Examples:\n\n  xaibench clean\n\n  xaibench clean --maps --yes")(
+        clean
+    )
+
+
+def find_run(run: Path | None) -> Path:
+    """The directory given, or the latest run; XaibenchError where there is none."""
+    from xaibench.store.manifest import latest_run
+
+    if run is None:
+        return latest_run(RUNS)
+    if not (run / "manifests").is_dir():
+        raise XaibenchError(f"{run} is not a run directory; give the --out of a run.")
+    return run
+
+
+def report(
+    run: Run = None,
+    table: Annotated[
+        Optional[list[int]], o.option("table", "Tables of the paper to make: 1 to 4; repeatable.")
+    ] = None,
+) -> None:
+    """Tables with the paper's numbers beside ours: terminal, Markdown, CSV, LaTeX and JSON."""
+    for number in table or []:
+        if number not in (1, 2, 3, 4):
+            raise UsageError(f"unknown table {number}: the paper's are 1, 2, 3 and 4.")
+    directory = find_run(run)
+    from rich.console import Console
+
+    from xaibench.read import load_scores
+    from xaibench.report import write_report
+
+    paths = write_report(load_scores(directory), directory / "report", table or None, Console())
+    typer.echo(f"written: {directory / 'report'}/{{{','.join(p.name for p in paths)}}}")
+
+
+def normalize(
+    run: Run = None,
+    method: o.Method = None,
+    target: o.Target = None,
+) -> None:
+    """Write the normalised maps of a run as .npy files beside a list of image ids (normalized/)."""
+    directory = find_run(run)
+    from xaibench.stages.normalize import materialize
+
+    for path, count in materialize(directory, method or [], target or []):
+        typer.echo(f"{path}: {count} maps")
+
+
+def clean(
+    run: Run = None,
+    maps: Annotated[bool, o.option("maps", "Delete cached maps and normalised copies.")] = False,
+    scores: Annotated[bool, o.option("scores", "Delete scores and reports too.")] = False,
+    yes: Annotated[bool, o.option("yes", "Delete without asking.")] = False,
+) -> None:
+    """Show what a run directory holds, how large it is and what is safe to delete."""
+    directory = find_run(run)
+    from xaibench.clean import holdings, remove
+
+    found = holdings(directory)
+    typer.echo(f"{directory}:")
+    for item in found:
+        typer.echo(f"  {item.name:<12} {item.files:>6} files {item.size:>10}  {item.advice}")
+    chosen = [i for i in found if (maps and i.kind == "maps") or (scores and i.kind == "scores")]
+    if not (maps or scores):
+        typer.echo("nothing deleted; choose with --maps or --scores")
+        return
+    names = ", ".join(i.name for i in chosen) or "nothing"
+    if chosen and not yes:
+        typer.confirm(f"delete {names}?", abort=True)
+    remove(directory, chosen)
+    typer.echo(f"deleted {names}")

@@ -1,0 +1,1 @@
+"""Photographs with their classes; one file per way in which people have them."""

@@ -1,0 +1,68 @@
+"""A dataset as the stages see it: ordered ids, labels and files."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from xaibench.errors import XaibenchError
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm"}
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images in one fixed order.
+
+    ids: unique, the file's path relative to the root. labels: class index, -1 for none.
+    """
+
+    name: str
+    root: Path
+    ids: tuple[str, ...]
+    labels: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def path(self, index: int) -> Path:
+        """The file of the image at that place."""
+        return self.root / self.ids[index]
+
+    @property
+    def labelled(self) -> bool:
+        """Whether every image has a class."""
+        return bool(self.labels) and min(self.labels) >= 0
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over every image's id, label and file size in the full order."""
+        found = hashlib.sha256()
+        for index, (name, label) in enumerate(zip(self.ids, self.labels, strict=True)):
+            found.update(f"{name}\x1f{label}\x1f{self.path(index).stat().st_size}\n".encode())
+        return found.hexdigest()
+
+    @property
+    def block_size(self) -> int:
+        """Images in a block: a hundredth of the dataset, a multiple of 5, from 5 to 500."""
+        return min(500, max(5, 5 * -(-len(self) // 500)))
+
+
+def files_below(root: Path) -> list[str]:
+    """Image files below a folder, sorted by path relative to it, with forward slashes.
+
+    Raises XaibenchError for a missing or empty folder.
+    """
+    if not root.is_dir():
+        raise XaibenchError(f"data folder {root} does not exist; check --data.")
+    found = sorted(
+        p.relative_to(root).as_posix()
+        for p in root.rglob("*")
+        if p.suffix.lower() in SUFFIXES and not p.name.startswith(".") and p.is_file()
+    )
+    if not found:
+        kinds = ", ".join(sorted(SUFFIXES))
+        raise XaibenchError(f"no images below {root}; looked for {kinds}.")
+    return found

@@ -1,0 +1,31 @@
+"""Errors a user can cause or cure: one line, what is wrong, what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class XaibenchError(Exception):
+    """The run cannot go on (exit code 1). The message is one line with the remedy."""
+
+    exit_code = 1
+
+
+class UsageError(XaibenchError):
+    """The command was asked for something that does not exist (exit code 2)."""
+
+    exit_code = 2
+
+
+def fold(name: str) -> str:
+    """A name with `-` and `_` made the same and case dropped."""
+    return name.strip().lower().replace("-", "_")
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
+    """The error for an unknown name, with the nearest known one or the whole list."""
+    names = sorted(known)
+    near = difflib.get_close_matches(fold(name), names, n=1, cutoff=0.5)
+    hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(names) or 'none'}."
+    return UsageError(f"unknown {kind} '{name}': {hint}")

@@ -1,0 +1,1 @@
+"""Who calls the stages; nothing else differs."""

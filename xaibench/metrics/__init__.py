@@ -1,0 +1,1 @@
+"""Metrics of saliency maps, one file per metric or per set that shares its forwards."""

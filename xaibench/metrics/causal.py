@@ -1,0 +1,82 @@
+"""Insertion and deletion (Petsiuk et al. 2018)."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from itertools import chain
+
+import torch
+from torch import Tensor
+
+from xaibench.ops.blur import blur
+from xaibench.ops.curves import normalized_auc, perturbed, step_sizes
+from xaibench.ops.ranking import Ties, order, ranks
+from xaibench.registry import metric
+from xaibench.types import Answer, Forwards, Scoring, Values
+
+
+@metric(
+    keys={
+        "insertion": {
+            "doc": "Area under the probability curve as the most salient pixels appear.",
+            "direction": "higher",
+            "range": (0, 1),
+            "unit": "probability",
+        },
+        "deletion": {
+            "doc": "Area under the probability curve as the most salient pixels vanish.",
+            "direction": "lower",
+            "range": (0, 1),
+            "unit": "probability",
+        },
+    },
+    needs=("forwards",),
+    citation="petsiuk2018rise",
+)
+def causal(
+    scoring: Scoring,
+    *,
+    rows_per_step: int = 1,
+    kernel: int = 11,
+    sigma: float = 5.0,
+    ties: Ties = "row_major",
+    tie_seed: int = 0,
+) -> Generator[Forwards, Answer, Values]:
+    """Area under the probability curve as the most salient pixels are added or removed.
+
+    Insertion goes from the blurred to the untouched image, deletion from the untouched image to
+    zeros in normalised space (the mean colour), rows_per_step * W pixels a step; trapezoid AUC
+    over [0, 1]. ties orders equal pixels; tie_seed is used by ties='random'.
+    """
+    images = scoring.batch.images
+    chunk = scoring.ctx.batch_size
+    keys = _tie_keys(scoring, tie_seed) if ties == "random" else None
+    place = ranks(order(scoring.maps, descending=True, ties=ties, keys=keys))
+    counts = step_sizes(*scoring.batch.size, rows_per_step)[:-1]
+    untouched = scoring.probability[:, None]
+    curves: dict[str, tuple[Tensor, Tensor]] = {}
+    requests = []
+    if "insertion" in scoring.wanted:
+        blurred = blur(images, kernel, sigma)
+        first = scoring.shared_probability(f"blur {kernel} {sigma}", lambda: blurred)
+        curves["insertion"] = (first[:, None], untouched)
+        requests.append(perturbed(blurred, images, place, counts, chunk))
+    if "deletion" in scoring.wanted:
+        last = scoring.shared_probability("zeros", lambda: torch.zeros_like(images[:1]))
+        curves["deletion"] = (untouched, last[:, None])
+        requests.append(perturbed(images, torch.zeros_like(images), place, counts, chunk))
+    answer = yield Forwards(chain(*requests))
+    inner = answer.probability.view(len(curves), len(images), len(counts))
+    return {
+        key: normalized_auc(torch.cat([start, inner[i], end], 1))
+        for i, (key, (start, end)) in enumerate(curves.items())
+    }
+
+
+def _tie_keys(scoring: Scoring, tie_seed: int) -> Tensor:
+    height, width = scoring.batch.size
+    drawn = [
+        torch.randperm(height * width, generator=scoring.ctx.generator(i, f"ties {tie_seed}"))
+        for i in scoring.batch.ids
+    ]
+    return torch.stack(drawn).to(scoring.maps.device)

@@ -1,0 +1,1 @@
+"""Networks with their preprocessing and named layers; one file per source of networks."""

@@ -1,0 +1,1 @@
+"""Pure tensor maths: no model loading, no input or output."""

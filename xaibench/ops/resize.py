@@ -1,0 +1,55 @@
+"""Upsampling with the border stated, and min-max scaling."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Border = Literal["clamp", "mirror"]
+
+
+def upsample(maps: Tensor, size: tuple[int, int], border: Border = "clamp") -> Tensor:
+    """Bilinear resize (B, h, w) -> (B, H, W) with half-pixel centres, no antialiasing.
+
+    border 'clamp' repeats the edge value, as cv2.resize does; 'mirror' reflects about the edge,
+    as skimage.transform.resize(order=1, mode='reflect') does.
+    """
+    if maps.shape[-2:] == size:
+        return maps
+    if border == "clamp":
+        return F.interpolate(maps[:, None], size, mode="bilinear", align_corners=False)[:, 0]
+    rows = _weights(maps.shape[-2], size[0], maps)
+    columns = _weights(maps.shape[-1], size[1], maps)
+    return rows @ maps @ columns.T
+
+
+def _weights(source: int, target: int, like: Tensor) -> Tensor:
+    """Interpolation matrix (target, source) with mirrored ends (the edge pixel is the axis)."""
+    centres = (torch.arange(target, dtype=torch.float64) + 0.5) * source / target - 0.5
+    low = centres.floor()
+    share = centres - low
+    matrix = torch.zeros(target, source, dtype=torch.float64)
+    for index, weight in ((low, 1 - share), (low + 1, share)):
+        place = _reflect(index.long(), source)
+        matrix.scatter_add_(1, place[:, None], weight[:, None])
+    return matrix.to(like)
+
+
+def _reflect(index: Tensor, length: int) -> Tensor:
+    """Reflect indices into 0..length-1 without repeating the edge (NumPy's 'reflect')."""
+    if length == 1:
+        return torch.zeros_like(index)
+    period = 2 * (length - 1)
+    folded = index.abs() % period
+    return torch.minimum(folded, period - folded)
+
+
+def minmax(maps: Tensor) -> Tensor:
+    """Scale each map (B, H, W) to [0, 1]; a constant map becomes zeros; NaN stays NaN."""
+    flat = maps.flatten(1)
+    low = flat.min(1).values.view(-1, 1, 1)
+    span = flat.max(1).values.view(-1, 1, 1) - low
+    return torch.where(span == 0, torch.zeros_like(maps), (maps - low) / span)

@@ -1,0 +1,179 @@
+"""The one registration mechanism: a decorated function in a package's file, or an entry point.
+
+Keys, docstrings and literal decorator arguments are read from the source without importing it,
+so that listing needs no torch; the module is imported when the object itself is asked for.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from xaibench.errors import UsageError, XaibenchError, fold, unknown
+
+KINDS = ("methods", "metrics", "models", "datasets", "transforms")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known of a registered object before it is imported."""
+
+    kind: str
+    key: str
+    target: str
+    doc: str
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    source: str = "xaibench"
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A registered function with its declaration.
+
+    options: its keyword-only parameters with their annotated types and default values, which
+    the protocol's and then the user's values replace.
+    """
+
+    kind: str
+    key: str
+    function: Callable[..., Any]
+    keys: tuple[str, ...]
+    metadata: Mapping[str, Any]
+    options: Mapping[str, tuple[Any, Any]]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function itself."""
+        return self.function(*args, **kwargs)
+
+    def resolve(self, *layers: Mapping[str, Any]) -> dict[str, Any]:
+        """Option values: defaults, then each layer over it, checked against the annotations.
+
+        Raises UsageError for an unknown option, a value of the wrong type or one that is missing.
+        """
+        values = {k: v for k, (_, v) in self.options.items() if v is not inspect.Parameter.empty}
+        for layer in layers:
+            for name, value in layer.items():
+                if name not in self.options:
+                    raise unknown(f"option of {self.key}", name, self.options)
+                values[name] = _checked(self.key, name, value, self.options[name][0])
+        missing = self.options.keys() - values.keys()
+        if missing:
+            raise UsageError(f"{self.key} needs a value for {', '.join(sorted(missing))}.")
+        return dict(sorted(values.items()))
+
+
+def _checked(key: str, name: str, value: Any, annotation: Any) -> Any:
+    """The value as the annotation has it (an int is a float), or a UsageError."""
+    choices = typing.get_args(annotation)
+    if typing.get_origin(annotation) is typing.Literal:
+        if value in choices:
+            return value
+        raise unknown(f"value for {key}({name}=...)", str(value), [str(c) for c in choices])
+    if annotation is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    allowed = choices or (annotation,)
+    if any(type(value) is kind for kind in allowed if isinstance(kind, type)):
+        return value
+    wanted = " or ".join(getattr(kind, "__name__", str(kind)) for kind in allowed)
+    raise UsageError(f"{key}({name}={value!r}): {name} must be {wanted}.")
+
+
+def register(kind: str, **declared: Any) -> Callable[[Callable[..., Any]], Registered]:
+    """Decorator: declare a function as one of `kind`. Literal arguments are listed unimported."""
+
+    def wrap(function: Callable[..., Any]) -> Registered:
+        hints = typing.get_type_hints(function)
+        options = {
+            name: (hints.get(name, Any), parameter.default)
+            for name, parameter in inspect.signature(function).parameters.items()
+            if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+        }
+        key = function.__name__
+        keys = tuple(declared.get("keys", (key,)))
+        return Registered(kind, key, function, keys, declared, options)
+
+    return wrap
+
+
+method = functools.partial(register, "methods")
+metric = functools.partial(register, "metrics")
+model = functools.partial(register, "models")
+dataset = functools.partial(register, "datasets")
+transform = functools.partial(register, "transforms")
+_DECORATORS = {kind[:-1]: kind for kind in KINDS}
+
+
+def _scan_file(path: Path, package: str, kind: str) -> list[Entry]:
+    """The entries that a source file declares, from its syntax tree alone."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found = []
+    for node in tree.body:
+        if not isinstance(node, ast.FunctionDef):
+            continue
+        for decorator in node.decorator_list:
+            name = decorator.func if isinstance(decorator, ast.Call) else decorator
+            if not (isinstance(name, ast.Name) and _DECORATORS.get(name.id) == kind):
+                continue
+            declared = _literals(decorator.keywords if isinstance(decorator, ast.Call) else [])
+            target = f"{package}.{path.stem}:{node.name}"
+            doc = (ast.get_docstring(node) or "").strip().split("\n")[0]
+            keys = declared.get("keys", {node.name: {}})
+            found += [
+                Entry(kind, key, target, about.get("doc", doc), declared | about)
+                for key, about in keys.items()
+            ]
+    return found
+
+
+def _literals(keywords: list[ast.keyword]) -> dict[str, Any]:
+    values = {}
+    for keyword in keywords:
+        try:
+            values[str(keyword.arg)] = ast.literal_eval(keyword.value)
+        except ValueError:
+            continue
+    return values
+
+
+@functools.cache
+def entries(kind: str) -> dict[str, Entry]:
+    """All registered entries of a kind by key; the package's own come first, then plug-ins."""
+    folder = Path(__file__).parent / kind
+    found: dict[str, Entry] = {}
+    for path in sorted(folder.glob("*.py")):
+        for entry in _scan_file(path, f"xaibench.{kind}", kind):
+            found[entry.key] = entry
+    for point in metadata.entry_points(group=f"xaibench.{kind}"):
+        owner = point.dist.name if point.dist else "?"
+        key = fold(point.name)
+        if key in found:
+            raise XaibenchError(
+                f"package '{owner}' registers {kind[:-1]} '{key}', which {found[key].source} "
+                "has already: rename its entry point or uninstall it."
+            )
+        found[key] = Entry(kind, key, point.value, f"plug-in from {owner}", {}, owner)
+    return found
+
+
+def get(kind: str, name: str) -> Registered:
+    """Import and return the object registered under a name.
+
+    Raises UsageError with the nearest name where there is none.
+    """
+    known = entries(kind)
+    entry = known.get(fold(name))
+    if entry is None:
+        raise unknown(kind[:-1], name, known)
+    module, _, attribute = entry.target.partition(":")
+    found = getattr(importlib.import_module(module), attribute)
+    if not isinstance(found, Registered):
+        raise XaibenchError(f"{entry.target} is not decorated with xaibench.registry.{kind[:-1]}.")
+    return found

@@ -1,0 +1,65 @@
+"""The report: from per-image scores to the paper's tables, with the paper's numbers beside ours.
+
+It reads scores alone and imports no model, and pandas and rich only when a report is written.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console
+
+
+def write_report(
+    scores: pd.DataFrame, out_dir: Path, tables: list[int] | None, console: Console
+) -> list[Path]:
+    """Print the tables and write `tables.md`, `.csv`, `.json` and `.tex` into `out_dir`.
+
+    Args:
+        scores: tidy frame, one row an image, method, target, transform, variation and metric.
+        out_dir: directory to write in; made if missing.
+        tables: numbers of the paper's tables, or None for those that have scores.
+        console: where the tables are printed.
+
+    Returns:
+        The files written, each replaced atomically.
+
+    Raises:
+        XaibenchError: unknown table, no scores, or scores of more than one run.
+    """
+    from xaibench.report.export import to_csv, to_json
+    from xaibench.report.header import build_header
+    from xaibench.report.latex import to_latex
+    from xaibench.report.markdown import to_markdown
+    from xaibench.report.tables import build_tables
+    from xaibench.report.terminal import print_report
+
+    header = build_header(scores)
+    built = build_tables(scores, tables)
+    print_report(console, header, built)
+    contents = {
+        "md": to_markdown(header, built),
+        "csv": to_csv(built),
+        "json": to_json(header, built),
+        "tex": to_latex(header, built),
+    }
+    out_dir.mkdir(parents=True, exist_ok=True)
+    return [_replace(out_dir / f"tables.{kind}", text) for kind, text in contents.items()]
+
+
+def fill_command(table: int) -> str:
+    """Return the `xaibench run` command that measures every cell of the paper's `table` (1-4)."""
+    from xaibench.report import columns
+
+    return columns.fill_command(table)
+
+
+def _replace(path: Path, text: str) -> Path:
+    part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    part.write_text(text, encoding="utf-8", newline="")
+    part.replace(path)
+    return path

@@ -1,0 +1,161 @@
+"""From the tidy frame of scores to one measurement a cell, in natural units."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xaibench.errors import XaibenchError
+from xaibench.report.stats import RESAMPLES, SEED, bootstrap_intervals
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+AVERAGED = ("ok", "constant_map")
+"""Statuses whose rows are in the mean (PROTOCOL.md, "Status of a row")."""
+
+
+class Key(NamedTuple):
+    """What one mean is of."""
+
+    method: str
+    target: str
+    transform: str
+    metric: str
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One mean over images and variations, in natural units.
+
+    Attributes:
+        mean: over rows `ok` and `constant_map`; None when there is none.
+        low, high: ends of the 95% interval; None with fewer than two images.
+        n: images in the mean.
+        n_constant: rows in the mean whose map is constant.
+        n_left_out: rows not in the mean, by status.
+        variations: names of the variations in the frame.
+    """
+
+    mean: float | None
+    low: float | None
+    high: float | None
+    n: int
+    n_constant: int
+    n_left_out: dict[str, int]
+    variations: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Group:
+    """The rows of one cell, summed by image. `images`, `sums` and `counts` are (n,)."""
+
+    images: NDArray[np.int64]
+    sums: NDArray[np.float64]
+    counts: NDArray[np.float64]
+    n_constant: int
+    n_left_out: dict[str, int]
+    variations: tuple[str, ...]
+
+
+def measure(
+    scores: pd.DataFrame, *, resamples: int = RESAMPLES, seed: int = SEED
+) -> dict[Key, Measurement]:
+    """Aggregate `scores` (one row an image, variation and metric) to one measurement a cell.
+
+    The result does not depend on the order of the rows. Cells on the same images share their
+    resamples.
+
+    Raises:
+        XaibenchError: if an image has two rows for one cell and variation.
+    """
+    groups = dict(_groups(scores))
+    alike: dict[bytes, list[Key]] = {}
+    for key, group in groups.items():
+        alike.setdefault(group.images.tobytes(), []).append(key)
+    ends: dict[Key, NDArray[np.float64]] = {}
+    for keys in map(sorted, alike.values()):
+        sums = np.stack([groups[key].sums for key in keys], axis=1)
+        counts = _side_by_side([groups[key].counts for key in keys])
+        intervals = bootstrap_intervals(sums, counts, resamples=resamples, seed=seed)
+        ends.update(zip(keys, intervals.T, strict=True))
+    return {key: _measurement(group, ends[key]) for key, group in groups.items()}
+
+
+def _side_by_side(counts: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Stack to (N, C); without memory where all counts are alike, as they nearly always are."""
+    if all(len(column) and np.all(column == counts[0][0]) for column in counts):
+        return np.broadcast_to(counts[0][0], (len(counts[0]), len(counts)))
+    return np.stack(counts, axis=1)
+
+
+def _measurement(group: _Group, ends: NDArray[np.float64]) -> Measurement:
+    n = len(group.images)
+    return Measurement(
+        mean=float(group.sums.sum() / group.counts.sum()) if n else None,
+        low=float(ends[0]) if n > 1 else None,
+        high=float(ends[1]) if n > 1 else None,
+        n=n,
+        n_constant=group.n_constant,
+        n_left_out=group.n_left_out,
+        variations=group.variations,
+    )
+
+
+def _groups(scores: pd.DataFrame) -> Iterator[tuple[Key, _Group]]:
+    import pandas as pd
+
+    # Codes instead of strings: a full run has ten million rows.
+    image = pd.factorize(scores["image"], sort=True)[0].astype(np.int64)
+    variation, variation_names = pd.factorize(scores["variation"])
+    status, status_names = pd.factorize(scores["status"])
+    value = scores["value"].to_numpy(dtype=np.float64, na_value=np.nan)
+    names = [str(name) for name in status_names]
+    averaged = np.isin(status, [i for i, name in enumerate(names) if name in AVERAGED])
+    lost = averaged & ~np.isfinite(value)  # a store never writes these; a mean must survive them
+    by_cell = scores.groupby(list(Key._fields), observed=True, sort=False).indices
+    for cell, rows in by_cell.items():
+        key = Key(*map(str, cast(tuple[object, ...], cell)))
+        _refuse_duplicates(key, image[rows] * len(variation_names) + variation[rows])
+        kept = rows[averaged[rows] & ~lost[rows]]
+        kept = kept[np.lexsort((value[kept], image[kept]))]  # one order of summing, to the last bit
+        out = rows[~averaged[rows] | lost[rows]]
+        images, position = np.unique(image[kept], return_inverse=True)
+        yield (
+            key,
+            _Group(
+                images=images,
+                sums=np.bincount(position, value[kept], len(images)).astype(np.float64),
+                counts=np.bincount(position, minlength=len(images)).astype(np.float64),
+                n_constant=_tally(status[kept], names).get("constant_map", 0),
+                n_left_out=_reasons(_tally(status[out], names)),
+                variations=tuple(
+                    sorted(str(variation_names[i]) for i in np.unique(variation[rows]))
+                ),
+            ),
+        )
+
+
+def _tally(codes: NDArray[np.intp], names: list[str]) -> dict[str, int]:
+    times = np.bincount(codes, minlength=len(names))
+    return {name: int(count) for name, count in zip(names, times, strict=True) if count}
+
+
+def _reasons(tally: dict[str, int]) -> dict[str, int]:
+    reasons: dict[str, int] = {}
+    for name, count in sorted(tally.items()):
+        reason = "nonfinite" if name in AVERAGED else name
+        reasons[reason] = reasons.get(reason, 0) + count
+    return reasons
+
+
+def _refuse_duplicates(key: Key, codes: NDArray[np.int64]) -> None:
+    if len(np.unique(codes)) < len(codes):
+        raise XaibenchError(
+            f"scores hold an image twice for method {key.method}, metric {key.metric}, target "
+            f"{key.target}, transform {key.transform}: read one run directory at a time"
+        )

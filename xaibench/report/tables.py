@@ -1,0 +1,157 @@
+"""The paper's Tables 1-4 as data: measured cells in the paper's units, beside the paper's own.
+
+`build_tables` does the whole report, `build_table` one table. What a table is made of stands in
+`columns.py`, which of it is shown in `layout.py`, what it says about itself in `footnotes.py`, how
+it looks in the files named after the formats.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from xaibench.errors import UsageError
+from xaibench.report.columns import OTHER, SPECS, Column
+from xaibench.report.footnotes import empty_note, table_notes
+from xaibench.report.header import build_header
+from xaibench.report.layout import Measured, other_columns, paper_columns, places, table_rows
+from xaibench.report.measure import Key, Measurement, measure
+from xaibench.report.stats import RESAMPLES, SEED
+from xaibench.report.types import Cell, Row, Table, TableColumn
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Paper = dict[tuple[int, str, str, str, str], tuple[float, str]]
+
+
+def build_table(
+    scores: pd.DataFrame, number: int, *, resamples: int = RESAMPLES, seed: int = SEED
+) -> Table:
+    """Build one table from the tidy frame of scores.
+
+    Args:
+        scores: one row an image, method, target, transform, variation and metric.
+        number: 1-4, or 0 for what Tables 1-4 have no column for.
+        resamples: bootstrap resamples of each interval.
+        seed: seed of the bootstrap.
+
+    Raises:
+        XaibenchError: unknown table, no scores, or scores of more than one run.
+    """
+    return build_tables(scores, [number], resamples=resamples, seed=seed)[0]
+
+
+def build_tables(
+    scores: pd.DataFrame,
+    numbers: Iterable[int] | None = None,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
+) -> list[Table]:
+    """Build the tables `numbers`, or by default those that the scores have something new for.
+
+    Table 2 repeats Table 1 where only the ground-truth class was explained: then it is built only
+    when asked for.
+
+    Raises:
+        XaibenchError: unknown table, no scores, or scores of more than one run.
+    """
+    asked = None if numbers is None else list(dict.fromkeys(numbers))
+    for number in asked or ():
+        if number not in SPECS and number != OTHER:
+            raise UsageError(
+                f"no table {number}: the paper has tables {', '.join(map(str, SPECS))}"
+            )
+    protocol = build_header(scores).protocol
+    measured = measure(scores, resamples=resamples, seed=seed)
+    paper = _paper()
+    if asked is not None:
+        return [_table(measured, paper, number, protocol) for number in asked]
+    tables = [_table(measured, paper, number, protocol) for number in (*SPECS, OTHER)]
+    return [table for table in tables if _has_news(table)]
+
+
+def _has_news(table: Table) -> bool:
+    targets = {column.target for column in table.columns}
+    return bool(table.rows) and not (table.number == 2 and targets == {"ground_truth"})
+
+
+def _table(measured: Measured, paper: Paper, number: int, protocol: str) -> Table:
+    title = SPECS[number].title if number != OTHER else "Other metrics, natural units"
+    columns = other_columns(measured, protocol)
+    if number != OTHER:
+        columns = paper_columns(measured, number, protocol)
+    shown = {(column.column.metric, column.target, column.transform) for column in columns}
+    keys = [key for key in measured if (key.metric, key.target, key.transform) in shown]
+    rows = table_rows({key.method for key in keys})
+    if not rows:
+        return Table(number, title, (), (), (), (empty_note(number),))
+    cells = [
+        [_cell(measured.get(_key(row, column)), paper, number, row, column) for column in columns]
+        for row in rows
+    ]
+    for index, column in enumerate(columns):
+        _mark_places(cells, index, column.column)
+    usual = Counter(cell.n for line in cells for cell in line if cell and cell.n)
+    table = Table(
+        number=number,
+        title=title,
+        rows=rows,
+        columns=columns,
+        cells=tuple(tuple(line) for line in cells),
+        notes=(),
+        images=usual.most_common(1)[0][0] if usual else 0,
+    )
+    return replace(table, notes=table_notes(table, {key: measured[key] for key in keys}, protocol))
+
+
+def _key(row: Row, column: TableColumn) -> Key:
+    return Key(row.method, column.target, column.transform, column.column.metric)
+
+
+def _cell(
+    measurement: Measurement | None, paper: Paper, number: int, row: Row, column: TableColumn
+) -> Cell | None:
+    if measurement is None:
+        return None
+    place = (number, row.method, column.target, column.transform, column.column.paper)
+    printed, note = paper.get(place, (None, ""))
+    mean, low, high = (
+        None if value is None else column.column.printed(value)
+        for value in (measurement.mean, measurement.low, measurement.high)
+    )
+    if low is not None and high is not None and low > high:  # 100 - AD% turns the interval round
+        low, high = high, low
+    return Cell(
+        mean=mean,
+        low=low,
+        high=high,
+        n=measurement.n,
+        n_constant=measurement.n_constant,
+        n_left_out=measurement.n_left_out,
+        paper=printed,
+        difference=None if mean is None or printed is None else mean - printed,
+        paper_note=note,
+    )
+
+
+def _mark_places(cells: list[list[Cell | None]], index: int, column: Column) -> None:
+    means = [cell.mean if cell else None for cell in (line[index] for line in cells)]
+    for line, place in zip(cells, places(means, column), strict=True):
+        cell = line[index]
+        if cell is not None and place:
+            line[index] = replace(cell, place=place)
+
+
+def _paper() -> Paper:
+    from xaibench.published import paper_tables
+
+    return {
+        (int(number), method, target, transform, metric): (float(value), note)
+        for number, method, target, transform, metric, value, note in paper_tables().itertuples(
+            index=False, name=None
+        )
+    }

@@ -1,0 +1,74 @@
+"""The parts of a table, as every format reads them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xaibench.report.columns import OTHER, Column
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One number of a table, in the paper's units.
+
+    Attributes:
+        mean, low, high: mean and 95% bootstrap interval over images; None where unknown.
+        n: images in the mean.
+        n_constant: rows in the mean whose map is constant.
+        n_left_out: rows that are not in the mean, by status.
+        paper: the paper's printed number, None where it has none.
+        difference: mean minus paper.
+        paper_note: what is odd about the printed number ("" for nearly all).
+        place: 1 for the best of its column, 2 for the second, else 0.
+    """
+
+    mean: float | None
+    low: float | None
+    high: float | None
+    n: int
+    n_constant: int
+    n_left_out: dict[str, int]
+    paper: float | None = None
+    difference: float | None = None
+    paper_note: str = ""
+    place: int = 0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method: its canonical spec, its name in the paper and its family."""
+
+    method: str
+    label: str
+    family: str
+
+
+@dataclass(frozen=True)
+class TableColumn:
+    """One column; neighbours with the same `group` stand under one heading ("" for none)."""
+
+    column: Column
+    target: str
+    transform: str
+    group: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: `cells[row][column]`, None where nothing was scored.
+
+    `images` is the usual n of its cells. A table without rows has notes that say how to fill it.
+    """
+
+    number: int
+    title: str
+    rows: tuple[Row, ...]
+    columns: tuple[TableColumn, ...]
+    cells: tuple[tuple[Cell | None, ...], ...]
+    notes: tuple[str, ...]
+    images: int = 0
+
+    @property
+    def name(self) -> str:
+        """Return what the table is called: "Table 1", or its title outside of the paper."""
+        return f"Table {self.number}" if self.number != OTHER else self.title

@@ -1,0 +1,42 @@
+"""Write normalised maps out as files, for other tools; the stages normalise on reading."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from urllib.parse import unquote
+
+import numpy as np
+
+from xaibench.errors import XaibenchError, unknown
+from xaibench.read import load_maps
+from xaibench.specs import split_all
+from xaibench.store.atomic import encode, write, write_json
+
+
+def materialize(
+    root: Path, methods: Sequence[str], targets: Sequence[str]
+) -> Iterator[tuple[Path, int]]:
+    """Every stored map set as normalized/<method>/<target>/<transform>/<variation>.npy.
+
+    Each array is (N, H, W) float32 in [0, 1]; the ids lie beside it as .json. Without names, all
+    methods and targets that the run has. Yields each file and its number of maps.
+    """
+    folders = sorted(p for p in (root / "maps").glob("*/*/*/*") if p.is_dir())
+    if not folders:
+        raise XaibenchError(f"{root} has no maps; run `xaibench explain --out {root}` first.")
+    keys = [tuple(unquote(part) for part in p.relative_to(root / "maps").parts) for p in folders]
+    for place, (kind, asked) in enumerate((("method", methods), ("target", targets))):
+        held = {key[place] for key in keys}
+        for name in split_all(asked):
+            if name not in held:
+                raise unknown(f"{kind} in {root}", name, held)
+        keys = [key for key in keys if not asked or key[place] in split_all(asked)]
+    for key in keys:
+        method, target, transform, variation = key
+        ids, maps = load_maps(root, method, target, transform, variation)
+        path = (root / "normalized").joinpath(*map(encode, key)).with_suffix(".npy")
+        write(path, functools.partial(np.save, arr=maps))
+        write_json(path.with_suffix(".json"), ids)
+        yield path, len(ids)

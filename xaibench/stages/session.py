@@ -1,0 +1,182 @@
+"""What a process holds while it works on a run: network, data, protocol, current images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from xaibench.config import Protocol, RunConfig, load_protocol
+from xaibench.datasets.base import Dataset
+from xaibench.datasets.load import Unreadable, load_dataset, read_images
+from xaibench.errors import UsageError, XaibenchError
+from xaibench.models.classifier import TorchClassifier
+from xaibench.models.load import load_model
+from xaibench.requests import MethodRequest, MetricRequest, resolve_methods, resolve_metrics
+from xaibench.store.atomic import read_json
+from xaibench.types import Context
+
+AUTO_BATCH = {"cpu": 16, "cuda": 128}
+
+
+@dataclass
+class Session:
+    """Everything that units need, built from a configuration; the network is loaded on demand."""
+
+    config: RunConfig
+    batch_size: int
+    _images: dict[tuple[int, ...], tuple[list[int], Tensor, list[Unreadable]]] = field(
+        default_factory=dict
+    )
+    _memo: dict[tuple[Any, ...], Tensor] = field(default_factory=dict)
+
+    @property
+    def root(self) -> Path:
+        """The run directory."""
+        return self.config.directory
+
+    @cached_property
+    def protocol(self) -> Protocol:
+        """The protocol with its values."""
+        return load_protocol(self.config.protocol)
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The images in their full order."""
+        return load_dataset(self.config.data_name)
+
+    @cached_property
+    def device(self) -> torch.device:
+        """The device asked for; `auto` is CUDA where there is one."""
+        return resolve_device(self.config.device)
+
+    @cached_property
+    def classifier(self) -> TorchClassifier:
+        """The network on the device."""
+        config = self.config
+        return load_model(config.model_name, config.weights, config.cam_layer).to(self.device)
+
+    @cached_property
+    def methods(self) -> list[MethodRequest]:
+        """The methods asked for."""
+        return resolve_methods(self.config.method, self.protocol)
+
+    @cached_property
+    def metrics(self) -> list[MetricRequest]:
+        """The metrics asked for."""
+        return resolve_metrics(self.config.metric, self.protocol)
+
+    @cached_property
+    def targets(self) -> tuple[str, ...]:
+        """The targets asked for; without classes, what the network predicts."""
+        if self.config.target:
+            if "ground_truth" in self.config.target and not self.dataset.labelled:
+                raise XaibenchError(
+                    f"the images of {self.dataset.name} have no classes, so there is no "
+                    "ground_truth: use --target predicted."
+                )
+            return self.config.target
+        return ("ground_truth",) if self.dataset.labelled else ("predicted",)
+
+    @cached_property
+    def selection(self) -> list[int]:
+        """Places of the chosen images in the dataset's order."""
+        return list(range(len(self.dataset)))[: self.config.limit]
+
+    def blocks(self) -> dict[int, list[int]]:
+        """The chosen places by block of the full order."""
+        found: dict[int, list[int]] = {}
+        for place in self.selection:
+            found.setdefault(place // self.dataset.block_size, []).append(place)
+        return found
+
+    @cached_property
+    def model(self) -> str:
+        """The network's name, from the run's identity where it is held there."""
+        path = self.root / "manifests" / "identity.json"
+        return str(read_json(path)["model"]) if path.exists() else self.classifier.name
+
+    @cached_property
+    def light_context(self) -> Context:
+        """A context without a network, for metrics that need none."""
+        cpu = torch.device("cpu")
+        return Context(None, cpu, self.config.seed, self.batch_size)  # type: ignore[arg-type]
+
+    @cached_property
+    def context(self) -> Context:
+        """What methods and metrics get."""
+        return Context(
+            self.classifier, self.device, self.config.seed, self.batch_size, self.config.workers
+        )
+
+    def identity(self) -> dict[str, Any]:
+        """What makes two runs the same run."""
+        return {
+            "model": self.classifier.name,
+            "weights": self.classifier.weights_id,
+            "weights_sha256": self.classifier.weights_sha256,
+            "layers": self.classifier.layers,
+            **self.light_identity(),
+        }
+
+    def light_identity(self) -> dict[str, Any]:
+        """The part of the identity that needs no network."""
+        return {
+            "dataset": self.dataset.name,
+            "data_fingerprint": self.dataset.fingerprint,
+            "preprocessing": self.protocol.preprocessing.model_dump(),
+            "protocol": self.protocol.name,
+            "protocol_sha256": self.protocol.sha256,
+            "seed": self.config.seed,
+        }
+
+    def read(self, places: Sequence[int]) -> tuple[list[int], Tensor, list[Unreadable]]:
+        """Images at some places, on the CPU; the last ones read are kept."""
+        key = tuple(places)
+        if key not in self._images:
+            self._images.clear()
+            self._memo = {k: v for k, v in self._memo.items() if not k[0]}
+            self._images[key] = read_images(
+                self.dataset,
+                places,
+                self.classifier,
+                self.protocol.preprocessing.resize,
+                self.config.workers,
+            )
+        return self._images[key]
+
+    def memo(self, images: tuple[str, ...]) -> Callable[[str, Callable[[], Tensor]], Tensor]:
+        """Logits of inputs that several methods and targets share, forwarded once."""
+
+        def once(key: str, make: Callable[[], Tensor]) -> Tensor:
+            for held in ((images, key), ((), key)):
+                if held in self._memo:
+                    return self._memo[held]
+            inputs = make()
+            logits = torch.cat(list(self.context.stream([inputs])))
+            self._memo[(images if len(inputs) == len(images) else (), key)] = logits
+            return logits
+
+        return once
+
+
+def resolve_device(name: str) -> torch.device:
+    """The torch device for --device; UsageError for an unknown one, XaibenchError if absent."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise UsageError(f"device '{name}': give auto, cpu, cuda or cuda:N.") from None
+    if device.type not in AUTO_BATCH:
+        raise UsageError(f"device '{name}': give auto, cpu, cuda or cuda:N.")
+    if device.type == "cuda":
+        count = torch.cuda.device_count()
+        if (device.index or 0) >= count:
+            raise XaibenchError(f"device '{name}': {count} CUDA devices here; use --device cpu.")
+    return device

@@ -1,0 +1,1 @@
+"""What a run keeps: maps, scores, provenance. Knows no method by name."""

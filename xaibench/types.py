@@ -1,0 +1,219 @@
+"""The types that methods, metrics and stages share. Imports torch only.
+
+Shapes: B images, T target classes, K classes, (H, W) the input size, (h, w) a map's native size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from xaibench.seeds import generator
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images on the device, with what is asked of them.
+
+    ids: image ids, the only join key. images (B, 3, H, W): normalised network input, float32.
+    labels (B,): class index, -1 for none. targets (B, T): classes to explain.
+    target_names: the T names of the targets. positions: each image's place in the dataset's
+    full order, from which groups (`position // group_size`) are formed.
+    """
+
+    ids: tuple[str, ...]
+    images: Tensor
+    labels: Tensor
+    targets: Tensor
+    target_names: tuple[str, ...] = ("ground_truth",)
+    positions: tuple[int, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Input height and width in pixels."""
+        return int(self.images.shape[-2]), int(self.images.shape[-1])
+
+    def rows(self, start: int, stop: int) -> Batch:
+        """The images start..stop (exclusive) as a batch of their own."""
+        return replace(
+            self,
+            ids=self.ids[start:stop],
+            images=self.images[start:stop],
+            labels=self.labels[start:stop],
+            targets=self.targets[start:stop],
+            positions=self.positions[start:stop],
+        )
+
+
+class Classifier(Protocol):
+    """A network with its preprocessing: normalised input (B, 3, H, W) -> logits (B, K)."""
+
+    @property
+    def name(self) -> str:
+        """The network's name."""
+
+    @property
+    def module(self) -> nn.Module:
+        """The network itself."""
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Logits (B, K) in evaluation mode; gradients flow where they are enabled."""
+
+    def to_pixels(self, images: Tensor) -> Tensor:
+        """Normalised input -> pixel values in [0, 1]."""
+
+    def from_pixels(self, pixels: Tensor) -> Tensor:
+        """Pixel values in [0, 1] -> normalised input."""
+
+    def layer(self, role: str) -> nn.Module:
+        """The module that plays a role ('cam', 'iba') or has that dotted name."""
+
+    def view(self, *, batchnorm_groups: int | None = None) -> Classifier:
+        """A variant sharing the weights; only BatchNorm modules differ, the original is untouched.
+
+        With batchnorm_groups=n, BatchNorm uses the statistics of each n consecutive inputs.
+        """
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a method returns: signed maps (B, T, h, w) at native size, channels reduced.
+
+    scalars: named (B, T) values, e.g. `attribution_sum`. explained (B, T): the class that was
+    really explained where it can differ from the batch's targets; None where it is the same.
+    """
+
+    maps: Tensor
+    scalars: Mapping[str, Tensor] = field(default_factory=dict)
+    explained: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Network passes of one image. `shared` forwards serve all targets of the image at once."""
+
+    forwards: float = 0
+    backwards: float = 0
+    shared: float = 0
+
+    def total(self, targets: int) -> tuple[float, float]:
+        """(forwards, backwards) for an image with that many targets."""
+        return self.shared + targets * self.forwards, targets * self.backwards
+
+
+def rebatch(chunks: Iterable[tuple[Tensor, ...]], size: int) -> Iterator[tuple[Tensor, ...]]:
+    """Cut chunks (tensors of n rows each) into batches of `size` rows; the last may be smaller."""
+    held: list[tuple[Tensor, ...]] = []
+    rows = 0
+    for chunk in chunks:
+        while len(chunk[0]) + rows >= size:
+            take = size - rows
+            held.append(tuple(part[:take] for part in chunk))
+            yield _joined(held)
+            held, rows, chunk = [], 0, tuple(part[take:] for part in chunk)
+        if len(chunk[0]):
+            held.append(chunk)
+            rows += len(chunk[0])
+    if held:
+        yield _joined(held)
+
+
+def _joined(parts: list[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+    return parts[0] if len(parts) == 1 else tuple(map(torch.cat, zip(*parts, strict=True)))
+
+
+@dataclass(frozen=True)
+class Context:
+    """What stages give to methods and metrics besides the batch."""
+
+    classifier: Classifier
+    device: torch.device
+    seed: int
+    batch_size: int
+    workers: int = 0
+    group_size: int = 1
+
+    def generator(self, image: str, purpose: str) -> torch.Generator:
+        """A CPU generator that depends on (seed, image, purpose) alone; image '' is per run."""
+        return generator(self.seed, image, purpose)
+
+    def stream(self, chunks: Iterable[Tensor]) -> Iterator[Tensor]:
+        """Logits (n, K) of any number of inputs, forwarded in full batches without gradients."""
+        with torch.inference_mode():
+            for (inputs,) in rebatch(((c,) for c in chunks), self.batch_size):
+                yield self.classifier(inputs)
+
+
+@dataclass(frozen=True)
+class Forwards:
+    """A metric's request for forward passes.
+
+    chunks yields (inputs (n, 3, H, W), rows (n,)): rows says which image of the batch each input
+    belongs to. The answer is an `Answer` with N = the sum of all n, in the order yielded.
+    """
+
+    chunks: Iterable[tuple[Tensor, Tensor]]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Logit and softmax probability (N,) of each row's scored class, float32, on the device."""
+
+    logit: Tensor
+    probability: Tensor
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """What a metric sees: B images, each with one normalised map and one scored class.
+
+    maps (B, H, W) in [0, 1] (NaN where the native map was not finite); target (B,) the class
+    scored; logit and probability (B,) of that class on the untouched input; scalars: the
+    method's own (B,) values; native (B, h, w); additive: whether the method declares that its
+    attributions sum to a score difference; wanted: the keys asked for; explain: the same method
+    and normalisation on other inputs of the same images; memo: forwards shared by methods.
+    """
+
+    batch: Batch
+    maps: Tensor
+    target: Tensor
+    logit: Tensor
+    probability: Tensor
+    ctx: Context
+    scalars: Mapping[str, Tensor] = field(default_factory=dict)
+    native: Tensor | None = None
+    additive: bool = False
+    wanted: frozenset[str] = frozenset()
+    explain: Callable[[Tensor], Tensor] | None = None
+    memo: Callable[[str, Callable[[], Tensor]], Tensor] | None = None
+    extras: Mapping[str, Any] = field(default_factory=dict)
+
+    def shared_probability(self, key: str, make: Callable[[], Tensor]) -> Tensor:
+        """Probability (B,) of each scored class on inputs that all methods and targets share.
+
+        make() gives B inputs, or one for all images; they are forwarded once per `key`.
+        """
+        logits = self.memo(key, make) if self.memo else torch.cat([*self.ctx.stream([make()])])
+        table = logits.softmax(-1).expand(len(self.batch), -1)
+        return table.gather(1, self.target[:, None])[:, 0]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Values (B,) with a status of their own each, for metrics that do not apply everywhere."""
+
+    values: Tensor
+    statuses: tuple[str, ...]
+
+
+Values = Mapping[str, Tensor | Rows]
+"""A metric's result: {metric key: (B,) float64}."""
+
+MetricResult = Values | Generator[Forwards, Answer, Values]
