@@ -33,6 +33,27 @@ def replaced_output(layer: nn.Module, change: Callable[[Tensor], Tensor]) -> Ite
         handle.remove()
 
 
+def activations(classifier: Classifier, layer: str, images: Tensor) -> Tensor:
+    """A layer's output (B, C, h, w) without gradients; XaibenchError where it has another shape."""
+    held: list[Tensor] = []
+
+    def keep(output: Tensor) -> Tensor:
+        _check_maps(output, layer)
+        held.append(output)
+        return output.clone()  # the next module may work in place
+
+    with torch.no_grad(), replaced_output(classifier.layer(layer), keep):
+        classifier(images)
+    return held[0]
+
+
+def _check_maps(output: Tensor, layer: str) -> None:
+    if not isinstance(output, Tensor) or output.dim() != 4:
+        raise XaibenchError(
+            f"layer '{layer}' does not give maps (B, C, h, w): name another with --cam-layer."
+        )
+
+
 def activations_and_gradients(
     classifier: Classifier, layer: str, images: Tensor, targets: Tensor
 ) -> tuple[Tensor, Tensor]:
@@ -44,10 +65,7 @@ def activations_and_gradients(
     held: list[Tensor] = []
 
     def keep(output: Tensor) -> Tensor:
-        if not isinstance(output, Tensor) or output.dim() != 4:
-            raise XaibenchError(
-                f"layer '{layer}' does not give maps (B, C, h, w): name another with --cam-layer."
-            )
+        _check_maps(output, layer)
         held.append(output.detach().requires_grad_())
         return held[0].clone()  # the next module may work in place
 

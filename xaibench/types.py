@@ -63,6 +63,10 @@ class Classifier(Protocol):
     def module(self) -> nn.Module:
         """The network itself."""
 
+    @property
+    def inference(self) -> nn.Module:
+        """The same function, prepared for passes without gradients; hooks belong on `module`."""
+
     def __call__(self, images: Tensor) -> Tensor:
         """Logits (B, K) in evaluation mode; gradients flow where they are enabled."""
 
@@ -148,7 +152,7 @@ class Context:
         """Logits (n, K) of any number of inputs, forwarded in full batches without gradients."""
         with torch.inference_mode():
             for (inputs,) in rebatch(((c,) for c in chunks), self.batch_size):
-                yield self.classifier(inputs)
+                yield self.classifier.inference(inputs)
 
 
 @dataclass(frozen=True)

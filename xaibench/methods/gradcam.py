@@ -10,7 +10,7 @@ from xaibench.types import Batch, Context, Cost, Explanation
 @method(
     family="cam",
     normalization={"rectify": "relu", "border": "clamp"},
-    cost=lambda: Cost(shared=1, backwards=1),
+    cost=lambda **_: Cost(shared=1, backwards=1),
     citation="selvaraju2017gradcam",
 )
 def gradcam(ctx: Context, batch: Batch, state: None, *, layer: str = "cam") -> Explanation:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from torchvision.transforms import v2
 
 from xaibench.errors import XaibenchError, unknown
 from xaibench.models.batchnorm import with_group_statistics
+from xaibench.models.fold import folded
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,15 @@ class TorchClassifier:
         """Logits (B, K) float32 of normalised input (B, 3, H, W)."""
         logits: Tensor = self.module(images)
         return logits
+
+    @cached_property
+    def inference(self) -> nn.Module:
+        """The network for passes without gradients: BatchNorm folded where that is the same."""
+        parameter = next(self.module.parameters())
+        side = self.input.crop
+        generator = torch.Generator().manual_seed(0)
+        example = torch.randn(1, 3, side, side, generator=generator)
+        return folded(self.module, example.to(parameter.device, parameter.dtype))
 
     def _channels(self, values: tuple[float, float, float], like: Tensor) -> Tensor:
         return torch.tensor(values, dtype=like.dtype, device=like.device).view(3, 1, 1)

@@ -21,24 +21,24 @@ def upsample(maps: Tensor, size: tuple[int, int], border: Border = "clamp") -> T
         return maps
     if border == "clamp":
         return F.interpolate(maps[:, None], size, mode="bilinear", align_corners=False)[:, 0]
-    rows = _weights(maps.shape[-2], size[0], maps)
-    columns = _weights(maps.shape[-1], size[1], maps)
+    rows = interpolation_matrix(maps.shape[-2], size[0]).to(maps)
+    columns = interpolation_matrix(maps.shape[-1], size[1]).to(maps)
     return rows @ maps @ columns.T
 
 
-def _weights(source: int, target: int, like: Tensor) -> Tensor:
-    """Interpolation matrix (target, source) with mirrored ends (the edge pixel is the axis)."""
+def interpolation_matrix(source: int, target: int) -> Tensor:
+    """Bilinear weights (target, source) float64, ends mirrored with the edge pixel as the axis."""
     centres = (torch.arange(target, dtype=torch.float64) + 0.5) * source / target - 0.5
     low = centres.floor()
     share = centres - low
     matrix = torch.zeros(target, source, dtype=torch.float64)
     for index, weight in ((low, 1 - share), (low + 1, share)):
-        place = _reflect(index.long(), source)
+        place = reflect(index.long(), source)
         matrix.scatter_add_(1, place[:, None], weight[:, None])
-    return matrix.to(like)
+    return matrix
 
 
-def _reflect(index: Tensor, length: int) -> Tensor:
+def reflect(index: Tensor, length: int) -> Tensor:
     """Reflect indices into 0..length-1 without repeating the edge (NumPy's 'reflect')."""
     if length == 1:
         return torch.zeros_like(index)
@@ -52,4 +52,4 @@ def minmax(maps: Tensor) -> Tensor:
     flat = maps.flatten(1)
     low = flat.min(1).values.view(-1, 1, 1)
     span = flat.max(1).values.view(-1, 1, 1) - low
-    return torch.where(span == 0, torch.zeros_like(maps), (maps - low) / span)
+    return (maps - low) / torch.where(span == 0, torch.ones_like(span), span)

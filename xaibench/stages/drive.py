@@ -63,7 +63,7 @@ def _answer(requests: list[tuple[Forwards, Scoring]]) -> Iterator[Answer]:
     logits, probabilities = [], []
     with torch.inference_mode():
         for inputs, classes in rebatch(chunks(), ctx.batch_size):
-            scores = ctx.classifier(inputs).float()
+            scores = ctx.classifier.inference(inputs).float()
             logits.append(scores.gather(1, classes[:, None])[:, 0])
             probabilities.append(scores.softmax(-1).gather(1, classes[:, None])[:, 0])
     none = torch.empty(0, device=ctx.device)

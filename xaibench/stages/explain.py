@@ -87,16 +87,20 @@ def explain_unit(session: Session, unit: Unit, predictions: Predictions) -> None
         wanted = set(ids)
         places = [p for p in unit.places if session.dataset.ids[p] in wanted]
         batch = make_batch(session, places, predictions, targets)
-        shards = _explain_all(session, unit.method, batch)
+        state = session.state(unit.method)
+        shards = _explain_all(session, unit.method, batch, state.tensors if state else None)
         for target, shard in zip(targets, shards, strict=True):
             name = f"{unit_name(unit.block, shard.ids)}{SUFFIX}"
-            store.save(unit.folder(session.root, target) / name, shard)
+            path = unit.folder(session.root, target) / name
+            store.save(path, shard, state.sha256 if state else "")
 
 
-def _explain_all(session: Session, method: MethodRequest, batch: Batch) -> list[store.MapShard]:
+def _explain_all(
+    session: Session, method: MethodRequest, batch: Batch, state: dict[str, Tensor] | None
+) -> list[store.MapShard]:
     step = session.batch_size
     parts = [
-        explain(session, method, batch.rows(start, start + step), None)
+        explain(session, method, batch.rows(start, start + step), state)
         for start in range(0, len(batch), step)
     ]
     maps = torch.cat([p.maps for p in parts]).cpu()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,8 +19,12 @@ from xaibench.models.classifier import TorchClassifier
 from xaibench.models.load import load_model
 from xaibench.requests import MethodRequest, MetricRequest, resolve_methods, resolve_metrics
 from xaibench.store.atomic import read_json
+from xaibench.store.state import State, state_path
+from xaibench.store.state import load as load_state
+from xaibench.store.state import save as save_state
 from xaibench.types import Context
 
+STATISTICS_IMAGES = 10_000
 AUTO_BATCH = {"cpu": 16, "cuda": 128}
 
 
@@ -33,6 +37,7 @@ class Session:
     _images: dict[tuple[int, ...], tuple[list[int], Tensor, list[Unreadable]]] = field(
         default_factory=dict
     )
+    _states: dict[str, State] = field(default_factory=dict)
     _memo: dict[tuple[Any, ...], Tensor] = field(default_factory=dict)
 
     @property
@@ -149,6 +154,32 @@ class Session:
                 self.config.workers,
             )
         return self._images[key]
+
+    def state(self, method: MethodRequest) -> State | None:
+        """What the method prepares once per run: read, or computed and stored; None if nothing."""
+        prepare = method.entry.metadata.get("prepare")
+        if prepare is None:
+            return None
+        if method.spec not in self._states:
+            path = state_path(self.root, method.spec)
+            if path.exists():
+                self._states[method.spec] = load_state(path)
+            else:
+                tensors = prepare(self.context, self.untransformed, **method.options)
+                self._states[method.spec] = save_state(path, tensors)
+        return self._states[method.spec]
+
+    def untransformed(self) -> Iterator[Tensor]:
+        """The first STATISTICS_IMAGES images of the full order, on the device, in batches."""
+        resize = self.protocol.preprocessing.resize
+        count = min(STATISTICS_IMAGES, len(self.dataset))
+        for start in range(0, count, self.batch_size):
+            places = range(start, min(start + self.batch_size, count))
+            _, images, _ = read_images(
+                self.dataset, places, self.classifier, resize, self.config.workers
+            )
+            if len(images):
+                yield images.to(self.device)
 
     def memo(self, images: tuple[str, ...]) -> Callable[[str, Callable[[], Tensor]], Tensor]:
         """Logits of inputs that several methods and targets share, forwarded once."""

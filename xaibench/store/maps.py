@@ -48,8 +48,8 @@ def folder(root: Path, method: str, target: str, transform: str, variation: str)
     return root / "maps" / encode(method) / encode(target) / encode(transform) / encode(variation)
 
 
-def save(path: Path, shard: MapShard) -> None:
-    """Write a shard atomically, with a checksum of its tensors and ids."""
+def save(path: Path, shard: MapShard, state_sha256: str = "") -> None:
+    """Write a shard atomically, with a checksum of its tensors and ids, and its state's."""
     tensors = {"maps": shard.maps.float().contiguous().cpu(), EXPLAINED: shard.explained.cpu()}
     tensors |= {f"scalar.{k}": v.double().contiguous().cpu() for k, v in shard.scalars.items()}
     ids = json.dumps(shard.ids)
@@ -57,7 +57,8 @@ def save(path: Path, shard: MapShard) -> None:
         "format": FORMAT,
         "ids": ids,
         "size": json.dumps(shard.size),
-        "sha256": _checksum(tensors, ids),
+        "state_sha256": state_sha256,
+        "sha256": checksum(tensors, ids),
     }
     write(path, lambda file: save_file(tensors, file, metadata=meta))
 
@@ -75,7 +76,7 @@ def load(path: Path) -> MapShard:
             tensors = {key: file.get_tensor(key) for key in file.keys()}
     except (SafetensorError, OSError):
         raise _corrupt(path) from None
-    if meta.get("sha256") != _checksum(tensors, meta["ids"]):
+    if meta.get("sha256") != checksum(tensors, meta["ids"]):
         raise _corrupt(path)
     scalars = {k.removeprefix("scalar."): v for k, v in tensors.items() if k.startswith("scalar.")}
     height, width = json.loads(meta["size"])
@@ -98,7 +99,8 @@ def _corrupt(path: Path) -> XaibenchError:
     return XaibenchError(f"{path} is damaged: delete it and run the same command again.")
 
 
-def _checksum(tensors: dict[str, Tensor], ids: str) -> str:
+def checksum(tensors: dict[str, Tensor], ids: str = "") -> str:
+    """SHA-256 over names, shapes, types and bytes of tensors, and the ids."""
     found = hashlib.sha256(ids.encode())
     for name, value in sorted(tensors.items()):
         found.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())

@@ -1,0 +1,138 @@
+"""`--help`, `--version` and `list`: right, complete, and without anything heavy."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import subprocess
+import sys
+from unittest import mock
+
+import pytest
+
+from xaibench import __version__
+from xaibench.cli import main
+from xaibench.registry import KINDS, entries
+
+HEAVY = (
+    "torch torchvision numpy scipy pandas pyarrow captum quantus PIL skimage yaml tqdm "
+    "safetensors matplotlib foolbox"
+).split()  # not pydantic: Typer itself imports it
+COMMANDS = ["run", "explain", "normalize", "score", "report", "list", "doctor", "clean"]
+IMPORTS = """
+import json, runpy, sys
+sys.argv = ["xaibench", *json.loads(sys.argv[1])]
+try:
+    runpy.run_module("xaibench", run_name="__main__")
+except SystemExit as stop:
+    print(json.dumps([stop.code or 0, sorted({m.split(".")[0] for m in sys.modules})]))
+"""
+
+
+def cli(*words: object) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of the command, run in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        mock.patch.object(sys, "argv", ["xaibench", *map(str, words)]),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        pytest.raises(SystemExit) as stop,
+    ):
+        main()
+    return int(stop.value.code or 0), out.getvalue(), err.getvalue()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--help"], ["--version"], ["run", "--help"], ["list"], ["list", "methods"], ["report", "-h"]],
+    ids=" ".join,
+)
+def test_nothing_heavy_is_imported(words: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTS, json.dumps(words)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    code, modules = json.loads(done.stdout.splitlines()[-1])
+    assert code == 0
+    assert "xaibench" in modules
+    assert not set(HEAVY) & set(modules)
+
+
+def test_an_unknown_name_is_refused_without_torch() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTS, json.dumps(["run", "--method", "gradcm"])],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    code, modules = json.loads(done.stdout.splitlines()[-1])
+    assert code == 2
+    assert "torch" not in modules
+
+
+def test_help_names_every_command_and_shows_examples() -> None:
+    code, said, _ = cli("--help")
+    assert code == 0
+    for command in COMMANDS:
+        assert f" {command} " in said
+    assert "Examples" in said
+    assert "xaibench run --method gradcam --metric insertion" in said
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_helps_with_an_example(command: str) -> None:
+    code, said, _ = cli(command, "--help")
+    assert code == 0
+    assert "Example" in said
+    assert f"xaibench {command}" in said
+
+
+def test_no_arguments_is_help() -> None:
+    _, said, err = cli()
+    assert "Usage: " in said + err
+    assert " doctor " in said + err
+
+
+def test_version() -> None:
+    assert cli("--version")[1] == f"xaibench {__version__}\n"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("fold", [str, str.upper, lambda kind: kind[:-1]])
+def test_list_shows_each_key_with_its_sentence(kind: str, fold) -> None:
+    code, said, _ = cli("list", fold(kind))
+    assert code == 0
+    lines = {line.split()[0]: line for line in said.splitlines()}
+    assert entries(kind).keys() <= lines.keys()
+    for key, entry in entries(kind).items():
+        assert entry.doc
+        assert lines[key].endswith(entry.doc)
+
+
+@pytest.mark.parametrize(
+    ("kind", "keys"),
+    [
+        ("methods", {"gradcam"}),
+        ("metrics", {"insertion", "deletion"}),
+        ("models", {"efficientnet_lite0", "torchvision"}),
+        ("datasets", {"samples", "imagefolder"}),
+        ("transforms", {"none"}),
+        ("protocols", {"published", "reference"}),
+    ],
+)
+def test_list_has_the_well_known_keys(kind: str, keys: set[str]) -> None:
+    code, said, _ = cli("list", kind)
+    assert code == 0
+    assert keys <= {line.split()[0] for line in said.splitlines()}
+
+
+def test_list_without_a_name_shows_all_kinds() -> None:
+    said = cli("list")[1]
+    for kind in (*KINDS, "protocols"):
+        assert f"{kind}:\n" in said
+        assert cli("list", kind)[1] in said
