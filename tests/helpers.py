@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import torch
@@ -24,10 +25,45 @@ def on(batch: Batch, device: torch.device) -> Batch:
     )
 
 
+def in_double(ctx: Context) -> Context:
+    """The context with its network in float64; the original network is untouched."""
+    module = copy.deepcopy(ctx.classifier.module).double()
+    return replace(ctx, classifier=replace(ctx.classifier, module=module))  # type: ignore[type-var]
+
+
+def doubled(batch: Batch) -> Batch:
+    """The batch with its images in float64."""
+    return replace(batch, images=batch.images.double())
+
+
+def with_targets(batch: Batch, targets: Tensor, names: tuple[str, ...]) -> Batch:
+    """The batch with other classes (B, T) to explain."""
+    return replace(batch, targets=targets, target_names=names)
+
+
+def apart(ours: Tensor, other: object) -> float:
+    """Largest difference of two arrays as a part of the range of the second."""
+    mine, theirs = ours.detach().cpu().double(), torch.as_tensor(other).detach().cpu().double()
+    assert mine.shape == theirs.shape
+    span = (theirs.max() - theirs.min()).item()
+    return (mine - theirs).abs().max().item() / (span or 1.0)
+
+
 def request(spec: str, protocol: str | Protocol = "published") -> MethodRequest:
     """A method as a run would resolve it."""
     held = load_protocol(protocol) if isinstance(protocol, str) else protocol
     return resolve_methods([spec], held)[0]
+
+
+def prepared(ctx: Context, batch: Batch, method: MethodRequest) -> dict[str, Tensor] | None:
+    """What the method prepares once per run, from the batch's images in parts; None if nothing."""
+    prepare = method.entry.metadata.get("prepare")
+    if prepare is None:
+        return None
+    found: dict[str, Tensor] = prepare(
+        ctx, lambda: iter(batch.images.split(ctx.batch_size)), **method.options
+    )
+    return found
 
 
 def explain(
@@ -36,8 +72,9 @@ def explain(
     """Native maps of a method, `step` images at a time; state prepared as the stage does."""
     method = request(spec, protocol)
     step = step or len(batch)
+    state = prepared(ctx, batch, method)
     parts = [
-        method.entry(ctx, batch.rows(i, i + step), None, **method.options)
+        method.entry(ctx, batch.rows(i, i + step), state, **method.options)
         for i in range(0, len(batch), step)
     ]
     return Explanation(

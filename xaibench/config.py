@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -59,6 +59,8 @@ class RunConfig(_Model):
     weights: Path | None = None
     cam_layer: str | None = None
     data: str | None = None
+    boxes: Path | None = None
+    metric_backend: Literal["native", "quantus"] = "native"
     limit: int | None = Field(default=None, ge=1)
     device: str = "auto"
     batch_size: str | int = "auto"

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
+from typing import Protocol as TypingProtocol
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +23,8 @@ class Batch:
     ids: image ids, the only join key. images (B, 3, H, W): normalised network input, float32.
     labels (B,): class index, -1 for none. targets (B, T): classes to explain.
     target_names: the T names of the targets. positions: each image's place in the dataset's
-    full order, from which groups (`position // group_size`) are formed.
+    full order, from which groups (`position // group_size`) are formed. originals: where the
+    images are perturbed ones, the untouched images (B, 3, H, W) whose segments still hold.
     """
 
     ids: tuple[str, ...]
@@ -31,6 +33,7 @@ class Batch:
     targets: Tensor
     target_names: tuple[str, ...] = ("ground_truth",)
     positions: tuple[int, ...] = ()
+    originals: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -49,10 +52,11 @@ class Batch:
             labels=self.labels[start:stop],
             targets=self.targets[start:stop],
             positions=self.positions[start:stop],
+            originals=None if self.originals is None else self.originals[start:stop],
         )
 
 
-class Classifier(Protocol):
+class Classifier(TypingProtocol):
     """A network with its preprocessing: normalised input (B, 3, H, W) -> logits (B, K)."""
 
     @property
@@ -174,6 +178,21 @@ class Answer:
     probability: Tensor
 
 
+class Explain(TypingProtocol):
+    """The scored method on other inputs of the batch's images."""
+
+    def __call__(
+        self, inputs: Tensor, rows: Tensor, classifier: Classifier | None = None
+    ) -> Tensor:
+        """Normalised maps (n, H, W) of inputs (n, 3, H, W).
+
+        rows (n,): the image of the batch whose masks, segments and noise each input takes.
+        """
+
+
+Memo = Callable[[str, Callable[[], Tensor]], Tensor]
+
+
 @dataclass(frozen=True)
 class Scoring:
     """What a metric sees: B images, each with one normalised map and one scored class.
@@ -182,7 +201,10 @@ class Scoring:
     scored; logit and probability (B,) of that class on the untouched input; scalars: the
     method's own (B,) values; native (B, h, w); additive: whether the method declares that its
     attributions sum to a score difference; wanted: the keys asked for; explain: the same method
-    and normalisation on other inputs of the same images; memo: forwards shared by methods.
+    and normalisation on other inputs of the same images, or with another network; memo: results
+    shared by methods and targets. extras: 'boxes' (per image, or None), 'in_subset' (B,) bool:
+    whether the image belongs to the subset on which expensive metrics are measured,
+    'explain_forwards': what one explanation costs.
     """
 
     batch: Batch
@@ -193,20 +215,25 @@ class Scoring:
     ctx: Context
     scalars: Mapping[str, Tensor] = field(default_factory=dict)
     native: Tensor | None = None
+    family: str = ""
     additive: bool = False
     wanted: frozenset[str] = frozenset()
-    explain: Callable[[Tensor], Tensor] | None = None
-    memo: Callable[[str, Callable[[], Tensor]], Tensor] | None = None
+    explain: Explain | None = None
+    memo: Memo | None = None
     extras: Mapping[str, Any] = field(default_factory=dict)
 
-    def shared_probability(self, key: str, make: Callable[[], Tensor]) -> Tensor:
-        """Probability (B,) of each scored class on inputs that all methods and targets share.
+    def once(self, key: str, compute: Callable[[], Tensor]) -> Tensor:
+        """compute(), or what it gave before for these images, whatever the method: see `memo`."""
+        return self.memo(key, compute) if self.memo else compute()
+
+    def shared(self, key: str, make: Callable[[], Tensor]) -> Answer:
+        """Logit and probability (B,) of the scored classes on inputs that all methods share.
 
         make() gives B inputs, or one for all images; they are forwarded once per `key`.
         """
-        logits = self.memo(key, make) if self.memo else torch.cat([*self.ctx.stream([make()])])
-        table = logits.softmax(-1).expand(len(self.batch), -1)
-        return table.gather(1, self.target[:, None])[:, 0]
+        table = self.once(key, lambda: torch.cat([*self.ctx.stream([make()])]).float())
+        rows, pick = table.expand(len(self.batch), -1), self.target[:, None]
+        return Answer(rows.gather(1, pick)[:, 0], rows.softmax(-1).gather(1, pick)[:, 0])
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,7 @@ import xaibench
 from xaibench.cli import main
 
 FAST = ["--metric", "insertion(rows_per_step=112)", "--model", "efficientnet_lite0"]
-SAMPLE = Path(__file__).resolve().parents[3] / "shared/images/imagenet-sample"
-WNID, NAME, INDEX = "n01440764", "tench.jpg", 0
+WNID = "n01440764"
 
 
 def cli(*words: object) -> tuple[int, str, str]:
@@ -264,13 +263,12 @@ def test_the_data_may_move_and_its_changes_are_noticed(tmp_path: Path, photos: l
     assert "data_fingerprint" in err
 
 
-@pytest.mark.skipif(not SAMPLE.is_dir(), reason="no ../shared/images/imagenet-sample")
 @pytest.mark.parametrize("links", [False, True])
-def test_real_photographs_by_wordnet_id(tmp_path: Path, links: bool) -> None:
+def test_real_photographs_by_wordnet_id(tmp_path: Path, sample_folder: Path, links: bool) -> None:
     from xaibench.published import imagenet_wnids
 
     wnids = imagenet_wnids()
-    chosen = sorted(SAMPLE.rglob("*.JPEG"))[:3]
+    chosen = sorted(sample_folder.rglob("*.JPEG"))[:3]
     for path in chosen:
         place = tmp_path / "data" / path.parent.name / path.name
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -32,7 +32,7 @@ def _version(value: bool) -> None:
     "  xaibench report\n\n  xaibench list methods"
 )
 def _options(
-    debug: bool = typer.Option(
+    _debug: bool = typer.Option(
         False, "--debug", envvar="XAIBENCH_DEBUG", help="Show the traceback of an error."
     ),
     version: bool = typer.Option(
@@ -44,7 +44,6 @@ def _options(
     Zhang, Torres and Hermanns, "Saliency Maps Give a False Sense of Explanability to Image
     Classifiers", ACML 2024.
     """
-    DEBUG["on"] = debug
 
 
 for module in (runs, results, inspect_):
@@ -52,25 +51,32 @@ for module in (runs, results, inspect_):
 
 
 def main() -> None:
-    """Run the command line: exit code 0 done, 1 failed, 2 wrong usage."""
+    """Run the command line: exit code 0 done, 1 failed, 2 wrong usage; errors are one line."""
+    arguments = [a for a in sys.argv[1:] if a != "--debug"]
+    DEBUG["on"] = len(arguments) < len(sys.argv) - 1 or bool(os.environ.get("XAIBENCH_DEBUG"))
     try:
-        app()
-    except XaibenchError as error:
-        if DEBUG["on"]:
-            raise
-        typer.echo(f"xaibench: {error}", err=True)
-        sys.exit(error.exit_code)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except KeyboardInterrupt:
-        typer.echo("xaibench: interrupted; the same command goes on from here.", err=True)
-        sys.exit(130)
+        code = app(arguments, standalone_mode=False)
     except Exception as error:
         if DEBUG["on"]:
             raise
-        text = str(error).strip().split("\n")[0]
-        typer.echo(
-            f"xaibench: unexpected {type(error).__name__}: {text} (--debug shows where)", err=True
-        )
-        sys.exit(1)
+        line, code = _describe(error)
+        typer.echo(f"xaibench: {line}", err=True)
+    except KeyboardInterrupt:
+        typer.echo("xaibench: interrupted; the same command goes on from here.", err=True)
+        code = 130
+    sys.exit(code or 0)
+
+
+def _describe(error: Exception) -> tuple[str, int]:
+    """One line for an error, and the exit code."""
+    if isinstance(error, XaibenchError):
+        return str(error), error.exit_code
+    if isinstance(error, BrokenPipeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return "output closed", 1
+    if isinstance(error, typer.Abort):
+        return "aborted", 1
+    if hasattr(error, "format_message"):
+        return f"{error.format_message()} (xaibench --help shows what there is)", 2
+    text = str(error).strip().split("\n")[0]
+    return f"unexpected {type(error).__name__}: {text} (--debug shows where)", 1

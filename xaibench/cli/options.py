@@ -52,6 +52,14 @@ Data = Annotated[
         "named by WordNet id or class index.",
     ),
 ]
+Boxes = Annotated[
+    Optional[Path],
+    option("boxes", "Folder of ImageNet XML files with bounding boxes, for the pointing games."),
+]
+MetricBackend = Annotated[
+    Optional[str],
+    option("metric-backend", "native, or quantus: Quantus itself for the metrics it has."),
+]
 Target = Annotated[
     Optional[list[str]],
     option(

@@ -40,6 +40,8 @@ def go(values: dict[str, Any], stages: set[str]) -> None:
 def run(
     method: o.Method = None,
     metric: o.Metric = None,
+    metric_backend: o.MetricBackend = None,
+    boxes: o.Boxes = None,
     config: o.Config = None,
     model: o.Model = None,
     weights: o.Weights = None,
@@ -87,6 +89,8 @@ def explain(
 def score(
     method: o.Method = None,
     metric: o.Metric = None,
+    metric_backend: o.MetricBackend = None,
+    boxes: o.Boxes = None,
     config: o.Config = None,
     model: o.Model = None,
     weights: o.Weights = None,

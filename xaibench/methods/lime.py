@@ -42,7 +42,8 @@ def lime(
     Bernoulli(0.5), drawn per image. One pass a sample serves all targets.
     """
     images, device = batch.images, batch.images.device
-    pixels = ctx.classifier.to_pixels(images) if segment_space == "pixels" else images
+    source = images if batch.originals is None else batch.originals
+    pixels = ctx.classifier.to_pixels(source) if segment_space == "pixels" else source
     arrays = pixels.permute(0, 2, 3, 1).cpu().numpy().astype(np.float64)
     futures = [submit(a, ctx.workers, kernel_size=4, max_dist=200, ratio=0.2) for a in arrays]
     segments = [torch.from_numpy(f.result()).to(device) for f in futures]

@@ -31,6 +31,7 @@ from xaibench.types import Answer, Forwards, Scoring, Values
         },
     },
     needs=("forwards",),
+    cost=lambda rows_per_step, height=224, **_: -(-height // rows_per_step) - 1,
     citation="petsiuk2018rise",
 )
 def causal(
@@ -58,11 +59,11 @@ def causal(
     requests = []
     if "insertion" in scoring.wanted:
         blurred = blur(images, kernel, sigma)
-        first = scoring.shared_probability(f"blur {kernel} {sigma}", lambda: blurred)
+        first = scoring.shared(f"blur {kernel} {sigma}", lambda: blurred).probability
         curves["insertion"] = (first[:, None], untouched)
         requests.append(perturbed(blurred, images, place, counts, chunk))
     if "deletion" in scoring.wanted:
-        last = scoring.shared_probability("zeros", lambda: torch.zeros_like(images[:1]))
+        last = scoring.shared("zeros", lambda: torch.zeros_like(images[:1])).probability
         curves["deletion"] = (untouched, last[:, None])
         requests.append(perturbed(images, torch.zeros_like(images), place, counts, chunk))
     answer = yield Forwards(chain(*requests))

@@ -19,7 +19,7 @@ from xaibench.stages.predict import Predictions
 from xaibench.stages.session import Session
 from xaibench.store import tables
 from xaibench.store.maps import MapShard
-from xaibench.types import Batch, Rows, Scoring, Values
+from xaibench.types import Batch, Classifier, Explain, Rows, Scoring, Values
 
 SUFFIX = ".parquet"
 
@@ -128,7 +128,8 @@ def _scoring(
 ) -> Scoring:
     """What the metrics see; the network and the images only where a metric needs them."""
     ids = shard.ids
-    heavy = any(m.needs for m in metrics)
+    needs = {need for m in metrics for need in m.needs}
+    heavy = bool(needs - {"boxes"})
     if heavy:
         batch = make_batch(session, unit.places, predictions, (target,))
         ctx = session.context
@@ -147,9 +148,55 @@ def _scoring(
         ctx=ctx,
         scalars={k: v.to(device) for k, v in shard.scalars.items()},
         native=shard.maps.to(device),
+        family=str(unit.method.entry.metadata.get("family", "")),
         additive=bool(unit.method.entry.metadata.get("additive", False)),
-        memo=session.memo(ids) if heavy else None,
+        explain=_explainer(session, unit, batch) if heavy else None,
+        memo=session.memo(ids, f"{unit.transform} {unit.variation}") if heavy else None,
+        extras=_extras(session, unit, ids, needs),
     )
+
+
+def _extras(session: Session, unit: Unit, ids: Sequence[str], needs: set[str]) -> dict[str, object]:
+    """Boxes and the subset for expensive metrics, where a metric needs them."""
+    extras: dict[str, object] = {}
+    if "boxes" in needs:
+        extras["boxes"] = session.boxes(ids)
+    if "explain" in needs:
+        extras["explain_forwards"] = session.cost(unit.method).total(1)[0]
+        extras["in_subset"] = torch.tensor([i in session.subset for i in ids])
+    return extras
+
+
+def _explainer(session: Session, unit: Unit, batch: Batch) -> Explain:
+    """The unit's method and normalisation on other inputs of the batch's images."""
+
+    def explain_again(inputs: Tensor, rows: Tensor, classifier: Classifier | None = None) -> Tensor:
+        ctx = session.context
+        if classifier is not None:
+            ctx = replace(ctx, classifier=classifier)
+        places = rows.tolist()
+        state = session.state(unit.method)
+        perturbed = replace(
+            batch,
+            ids=tuple(batch.ids[i] for i in places),
+            images=inputs,
+            labels=batch.labels[rows],
+            targets=batch.targets[rows],
+            positions=tuple(batch.positions[i] for i in places),
+            originals=batch.images[rows],
+        )
+        parts = [
+            unit.method.entry(
+                ctx,
+                perturbed.rows(start, start + ctx.batch_size),
+                state.tensors if state else None,
+                **unit.method.options,
+            ).maps[:, 0]
+            for start in range(0, len(inputs), ctx.batch_size)
+        ]
+        return normalize(torch.cat(parts), batch.size, unit.method.normalization)
+
+    return explain_again
 
 
 def _status(result: Tensor | Rows, map_status: list[str]) -> tuple[list[float], list[str]]:

@@ -13,18 +13,22 @@ from torch import Tensor
 
 from xaibench.config import Protocol, RunConfig, load_protocol
 from xaibench.datasets.base import Dataset
+from xaibench.datasets.boxes import Box, Boxes
 from xaibench.datasets.load import Unreadable, load_dataset, read_images
 from xaibench.errors import UsageError, XaibenchError
+from xaibench.hooks import activations
 from xaibench.models.classifier import TorchClassifier
 from xaibench.models.load import load_model
 from xaibench.requests import MethodRequest, MetricRequest, resolve_methods, resolve_metrics
+from xaibench.seeds import derive
 from xaibench.store.atomic import read_json
 from xaibench.store.state import State, state_path
 from xaibench.store.state import load as load_state
 from xaibench.store.state import save as save_state
-from xaibench.types import Context
+from xaibench.types import Context, Cost, Memo
 
 STATISTICS_IMAGES = 10_000
+SUBSET_IMAGES = 1_000
 AUTO_BATCH = {"cpu": 16, "cuda": 128}
 
 
@@ -145,7 +149,7 @@ class Session:
         key = tuple(places)
         if key not in self._images:
             self._images.clear()
-            self._memo = {k: v for k, v in self._memo.items() if not k[0]}
+            self._memo.clear()
             self._images[key] = read_images(
                 self.dataset,
                 places,
@@ -154,6 +158,31 @@ class Session:
                 self.config.workers,
             )
         return self._images[key]
+
+    def boxes(self, ids: Sequence[str]) -> list[list[Box] | None]:
+        """Bounding boxes of images in input pixels; all None without --boxes."""
+        if self.config.boxes is None:
+            return [None] * len(ids)
+        resize = self.protocol.preprocessing.resize
+        return Boxes(self.config.boxes).of(ids, self.classifier.input, resize)
+
+    @cached_property
+    def subset(self) -> frozenset[str]:
+        """The SUBSET_IMAGES images, drawn by the seed, on which expensive metrics are measured."""
+        ranked = sorted(self.dataset.ids, key=lambda i: derive(self.config.seed, i, "subset"))
+        return frozenset(ranked[:SUBSET_IMAGES])
+
+    @cached_property
+    def channels(self) -> int:
+        """Channels of the CAM layer, on which Score-CAM's cost depends."""
+        side = self.classifier.input.crop
+        blank = torch.zeros(1, 3, side, side, device=self.device)
+        return int(activations(self.classifier, "cam", blank).shape[1])
+
+    def cost(self, method: MethodRequest) -> Cost:
+        """Network passes that one image's explanation costs."""
+        declared = method.entry.metadata.get("cost")
+        return declared(channels=self.channels, **method.options) if declared else Cost()
 
     def state(self, method: MethodRequest) -> State | None:
         """What the method prepares once per run: read, or computed and stored; None if nothing."""
@@ -181,17 +210,14 @@ class Session:
             if len(images):
                 yield images.to(self.device)
 
-    def memo(self, images: tuple[str, ...]) -> Callable[[str, Callable[[], Tensor]], Tensor]:
-        """Logits of inputs that several methods and targets share, forwarded once."""
+    def memo(self, images: tuple[str, ...], scope: str) -> Memo:
+        """Results that the methods and targets of the current images share, computed once."""
 
-        def once(key: str, make: Callable[[], Tensor]) -> Tensor:
-            for held in ((images, key), ((), key)):
-                if held in self._memo:
-                    return self._memo[held]
-            inputs = make()
-            logits = torch.cat(list(self.context.stream([inputs])))
-            self._memo[(images if len(inputs) == len(images) else (), key)] = logits
-            return logits
+        def once(key: str, compute: Callable[[], Tensor]) -> Tensor:
+            place = (images, scope, key)
+            if place not in self._memo:
+                self._memo[place] = compute()
+            return self._memo[place]
 
         return once
 

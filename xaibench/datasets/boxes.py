@@ -1,0 +1,82 @@
+"""ImageNet's bounding boxes (PASCAL VOC XML), carried into the network's input."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from xml.etree import ElementTree
+
+from xaibench.errors import XaibenchError
+from xaibench.models.classifier import InputSpec
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """A folder of annotation files, one an image, named like it: ILSVRC2012_val_00000001.xml."""
+
+    root: Path
+
+    @cached_property
+    def files(self) -> dict[str, Path]:
+        """The annotation file of each image stem; XaibenchError where the folder has none."""
+        found = {p.stem: p for p in sorted(self.root.rglob("*.xml"))}
+        if not found:
+            raise XaibenchError(f"no .xml files below {self.root}; check --boxes.")
+        return found
+
+    def of(self, ids: Sequence[str], spec: InputSpec, resize: str) -> list[list[Box] | None]:
+        """Boxes of images in input pixels; None where an image has no file or none in the crop."""
+        return [self._one(Path(i).stem, spec, resize) for i in ids]
+
+    def _one(self, stem: str, spec: InputSpec, resize: str) -> list[Box] | None:
+        path = self.files.get(stem)
+        if path is None:
+            return None
+        try:
+            tree = ElementTree.parse(path).getroot()
+            width, height = (int(_text(tree, f"size/{side}")) for side in ("width", "height"))
+            boxes = [
+                tuple(float(_text(node, edge)) for edge in ("xmin", "ymin", "xmax", "ymax"))
+                for node in tree.iterfind("object/bndbox")
+            ]
+        except (ElementTree.ParseError, ValueError) as error:
+            raise XaibenchError(f"cannot read {path} ({error}); it must be VOC XML.") from None
+        moved = [carry(b, (width, height), spec, resize) for b in boxes if len(b) == 4]
+        return [b for b in moved if b[0] < b[2] and b[1] < b[3]] or None
+
+
+def _text(node: ElementTree.Element, path: str) -> str:
+    found = node.findtext(path)
+    if found is None:
+        raise ValueError(f"<{path}> is missing")
+    return found
+
+
+def carry(box: tuple[float, ...], size: tuple[int, int], spec: InputSpec, resize: str) -> Box:
+    """A box (x_min, y_min, x_max, y_max) of a (width, height) photograph in input pixels, clipped.
+
+    The same resize and centre crop as the image's own (see `InputSpec.preprocess`).
+    """
+    width, height = size
+    if resize == "squash":
+        new = (spec.resize, spec.resize)
+    else:
+        short = min(width, height)
+        new = (int(spec.resize * width / short), int(spec.resize * height / short))
+    left, top = (round((side - spec.crop) / 2.0) for side in new)
+    scale_x, scale_y = new[0] / width, new[1] / height
+
+    def clip(value: float) -> float:
+        return min(max(value, 0.0), float(spec.crop))
+
+    x_min, y_min, x_max, y_max = box
+    return (
+        clip(x_min * scale_x - left),
+        clip(y_min * scale_y - top),
+        clip(x_max * scale_x - left),
+        clip(y_max * scale_y - top),
+    )

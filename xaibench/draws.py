@@ -1,0 +1,26 @@
+"""The random draws of metrics: per image, the same for every method, target and backend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from xaibench.types import Context
+
+
+def fills(ctx: Context, images: Sequence[str], steps: int, draws: int, values: int) -> Tensor:
+    """Uniform [0, 1) replacement values (B, steps, draws, values) for monotonicity."""
+    return torch.stack(
+        [
+            torch.rand(steps, draws, values, generator=ctx.generator(i, "monotonicity"))
+            for i in images
+        ]
+    )
+
+
+def noise(ctx: Context, image: str, draws: int, size: tuple[int, int], radius: float) -> Tensor:
+    """Uniform [-radius, radius) perturbations (draws, 3, H, W) of one image, for sensitivity."""
+    generator = ctx.generator(image, "sensitivity")
+    return (torch.rand(draws, 3, *size, generator=generator) * 2 - 1) * radius

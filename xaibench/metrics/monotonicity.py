@@ -1,0 +1,75 @@
+"""Monotonicity correlation (Nguyen & Martinez 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from xaibench.draws import fills
+from xaibench.ops.pairs import chunks
+from xaibench.ops.ranking import Ties, order, ranks
+from xaibench.ops.statistics import spearman
+from xaibench.registry import metric
+from xaibench.types import Answer, Forwards, Scoring, Values
+
+SMALL = 1e-5
+
+
+@metric(
+    keys={
+        "monotonicity": {
+            "doc": "Rank correlation of saliency with the effect of replacing pixels.",
+            "direction": "higher",
+            "range": (-1, 1),
+            "unit": "Spearman's rho",
+        }
+    },
+    needs=("forwards",),
+    cost=lambda rows_per_step, draws, height=224, features="pixels", **_: (
+        draws * -(-height * (3 if features == "channels" else 1) // rows_per_step)
+    ),
+    citation="nguyen2020quantitative",
+)
+def monotonicity(
+    scoring: Scoring,
+    *,
+    rows_per_step: int = 8,
+    draws: int = 10,
+    features: Literal["pixels", "channels"] = "pixels",
+    ties: Ties = "row_major",
+) -> Generator[Forwards, Answer, Values]:
+    """Spearman correlation of a step's summed saliency with the effect of replacing its features.
+
+    Features in ascending saliency, rows_per_step * W a step; each step alone is replaced in the
+    untouched image by uniform [0, 1) values, `draws` times; effect = mean (q - p)^2 / p^2, the
+    divisor 1 where p < 1e-5. pixels: all channels of a pixel, one value per channel (Quantus 0.5);
+    channels: the 3 H W entries, one value for all (Quantus 0.6). NaN where either side is constant.
+    """
+    images, device = scoring.batch.images, scoring.batch.images.device
+    count, (height, width) = len(images), scoring.batch.size
+    maps = scoring.maps if features == "pixels" else scoring.maps.repeat(1, 3, 1)
+    values = 1 if features == "channels" else 3
+    size = rows_per_step * width
+    steps = -(-maps[0].numel() // size)
+    step_of = ranks(order(maps, descending=False, ties=ties)) // size  # (B, features)
+    drawn = fills(scoring.ctx, scoring.batch.ids, steps, draws, values).to(device)
+    places = step_of.view(count, -1, height, width)
+
+    def replaced() -> Iterator[tuple[Tensor, Tensor]]:
+        for image, item in chunks(count, steps * draws, scoring.ctx.batch_size, device):
+            step, draw = item // draws, item % draws
+            chosen = places[image] == step.view(-1, 1, 1, 1)
+            fill = drawn[image, step, draw].view(len(image), -1, 1, 1)
+            yield torch.where(chosen, fill, images[image]), image
+
+    answer = yield Forwards(replaced())
+    p = scoring.probability.double()
+    q = answer.probability.double().view(count, steps, draws)
+    divisor = torch.where(p < SMALL, 1.0, p**2)
+    effect = ((q - p.view(-1, 1, 1)) ** 2).mean(2) / divisor[:, None]
+    sums = torch.zeros(count, steps, dtype=torch.float64, device=device)
+    sums.scatter_add_(1, step_of, maps.flatten(1).double())
+    return {"monotonicity": spearman(sums, effect)}

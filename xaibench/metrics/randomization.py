@@ -1,0 +1,68 @@
+"""Sanity check by model-parameter randomisation (Adebayo et al. 2018)."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from xaibench.ops.statistics import spearman
+from xaibench.registry import metric
+from xaibench.types import Scoring, Values
+
+
+@metric(
+    keys={
+        "parameter_randomization": {
+            "doc": "Rank correlation of maps before and after cascading randomisation.",
+            "direction": "lower",
+            "range": (-1, 1),
+            "unit": "Spearman's rho",
+        }
+    },
+    needs=("forwards", "explain"),
+    opt_in=True,
+    cost=lambda **_: 0,
+    citation="adebayo2018sanity",
+)
+def randomization(scoring: Scoring, *, stages: int = 3, seed: int = 0) -> Values:
+    """Mean Spearman correlation of the map with those of ever more randomised networks.
+
+    Layers are drawn anew from the logits downwards, in `stages` equal parts, cumulatively (section
+    3); a method that depends on what was learnt falls to 0. The network itself is not touched.
+    """
+    if scoring.explain is None:
+        raise ValueError("this scoring cannot explain")
+    rows = torch.arange(len(scoring.batch), device=scoring.batch.images.device)
+    found = []
+    for stage in range(1, stages + 1):
+        module = randomized(scoring.ctx.classifier.module, stage / stages, seed)
+        other: Any = replace(scoring.ctx.classifier, module=module)  # type: ignore[type-var]
+        maps = scoring.explain(scoring.batch.images, rows, other)
+        found.append(spearman(scoring.maps.flatten(1), maps.flatten(1)))
+    return {"parameter_randomization": torch.stack(found).mean(0)}
+
+
+def randomized(module: nn.Module, share: float, seed: int) -> nn.Module:
+    """A copy whose last `share` of the layers with weights have these drawn anew.
+
+    Each tensor keeps its mean and standard deviation, so that the signal neither dies nor grows;
+    the draws depend on (seed, tensor's name) alone.
+    """
+    from xaibench.seeds import generator
+
+    copied = copy.deepcopy(module)
+    layers = [
+        (name, child)
+        for name, child in copied.named_modules()
+        if isinstance(child, (nn.Conv2d, nn.Linear))
+    ]
+    for name, child in layers[len(layers) - round(share * len(layers)) :]:
+        for part, value in child.named_parameters(recurse=False):
+            drawn = torch.randn(value.shape, generator=generator(seed, f"{name}.{part}", "weights"))
+            spread: Tensor = value.std() if value.numel() > 1 else value.abs()
+            value.data = (drawn.to(value) * spread + value.mean()).to(value)
+    return copied

@@ -1,0 +1,108 @@
+"""Max- and avg-sensitivity (Yeh et al. 2019)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from xaibench.draws import noise
+from xaibench.gradients import input_gradients
+from xaibench.registry import metric
+from xaibench.types import Rows, Scoring, Values
+
+EXPENSIVE = 500
+
+
+@metric(
+    keys={
+        "max_sensitivity": {
+            "doc": "Largest relative change of the map under small noise.",
+            "direction": "lower",
+            "range": (0, None),
+            "unit": "relative norm",
+        },
+        "avg_sensitivity": {
+            "doc": "Mean relative change of the map under small noise.",
+            "direction": "lower",
+            "range": (0, None),
+            "unit": "relative norm",
+        },
+    },
+    needs=("forwards", "explain"),
+    cost=lambda draws, **_: draws,
+    citation="yeh2019infidelity",
+)
+def sensitivity(
+    scoring: Scoring,
+    *,
+    draws: int = 10,
+    radius: float = 0.2,
+    explanation: Literal["method", "gradient_stand_in"] = "method",
+) -> Values:
+    """Maximum and mean over perturbations of |m - m'| / |m| (Yeh et al. 2019, equation 2).
+
+    `draws` perturbations of the normalised input, uniform in [-radius, radius]. explanation:
+    'method' explains them with the method itself, with the image's own masks, segments and noise;
+    'gradient_stand_in' takes Quantus's gradient explanation in its place, not normalised, as the
+    code of Zhang et al. does. Methods of over 500 forwards an image are measured on the run's
+    subset only (`not_applicable` elsewhere). A constant map gives 0 where m' is the same, else NaN.
+    """
+    count, device = len(scoring.batch), scoring.batch.images.device
+    applies = torch.ones(count, dtype=torch.bool)
+    if explanation == "method" and scoring.extras.get("explain_forwards", 0) > EXPENSIVE:
+        applies = scoring.extras["in_subset"]
+    ratios = torch.full((count, draws), torch.nan, dtype=torch.float64, device=device)
+    stand_in = explanation == "gradient_stand_in"
+    for places in applies.nonzero()[:, 0].split(max(1, scoring.ctx.batch_size // draws)):
+        ids = [scoring.batch.ids[i] for i in places.tolist()]
+        drawn = [noise(scoring.ctx, i, draws, scoring.batch.size, radius) for i in ids]
+        rows = places.to(device).repeat_interleave(draws)
+        inputs = scoring.batch.images[rows] + torch.cat(drawn).to(device)
+        others = (
+            _stand_in(scoring, inputs, rows, ids) if stand_in else _method(scoring, inputs, rows)
+        )
+        change = relative_change(scoring.maps[rows], others)
+        ratios[places.to(device)] = change.view(len(ids), draws)
+    statuses = tuple("ok" if a else "not_applicable" for a in applies.tolist())
+    return {
+        "max_sensitivity": Rows(ratios.amax(1), statuses),
+        "avg_sensitivity": Rows(ratios.mean(1), statuses),
+    }
+
+
+def relative_change(maps: Tensor, others: Tensor) -> Tensor:
+    """|m - m'| / |m| (n,) of maps (n, H, W); 0 where both are all zero, NaN where only m is."""
+    gap = (others.double() - maps.double()).flatten(1).norm(dim=1)
+    norm = maps.double().flatten(1).norm(dim=1)
+    change = torch.where(norm == 0, torch.nan, gap / norm)
+    return torch.where((gap == 0) & (norm == 0), 0.0, change)
+
+
+def _method(scoring: Scoring, inputs: Tensor, rows: Tensor) -> Tensor:
+    if scoring.explain is None:
+        raise ValueError("this scoring cannot explain")
+    return scoring.explain(inputs, rows)
+
+
+def _stand_in(scoring: Scoring, inputs: Tensor, rows: Tensor, ids: list[str]) -> Tensor:
+    """Quantus's explanation (n, H, W) of perturbed inputs, shared by all methods.
+
+    'Gradient' (absolute sum over channels) for the gradient family, 'Saliency' (sum of absolute
+    values) for the others; the gradients themselves serve both.
+    """
+
+    def gradients() -> Tensor:
+        parts = []
+        size = scoring.ctx.batch_size
+        for part, classes in zip(inputs.split(size), scoring.target[rows].split(size), strict=True):
+            with torch.enable_grad():
+                leaf = part.detach().requires_grad_()
+                g = input_gradients(scoring.ctx.classifier(leaf), leaf, classes[:, None])[:, 0]
+            parts.append(torch.stack([g.abs().sum(1), g.sum(1).abs()], 1))
+        return torch.cat(parts)
+
+    key = f"stand-in {ids} {len(inputs)} {scoring.batch.target_names[0]}"
+    both = scoring.once(key, gradients)
+    return both[:, 1 if scoring.family == "gradient" else 0]

@@ -1,0 +1,48 @@
+"""How concentrated a map is: needs no network."""
+
+from __future__ import annotations
+
+from xaibench.ops.statistics import entropy, gini
+from xaibench.registry import metric
+from xaibench.types import Scoring, Values
+
+
+@metric(
+    keys={
+        "sparseness": {
+            "doc": "Gini index of the map.",
+            "direction": "higher",
+            "range": (0, 1),
+            "unit": "Gini index",
+            "citation": "chalasani2020concise",
+        },
+        "complexity": {
+            "doc": "Shannon entropy of the map as a distribution over pixels.",
+            "direction": "lower",
+            "range": (0, None),
+            "unit": "nats",
+            "citation": "bhatt2020evaluating",
+        },
+        "effective_complexity": {
+            "doc": "Number of pixels above a threshold.",
+            "direction": "lower",
+            "range": (0, None),
+            "unit": "pixels",
+            "citation": "nguyen2020quantitative",
+        },
+    },
+    needs=(),
+    cost=lambda **_: 0,
+    citation="chalasani2020concise",
+)
+def sparsity(scoring: Scoring, *, threshold: float = 1e-5) -> Values:
+    """Gini index (1e-7 added to each value), entropy in nats, and pixels above the threshold.
+
+    An all-zero map has Gini index 0, no entropy (NaN) and 0 pixels.
+    """
+    flat = scoring.maps.flatten(1)
+    return {
+        "sparseness": gini(flat),
+        "complexity": entropy(flat),
+        "effective_complexity": (flat > threshold).sum(1).double(),
+    }
