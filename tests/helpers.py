@@ -102,7 +102,7 @@ def scoring(ctx: Context, batch: Batch, maps: Tensor, **more: object) -> Scoring
         maps=maps,
         target=target,
         logit=logits.gather(1, pick)[:, 0],
-        probability=logits.softmax(-1).gather(1, pick)[:, 0],
+        probability=logits.double().softmax(-1).gather(1, pick)[:, 0],
         ctx=ctx,
     )
     return replace(base, **more)  # type: ignore[arg-type]

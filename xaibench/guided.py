@@ -14,6 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from xaibench.errors import XaibenchError
 
+IN_PLACE = {F.relu_, torch.relu_, Tensor.relu_, F.hardtanh_}
 RELU = {F.relu, F.relu_, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_}
 BOUNDED = {F.hardtanh, F.hardtanh_}
 OTHER_FORMS = {
@@ -57,29 +58,31 @@ class _Mode(TorchFunctionMode):
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
-        if func in RELU:
+        low, high = _limits(func, args, kwargs)
+        if low == 0 and high > 0:
             self.found += 1
-            return _guided(args[0] if args else kwargs["input"], math.inf)
-        if func is F.relu6:
-            self.found += 1
-            return _guided(args[0] if args else kwargs["input"], 6.0)
-        if func in BOUNDED:
-            low, high = _bounds(args, kwargs)
-            if low == 0 and high > 0:
-                self.found += 1
-                return _guided(args[0] if args else kwargs["input"], float(high))
+            in_place = func in IN_PLACE or kwargs.get("inplace", False)
+            return _guided(args[0] if args else kwargs["input"], float(high), in_place)
         if func in OTHER_FORMS and args and isinstance(args[0], Tensor) and args[0].requires_grad:
             self.missed = getattr(func, "__name__", str(func))
         return func(*args, **kwargs)
 
 
-def _guided(a: Tensor, top: float) -> Tensor:
+def _guided(a: Tensor, top: float, in_place: bool) -> Tensor:
     with torch._C.DisableTorchFunction():
         result: Tensor = _Guided.apply(a, top)
-    return result
+        # who reads the tensor again, or ignores what is returned, must find it rectified
+        return a.copy_(result) if in_place else result
 
 
-def _bounds(args: Any, kwargs: Any) -> tuple[float, float]:
+def _limits(func: Callable[..., Any], args: Any, kwargs: Any) -> tuple[float, float]:
+    """The lower and upper limit of an activation; (-1, 1), hardtanh's default, for others."""
+    if func in RELU:
+        return 0.0, math.inf
+    if func is F.relu6:
+        return 0.0, 6.0
+    if func not in BOUNDED:
+        return -1.0, 1.0
     low = args[1] if len(args) > 1 else kwargs.get("min_val", -1.0)
     high = args[2] if len(args) > 2 else kwargs.get("max_val", 1.0)
     return low, high

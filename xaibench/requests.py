@@ -72,11 +72,18 @@ def resolve_methods(specs: Iterable[str], protocol: Protocol) -> list[MethodRequ
     return list(found.values())
 
 
-def resolve_metrics(specs: Iterable[str], protocol: Protocol) -> list[MetricRequest]:
-    """Metrics by canonical spec; a key's options are those of its registered function."""
+def resolve_metrics(
+    specs: Iterable[str], protocol: Protocol, backend: str = "native"
+) -> list[MetricRequest]:
+    """Metrics by canonical spec; a key's options are those of its registered function.
+
+    With another backend, a metric `m` becomes `<backend>_m` where that is registered.
+    """
     found = {}
     for text in expand("metrics", specs):
         name, values = parse(text)
+        if f"{backend}_{name}" in entries("metrics"):
+            name = f"{backend}_{name}"
         entry = get("metrics", name)
         base = protocol.metrics.get(entry.key, {})
         options = entry.resolve(base, values)

@@ -172,7 +172,7 @@ class Forwards:
 
 @dataclass(frozen=True)
 class Answer:
-    """Logit and softmax probability (N,) of each row's scored class, float32, on the device."""
+    """Logit (float32) and softmax probability (float64) of each row's scored class, (N,)."""
 
     logit: Tensor
     probability: Tensor
@@ -233,7 +233,7 @@ class Scoring:
         """
         table = self.once(key, lambda: torch.cat([*self.ctx.stream([make()])]).float())
         rows, pick = table.expand(len(self.batch), -1), self.target[:, None]
-        return Answer(rows.gather(1, pick)[:, 0], rows.softmax(-1).gather(1, pick)[:, 0])
+        return Answer(rows.gather(1, pick)[:, 0], rows.double().softmax(-1).gather(1, pick)[:, 0])
 
 
 @dataclass(frozen=True)

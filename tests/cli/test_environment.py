@@ -26,6 +26,8 @@ VALUES = {
     "weights": ("w.pth", Path("w.pth")),
     "cam_layer": ("features", "features"),
     "data": ("photos", "photos"),
+    "boxes": ("boxes", Path("boxes")),
+    "metric_backend": ("quantus", "quantus"),
     "target": ("predicted,least-probable", ("predicted", "least_probable")),
     "protocol": ("reference", "reference"),
     "limit": ("3", 3),

@@ -37,7 +37,7 @@ def failed(*words: object) -> str:
     assert code == 1, err
     assert err.count("\n") == 1, err
     assert err.startswith("xaibench: ")
-    assert "unexpected" not in err
+    assert "xaibench: unexpected " not in err
     return err
 
 

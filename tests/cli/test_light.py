@@ -96,6 +96,7 @@ def test_no_arguments_is_help() -> None:
     _, said, err = cli()
     assert "Usage: " in said + err
     assert " doctor " in said + err
+    assert "xaibench: " not in err, "help is no error"
 
 
 def test_version() -> None:

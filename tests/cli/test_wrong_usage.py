@@ -10,7 +10,8 @@ from unittest import mock
 
 import pytest
 
-from xaibench.cli import main
+from xaibench.cli import DEBUG, main
+from xaibench.errors import UsageError
 
 PROTOCOL = "name: mine\ndescription: x\npreprocessing: {resize: squash}\n"
 
@@ -41,7 +42,7 @@ def refused(*words: object) -> str:
     assert err.count("\n") == 1, err
     assert err.endswith("\n")
     assert err.startswith("xaibench: ")
-    assert "unexpected" not in err
+    assert "xaibench: unexpected " not in err
     assert len(err) < 600
     assert sorted(Path().rglob("*")) == before
     return err
@@ -75,7 +76,8 @@ def test_unknown_name_gives_the_nearest(words: list[str], wrong: str, nearest: s
 
 
 def test_a_name_near_to_none_gives_the_known_ones() -> None:
-    assert "known: deletion, insertion" in refused("run", "--metric", "zzzz")
+    line = refused("run", "--target", "zzzz")
+    assert "known: ground_truth, least_probable, predicted" in line
 
 
 def test_unknown_layer_of_a_spec_is_refused_before_anything_is_written() -> None:
@@ -227,11 +229,19 @@ def test_a_dry_run_refuses_what_the_run_would_refuse(words: list[str]) -> None:
     assert words[1].removeprefix("torchvision:") in refused("run", "--dry-run", *words)
 
 
-def test_debug_shows_the_traceback() -> None:
-    from xaibench.cli import DEBUG
-    from xaibench.errors import UsageError
-
-    words = ["xaibench", "--debug", "run", "--method", "gradcm"]
-    with mock.patch.object(sys, "argv", words), pytest.raises(UsageError):
+@pytest.mark.parametrize("variable", ["", "1"])
+def test_debug_shows_the_traceback(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XAIBENCH_DEBUG", variable)
+    words = ["xaibench", *([] if variable else ["--debug"]), "run", "--method", "gradcm"]
+    with (
+        mock.patch.dict(DEBUG),
+        mock.patch.object(sys, "argv", words),
+        pytest.raises(UsageError),
+    ):
         main()
-    DEBUG["on"] = False
+
+
+def test_debug_that_is_off_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XAIBENCH_DEBUG", "0")
+    with mock.patch.dict(DEBUG):
+        refused("run", "--method", "gradcm")

@@ -55,7 +55,7 @@ def main() -> None:
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
     DEBUG["on"] = len(arguments) < len(sys.argv) - 1 or bool(os.environ.get("XAIBENCH_DEBUG"))
     try:
-        code = app(arguments, standalone_mode=False)
+        code = app(arguments or ["--help"], standalone_mode=False)
     except Exception as error:
         if DEBUG["on"]:
             raise

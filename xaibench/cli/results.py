@@ -23,6 +23,7 @@ def add_to(app: typer.Typer) -> None:
         report
     )
     app.command("normalize", epilog="Example:\n\n  xaibench normalize --method gradcam")(normalize)
+    app.command("audit", epilog="Example:\n\n  xaibench audit --fraction 0.05")(audit)
     app.command("clean", epilog="Examples:\n\n  xaibench clean\n\n  xaibench clean --maps --yes")(
         clean
     )
@@ -70,6 +71,34 @@ def normalize(
 
     for path, count in materialize(directory, method or [], target or []):
         typer.echo(f"{path}: {count} maps")
+
+
+def audit(
+    run: Run = None,
+    fraction: Annotated[
+        float, typer.Option("--fraction", envvar="XAIBENCH_FRACTION", help="Share of the images.")
+    ] = 0.02,
+    seed: Annotated[
+        int, typer.Option("--seed", envvar="XAIBENCH_SEED", help="Seed of the sample.")
+    ] = 0,
+) -> None:
+    """Re-score a random sample with oracles and Quantus; exit 1 where one disagrees."""
+    directory = find_run(run)
+    from xaibench.audit import audit as run_audit
+
+    lines = run_audit(directory, fraction, seed)
+    typer.echo(f"{'metric':<32} {'against':<8} {'values':>6} {'largest':>9} {'allowed':>9}")
+    for line in lines:
+        near = f"  {line.left_out} near-ties left out" if line.left_out else ""
+        verdict = "" if line.good else f"  OUT OF TOLERANCE: {line.worst}"
+        typer.echo(
+            f"{line.metric:<32} {line.source:<8} {line.compared:>6} {line.largest:>9.1e} "
+            f"{line.tolerance:>9.1e}{near}{verdict}"
+        )
+    bad = sum(not line.good for line in lines)
+    if bad or not lines:
+        what = f"{bad} comparisons are out of tolerance" if bad else "nothing could be compared"
+        raise XaibenchError(f"{what} in {directory}: do not use these numbers before you know why.")
 
 
 def clean(

@@ -31,7 +31,9 @@ def prepare(
     family="perturbation",
     prepare=prepare,
     normalization={"border": "mirror"},
-    cost=lambda steps, samples, **_: Cost(forwards=steps * samples, backwards=steps * samples),
+    cost=lambda steps, samples, **_: Cost(
+        shared=1, forwards=steps * samples, backwards=steps * samples
+    ),
     citation="schulz2020iba",
 )
 def iba(
@@ -54,19 +56,21 @@ def iba(
     together, at most batch_size inputs at once after the layer and one image at least.
     """
     at_once = max(1, ctx.batch_size // samples)
-    maps = [
-        _bottleneck(
-            ctx, batch.rows(i, i + at_once), t, state, layer, beta, steps, lr, samples, alpha
-        )
-        for t in range(batch.targets.shape[1])
-        for i in range(0, len(batch), at_once)
-    ]
-    return Explanation(torch.cat(maps).unflatten(0, (-1, len(batch))).transpose(0, 1))
+    maps = []
+    for part in (batch.rows(i, i + at_once) for i in range(0, len(batch), at_once)):
+        features = activations(ctx.classifier, layer, part.images)
+        of_targets = [
+            _bottleneck(ctx, part, features, t, state, layer, beta, steps, lr, samples, alpha)
+            for t in range(part.targets.shape[1])
+        ]
+        maps.append(torch.stack(of_targets, 1))
+    return Explanation(torch.cat(maps))
 
 
 def _bottleneck(
     ctx: Context,
     batch: Batch,
+    features: Tensor,
     target: int,
     state: dict[str, Tensor],
     layer: str,
@@ -77,7 +81,6 @@ def _bottleneck(
     alpha0: float,
 ) -> Tensor:
     """Capacity maps (n, h, w) in bits of a few images, each optimised by itself."""
-    features = activations(ctx.classifier, layer, batch.images)
     mean, std, active = (_fitted(state[name], features) for name in ("mean", "std", "active"))
     std = std.clamp(min=MIN_STD)
     active = (active > 0.5).to(features.dtype)

@@ -22,7 +22,9 @@ from xaibench.types import Batch, Classifier, Context, Cost, Explanation
 @method(
     family="gradient",
     additive=True,
-    cost=lambda steps, **_: Cost(forwards=steps + 1, backwards=steps),
+    cost=lambda steps, explained_class="given", **_: Cost(
+        forwards=steps, backwards=steps, shared=explained_class == "own_forward"
+    ),
     citation="sundararajan2017axiomatic",
 )
 def ig(
@@ -43,7 +45,11 @@ def ig(
     attribution's sum and the baseline's logit, for completeness. batchnorm='train' takes the
     statistics over all interpolants of a group; memory is then that of steps x group inputs.
     """
-    classes = explained_classes(batch, _own_logits(ctx, batch, batchnorm), explained_class)
+    classes = batch.targets
+    if explained_class == "own_forward":
+        with torch.no_grad():
+            own_logits = network(ctx, batchnorm)(batch.images)
+        classes = explained_classes(batch, own_logits, explained_class)
     start = torch.zeros_like(batch.images[:1])
     if baseline == "black":
         start = ctx.classifier.from_pixels(start)
@@ -62,20 +68,16 @@ def ig(
     return Explanation(reduce_channels(signed, reduction), scalars, classes)
 
 
-def _own_logits(ctx: Context, batch: Batch, batchnorm: BatchNorm) -> Tensor:
-    with torch.no_grad():
-        return network(ctx, batchnorm)(batch.images)
-
-
 def _attribute(
     ctx: Context, model: Classifier, images: Tensor, classes: Tensor, start: Tensor, steps: int
 ) -> Tensor:
     """Signed attributions (n, T, 3, H, W) of a few images, a captum call a class."""
     from captum.attr import IntegratedGradients
 
-    n, group = len(images), min(ctx.group_size, len(images))
+    n = len(images)
     # captum puts all images at the first step first; BatchNorm's groups need an image together
-    order = torch.arange(steps * n).view(steps, n // group, group).transpose(0, 1).flatten()
+    order = torch.arange(steps * n).view(steps, n)
+    order = torch.cat([part.flatten() for part in order.split(ctx.group_size, dim=1)])
     back = order.argsort().to(images.device)
     order = order.to(images.device)
     whole = model is not ctx.classifier

@@ -63,11 +63,12 @@ def _answer(requests: list[tuple[Forwards, Scoring]]) -> Iterator[Answer]:
     logits, probabilities = [], []
     with torch.inference_mode():
         for inputs, classes in rebatch(chunks(), ctx.batch_size):
-            scores = ctx.classifier.inference(inputs).float()
-            logits.append(scores.gather(1, classes[:, None])[:, 0])
+            # float64: 1 - p keeps its digits where p is near 1
+            scores = ctx.classifier.inference(inputs).double()
+            logits.append(scores.gather(1, classes[:, None])[:, 0].float())
             probabilities.append(scores.softmax(-1).gather(1, classes[:, None])[:, 0])
     none = torch.empty(0, device=ctx.device)
     all_logits = torch.cat([none, *logits]).split(lengths)
-    all_probabilities = torch.cat([none, *probabilities]).split(lengths)
+    all_probabilities = torch.cat([none.double(), *probabilities]).split(lengths)
     for logit, probability in zip(all_logits, all_probabilities, strict=True):
         yield Answer(logit, probability)

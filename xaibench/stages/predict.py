@@ -29,9 +29,14 @@ class Predictions:
         column = {"ground_truth": "label", "predicted": "argmax", "least_probable": "argmin"}
         return torch.tensor([int(self.rows[i][column[target]]) for i in ids])
 
-    def column(self, ids: Sequence[str], name: str) -> Tensor:
-        """A float32 column (N,)."""
-        return torch.tensor([self.rows[i][name] for i in ids], dtype=torch.float32)
+    def logit(self, ids: Sequence[str], target: str) -> Tensor:
+        """The logit (N,) float32 of a target's class on the untouched input."""
+        return torch.tensor([self.rows[i][f"logit_{target}"] for i in ids], dtype=torch.float32)
+
+    def probability(self, ids: Sequence[str], target: str) -> Tensor:
+        """The probability (N,) float64 of a target's class on the untouched input."""
+        held = [self.rows[i][f"probability_{target}"] for i in ids]
+        return torch.tensor(held, dtype=torch.float64)
 
     def labels(self, ids: Sequence[str]) -> Tensor:
         """The dataset's classes (N,) int64."""
@@ -77,7 +82,7 @@ def predict(session: Session, block: int, places: Sequence[int]) -> None:
 
 
 def _columns(ids: list[str], labels: Tensor, logits: Tensor) -> dict[str, object]:
-    probabilities = logits.softmax(-1)
+    probabilities = logits.double().softmax(-1)
     classes = {
         "ground_truth": labels,
         "predicted": logits.argmax(1),

@@ -143,14 +143,14 @@ def _scoring(
         batch=batch,
         maps=maps.to(device),
         target=batch.targets[:, 0],
-        logit=predictions.column(ids, f"logit_{target}").to(device),
-        probability=predictions.column(ids, f"probability_{target}").to(device),
+        logit=predictions.logit(ids, target).to(device),
+        probability=predictions.probability(ids, target).to(device),
         ctx=ctx,
         scalars={k: v.to(device) for k, v in shard.scalars.items()},
         native=shard.maps.to(device),
         family=str(unit.method.entry.metadata.get("family", "")),
         additive=bool(unit.method.entry.metadata.get("additive", False)),
-        explain=_explainer(session, unit, batch) if heavy else None,
+        explain=explainer(session, unit, batch) if heavy else None,
         memo=session.memo(ids, f"{unit.transform} {unit.variation}") if heavy else None,
         extras=_extras(session, unit, ids, needs),
     )
@@ -167,7 +167,7 @@ def _extras(session: Session, unit: Unit, ids: Sequence[str], needs: set[str]) -
     return extras
 
 
-def _explainer(session: Session, unit: Unit, batch: Batch) -> Explain:
+def explainer(session: Session, unit: Unit, batch: Batch) -> Explain:
     """The unit's method and normalisation on other inputs of the batch's images."""
 
     def explain_again(inputs: Tensor, rows: Tensor, classifier: Classifier | None = None) -> Tensor:

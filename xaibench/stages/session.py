@@ -78,7 +78,7 @@ class Session:
     @cached_property
     def metrics(self) -> list[MetricRequest]:
         """The metrics asked for."""
-        return resolve_metrics(self.config.metric, self.protocol)
+        return resolve_metrics(self.config.metric, self.protocol, self.config.metric_backend)
 
     @cached_property
     def targets(self) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ PREDICTIONS = pa.schema(
         ("argmax", pa.int64()),
         ("argmin", pa.int64()),
         *(
-            (f"{kind}_{target}", pa.float32())
+            (f"{kind}_{target}", pa.float32() if kind == "logit" else pa.float64())
             for target in ("ground_truth", "predicted", "least_probable")
             for kind in ("logit", "probability")
         ),

@@ -1,0 +1,87 @@
+"""Re-score a random sample of a finished run with independent code: the oracles and Quantus."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xaibench.audit.checks import CHECKS, Case, Found
+from xaibench.errors import XaibenchError
+
+
+@dataclass(frozen=True)
+class Line:
+    """One metric against one source. left_out: near-ties that float rounding alone decides."""
+
+    metric: str
+    source: str
+    compared: int
+    largest: float
+    tolerance: float
+    left_out: int
+    worst: str
+
+    @property
+    def good(self) -> bool:
+        """Whether every value compared lies within the tolerance."""
+        return self.largest <= self.tolerance
+
+
+def audit(root: Path, fraction: float = 0.02, seed: int = 0) -> list[Line]:
+    """Compare stored values with independent ones on a random sample of rows.
+
+    For every method, target and metric at least one image, `fraction` of them in all. Rows with a
+    status other than ok and metrics that no source knows are not compared. Raises XaibenchError
+    where the run has no scores or its maps are gone.
+    """
+    from xaibench.read import load_scores
+
+    if not 0 < fraction <= 1:
+        raise XaibenchError(f"fraction {fraction}: give a number above 0 and up to 1.")
+    scores = load_scores(root)
+    scores = scores[(scores.status == "ok") & (scores["transform"] == "none")]
+    found: dict[tuple[str, str], list[tuple[Found, str]]] = {}
+    for case, rows in _cases(root, scores, fraction, seed):
+        for metric, value in rows.items():
+            for source, result in _compare(case, metric, value):
+                where = f"{case.method} {case.target_name} {case.image_id}"
+                found.setdefault((metric, source), []).append((result, where))
+    return [_line(metric, source, results) for (metric, source), results in sorted(found.items())]
+
+
+def _line(metric: str, source: str, results: list[tuple[Found, str]]) -> Line:
+    compared = [(r, where) for r, where in results if r.comparable]
+    largest, worst = max(((r.difference, where) for r, where in compared), default=(0.0, ""))
+    tolerance = max(r.tolerance for r, _ in results)
+    return Line(
+        metric, source, len(compared), largest, tolerance, len(results) - len(compared), worst
+    )
+
+
+def _compare(case: Case, metric: str, value: float) -> Iterator[tuple[str, Found]]:
+    from xaibench.specs import parse
+
+    for source, check in CHECKS.get(parse(metric)[0], {}).items():
+        result = check(case, metric, value)
+        if result is not None:
+            yield source, result
+
+
+def _cases(
+    root: Path, scores: Any, fraction: float, seed: int
+) -> Iterator[tuple[Case, dict[str, float]]]:
+    """A sample of (method, target, image) with the stored values of all its metrics."""
+    from xaibench.audit.cases import case_maker
+
+    make = case_maker(root, sorted(scores.method.unique()), sorted(scores.metric.unique()))
+    for (method, target), group in scores.groupby(["method", "target"], sort=True):
+        images = sorted(group.image.unique())
+        count = max(1, math.ceil(fraction * len(images)))
+        chosen = random.Random(f"{seed} {method} {target}").sample(images, count)
+        for image in sorted(chosen):
+            rows = group[group.image == image]
+            yield make(method, target, image), dict(zip(rows.metric, rows.value, strict=True))
