@@ -1,0 +1,35 @@
+"""Scorings of real maps that the metric tests share."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from helpers import maps_of, on, scoring
+
+METHODS = ("gradcam", "ig", "rise", "fakecam")
+FAMILIES = {"gradcam": "cam", "ig": "gradient", "rise": "perturbation", "fakecam": "control"}
+SPECS = {"ig": "ig(steps=10)"}
+PLACES = slice(0, 4)
+
+
+@pytest.fixture(scope="session", params=METHODS)
+def real(request, context, photographs, device):
+    """A scoring of four photographs with the real maps of one method."""
+    batch = on(photographs.rows(PLACES.start, PLACES.stop), device)
+    spec = SPECS.get(request.param, request.param)
+    base = scoring(context, batch, maps_of(context, batch, spec))
+    return replace(base, family=FAMILIES[request.param])
+
+
+@pytest.fixture(scope="session")
+def few(real):
+    """The same on the first photograph alone, for slow oracles."""
+    return replace(
+        real,
+        batch=real.batch.rows(0, 1),
+        maps=real.maps[:1],
+        target=real.target[:1],
+        logit=real.logit[:1],
+        probability=real.probability[:1],
+    )

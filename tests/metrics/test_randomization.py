@@ -1,0 +1,54 @@
+from dataclasses import replace
+
+import torch
+from helpers import maps_of, on, request, score, scoring
+
+from xaibench.metrics.randomization import randomized
+from xaibench.normalize import normalize
+
+
+def explainer(ctx, batch, spec):
+    method = request(spec)
+
+    def explain(inputs, rows, classifier=None):
+        other = replace(ctx, classifier=classifier) if classifier else ctx
+        native = method.entry(other, replace(batch, images=inputs), None, **method.options).maps
+        return normalize(native[:, 0], batch.size, method.normalization)
+
+    return explain
+
+
+def test_a_map_of_the_image_alone_does_not_change(context, photographs, device):
+    batch = on(photographs.rows(0, 2), device)
+    base = scoring(context, batch, maps_of(context, batch, "fakecam"))
+    base = replace(base, explain=explainer(context, batch, "fakecam"))
+    assert torch.allclose(
+        score(base, "parameter_randomization"), torch.ones(2, dtype=torch.float64)
+    )
+
+
+def test_grad_cam_depends_on_what_was_learnt(context, photographs, device):
+    batch = on(photographs.rows(0, 2), device)
+    before = {k: v.clone() for k, v in context.classifier.module.state_dict().items()}
+    base = scoring(context, batch, maps_of(context, batch, "gradcam"))
+    base = replace(base, explain=explainer(context, batch, "gradcam"))
+    assert (score(base, "parameter_randomization(stages=2)") < 0.9).all()
+    after = context.classifier.module.state_dict()
+    assert all(torch.equal(before[k], after[k]) for k in before)
+
+
+def test_layers_change_from_the_logits_downwards(classifier):
+    some = randomized(classifier.module, 0.5, seed=0)
+    changed = [
+        not torch.equal(a, b)
+        for a, b in zip(
+            classifier.module.state_dict().values(), some.state_dict().values(), strict=True
+        )
+    ]
+    again = randomized(classifier.module, 0.5, seed=0)
+    assert any(changed)
+    assert not all(changed)
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(some.state_dict().values(), again.state_dict().values(), strict=True)
+    )
