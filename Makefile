@@ -23,7 +23,7 @@ test: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy xaibench
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" -n auto --dist loadfile --durations=10
 
 slow: $(VENV)/.test
 	$(BIN)/pytest -m slow

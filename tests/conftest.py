@@ -14,6 +14,7 @@ from xaibench.models.load import load_model
 from xaibench.types import Batch, Context
 
 sys.path.insert(0, str(Path(__file__).parent))
+torch.set_num_threads(1)  # xdist runs one worker a core
 DEVICES = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import io
+import sys
 from dataclasses import replace
+from unittest import mock
 
+import pytest
 import torch
 from torch import Tensor
 
+from xaibench.cli import main
 from xaibench.config import Protocol, load_protocol
 from xaibench.normalize import normalize
 from xaibench.requests import MethodRequest, resolve_methods, resolve_metrics
@@ -116,3 +122,16 @@ def score(base: Scoring, spec: str, protocol: str = "published") -> Tensor:
     mine = replace(base, wanted=frozenset({metric.key}))
     found = drive({"only": (metric.entry(mine, **metric.options), mine)})["only"][metric.key]
     return (found.values if isinstance(found, Rows) else found).double().cpu()
+
+
+def cli(*words: object) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of the command, run in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        mock.patch.object(sys, "argv", ["xaibench", *map(str, words)]),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        pytest.raises(SystemExit) as stop,
+    ):
+        main()
+    return int(stop.value.code or 0), out.getvalue(), err.getvalue()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -65,26 +64,28 @@ def run(
     from xaibench.stages.predict import unreadable
 
     works = plan(session, stages)
-    total = sum(work.total for work in works)
-    with progress(total) as tick:
-        run_all(session, works, stages, tick)
-    failed = {i: r for work in works for i, r in unreadable(session, work.block).items()}
-    result = RunResult(
-        session.root,
-        len(session.selection),
-        {n: sum(getattr(w, n) for w in works) for n in ("predictions", "maps", "scores")},
-        len(failed),
-        time.monotonic() - started,
-    )
-    manifest.end(counts={"images": result.images, "unreadable": len(failed), **result.computed})
-    if failed and config.strict:
+    with progress(sum(work.total for work in works)) as tick:
+        computed = run_all(session, works, stages, tick)
+    chosen = {session.dataset.ids[place] for place in session.selection}
+    failed = {
+        image: reason
+        for work in works
+        for image, reason in unreadable(session, work.block).items()
+        if image in chosen
+    }
+    seconds = time.monotonic() - started
+    result = RunResult(session.root, len(chosen), computed, len(failed), seconds)
+    manifest.end(counts={"images": len(chosen), "unreadable": len(failed), **computed})
+    if failed and (config.strict or len(failed) == len(chosen)):
         first, reason = next(iter(failed.items()))
-        raise XaibenchError(f"{len(failed)} images cannot be read, first {first}: {reason}.")
+        raise XaibenchError(
+            f"{len(failed)} images cannot be read (of {len(chosen)}), first {first}: {reason}."
+        )
     return result
 
 
 def _session(config: RunConfig) -> Any:
-    from xaibench.requests import check_names
+    from xaibench.names import check_names
 
     check_names("methods", config.method)
     check_names("metrics", config.metric)
@@ -99,6 +100,9 @@ def _session(config: RunConfig) -> Any:
         size = read_json(held)
     session = Session(config, int(size))
     _ = (session.methods, session.metrics, session.device, session.targets)
+    for method in session.methods:
+        if "layer" in method.options:
+            session.classifier.layer(method.options["layer"])
     return session
 
 
@@ -114,15 +118,14 @@ def _announce(session: Any, say: Say) -> None:
 
 
 def _open_directory(session: Any, say: Say) -> Any:
+    from xaibench.clean import holdings, remove
     from xaibench.store.atomic import write_json
     from xaibench.store.manifest import Manifest, claim, version_drift
 
     config, root = session.config, session.root
     identity = session.identity()
-    if config.overwrite and root.exists():
-        if not (root / "manifests").is_dir() and any(root.iterdir()):
-            raise XaibenchError(f"{root} is not a run directory: --overwrite will not empty it.")
-        shutil.rmtree(root)
+    if config.overwrite and (root / "manifests").is_dir():
+        remove(root, holdings(root))
     claim(root, identity)
     if not (root / "manifests" / "batch_size.json").exists():
         write_json(root / "manifests" / "batch_size.json", session.batch_size)
@@ -170,11 +173,17 @@ def _device_name(device: Any) -> str:
 
 def _dry_run(session: Any, stages: frozenset[str], say: Say, started: float) -> RunResult:
     from xaibench.plan import plan
+    from xaibench.store.manifest import check_identity
 
+    root = session.root
+    if session.config.overwrite:  # plan as if nothing were there
+        session.config = session.config.model_copy(update={"out": root / "overwritten"})
+    else:
+        check_identity(root, session.identity())
     works = plan(session, stages)
     sums = {n: sum(getattr(w, n) for w in works) for n in ("predictions", "maps", "scores")}
     say(
-        f"would write to {session.root}: {sums['predictions']} predictions, "
+        f"would write to {root}: {sums['predictions']} predictions, "
         f"{sums['maps']} maps, {sums['scores']} scores"
     )
     for method in session.methods:
@@ -182,7 +191,7 @@ def _dry_run(session: Any, stages: frozenset[str], say: Say, started: float) -> 
     for metric in session.metrics:
         say(f"  metric {metric.spec}: {dict(metric.options) or 'no options'}")
     images = len(session.selection)
-    return RunResult(session.root, images, {}, 0, time.monotonic() - started)
+    return RunResult(root, images, {}, 0, time.monotonic() - started)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from xaibench.errors import UsageError, XaibenchError, fold, unknown
+from xaibench.registry import entries
 from xaibench.shipped import config_files, protocol_files
 from xaibench.specs import split_all
 
@@ -75,7 +76,12 @@ class RunConfig(_Model):
     @classmethod
     def _lists(cls, value: Any) -> Any:
         texts = [value] if isinstance(value, str) else value
-        return tuple(split_all(texts))
+        if not isinstance(texts, (list, tuple)) or not all(isinstance(t, str) for t in texts):
+            raise ValueError("give a name, or a list of names")
+        parts = tuple(split_all(texts))
+        if texts and not parts:
+            raise ValueError("name at least one")
+        return parts
 
     @field_validator("target")
     @classmethod
@@ -85,6 +91,15 @@ class RunConfig(_Model):
             if name not in TARGETS:
                 raise unknown("target", name, TARGETS)
         return names
+
+    @field_validator("transform")
+    @classmethod
+    def _transforms(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        known = {"none", *entries("transforms")}
+        for name in value:
+            if fold(name) not in known:
+                raise unknown("transform", name, known)
+        return tuple(fold(v) for v in value)
 
     @field_validator("batch_size")
     @classmethod
@@ -122,8 +137,10 @@ class RunConfig(_Model):
         if self.out:
             return self.out
         data = Path(self.data_name).resolve().name if self.data_name != "samples" else "samples"
-        model = "".join(c if c.isalnum() or c in "._-" else "_" for c in self.model_name)
-        return Path("results/runs") / f"{data}-{model}-{Path(self.protocol).stem}"
+        name = self.model_name if ":" in self.model_name else fold(self.model_name)
+        model = "".join(c if c.isalnum() or c in "._-" else "_" for c in name)
+        protocol = self.protocol if "." in self.protocol else fold(self.protocol)
+        return Path("results/runs") / f"{data}-{model}-{Path(protocol).stem}"
 
 
 def digest(value: Any) -> str:
@@ -152,7 +169,7 @@ def load_config(values: dict[str, Any], file: Path | None = None) -> RunConfig:
     Raises UsageError for an unknown key or a bad value.
     """
     base = {fold(str(k)): v for k, v in read_yaml(file).items()} if file else {}
-    given = {k: v for k, v in values.items() if v is not None and v != []}
+    given = {fold(str(k)): v for k, v in values.items() if v is not None and v != []}
     return _validated(RunConfig, base | given, str(file) if file else "the command line")
 
 
@@ -163,6 +180,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         found = yaml.safe_load(text)
     except OSError as error:
         raise XaibenchError(f"cannot read {path}: {error.strerror}; check the path.") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path} is not a text file: give a YAML file.") from None
     except yaml.YAMLError as error:
         where = str(error).replace("\n", " ")
         raise UsageError(f"{path} is not valid YAML: {where}.") from None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+SHOWN = 12
+
 
 class XaibenchError(Exception):
     """The run cannot go on (exit code 1). The message is one line with the remedy."""
@@ -25,7 +27,11 @@ def fold(name: str) -> str:
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """The error for an unknown name, with the nearest known one or the whole list."""
-    names = sorted(known)
+    names = {fold(n): n for n in sorted(known, reverse=True)}
     near = difflib.get_close_matches(fold(name), names, n=1, cutoff=0.5)
-    hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(names) or 'none'}."
-    return UsageError(f"unknown {kind} '{name}': {hint}")
+    if near:
+        return UsageError(f"unknown {kind} '{name}': did you mean '{names[near[0]]}'?")
+    some = sorted(names.values())
+    more = f", and {len(some) - SHOWN} more" if len(some) > SHOWN else ""
+    listed = ", ".join(some[:SHOWN]) or "none"
+    return UsageError(f"unknown {kind} '{name}': known: {listed}{more}.")

@@ -15,6 +15,13 @@ from xaibench.ops.resize import Border, minmax, upsample
 STATUS_OK, STATUS_CONSTANT, STATUS_NONFINITE = "ok", "constant_map", "nonfinite"
 
 
+STEPS = {
+    "rectify": ("none", "relu", "abs"),
+    "native_minmax": (True, False),
+    "border": ("clamp", "mirror"),
+}
+
+
 @dataclass(frozen=True)
 class Normalization:
     """The steps between a native map and [0, 1].
@@ -36,6 +43,10 @@ def normalization(*layers: Mapping[str, Any]) -> Normalization:
             if name not in Normalization.__dataclass_fields__:
                 raise unknown("normalization step", name, Normalization.__dataclass_fields__)
         values |= layer
+    for name, value in values.items():
+        choices = STEPS[name]
+        if not any(value is c or (isinstance(c, str) and value == c) for c in choices):
+            raise unknown(f"value of {name}", str(value), [str(c) for c in choices])
     return Normalization(**values)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xaibench.errors import XaibenchError, unknown
+from xaibench.errors import XaibenchError, fold, unknown
 from xaibench.store.atomic import encode
 
 if TYPE_CHECKING:
@@ -26,12 +26,21 @@ def load_scores(out: str | Path) -> pd.DataFrame:
     Columns as in `COLUMNS`; value is float64 in natural units; sorted by `KEYS`. Raises
     XaibenchError where there are none.
     """
-    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from xaibench.store import tables
 
     folder = Path(out) / "scores"
-    if not any(folder.rglob("*.parquet")):
+    files = sorted(folder.rglob("*.parquet"))
+    if not files:
         raise XaibenchError(f"no scores in {out}; run `xaibench run --out {out}` first.")
-    frame = pd.read_parquet(folder)
+    try:
+        frame = pq.read_table(folder, page_checksum_verification=True).to_pandas()
+    except (pa.ArrowException, OSError):
+        for path in files:
+            tables.read(path)  # names the damaged one
+        raise
     for name in ("method", "target", "transform", "variation", "metric"):
         frame[name] = frame[name].astype(str)
     return frame[COLUMNS].sort_values(KEYS, ignore_index=True)
@@ -67,7 +76,7 @@ def load_maps(
 
         found = [unquote(p.name) for p in (root / "maps").glob("*")]
         raise unknown(f"method in {root}", request.spec, found)
-    place = store.folder(root, request.spec, target, transform, variation)
+    place = store.folder(root, request.spec, fold(target), fold(transform), variation)
     shards = [store.load(path) for path in sorted(place.glob("*.safetensors"))]
     if not shards:
         raise XaibenchError(

@@ -10,6 +10,7 @@ import ast
 import functools
 import importlib
 import inspect
+import math
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -53,25 +54,51 @@ class Registered:
         """Call the function itself."""
         return self.function(*args, **kwargs)
 
-    def resolve(self, *layers: Mapping[str, Any]) -> dict[str, Any]:
+    def resolve(self, *layers: Mapping[str, Any], key: str = "") -> dict[str, Any]:
         """Option values: defaults, then each layer over it, checked against the annotations.
 
-        Raises UsageError for an unknown option, a value of the wrong type or one that is missing.
+        key: the name to use in errors. Raises UsageError for an unknown option, a value of the
+        wrong type or out of range, or one that is missing.
         """
+        key = key or self.key
         values = {k: v for k, (_, v) in self.options.items() if v is not inspect.Parameter.empty}
         for layer in layers:
             for name, value in layer.items():
                 if name not in self.options:
-                    raise unknown(f"option of {self.key}", name, self.options)
-                values[name] = _checked(self.key, name, value, self.options[name][0])
+                    raise unknown(f"option of {key}", name, self.options)
+                values[name] = _checked(key, name, value, self.options[name][0])
         missing = self.options.keys() - values.keys()
         if missing:
-            raise UsageError(f"{self.key} needs a value for {', '.join(sorted(missing))}.")
+            raise UsageError(f"{key} needs a value for {', '.join(sorted(missing))}.")
         return dict(sorted(values.items()))
+
+
+@dataclass(frozen=True)
+class Range:
+    """Bounds of an option, for `Annotated[int, Range(1)]`: low <= value <= high, odd if asked."""
+
+    low: float
+    high: float = math.inf
+    odd: bool = False
+
+    def check(self, what: str, value: float) -> None:
+        """UsageError where the value is out of bounds."""
+        if not self.low <= value <= self.high:
+            top = f" and at most {self.high}" if self.high < math.inf else ""
+            raise UsageError(f"{what}: must be at least {self.low}{top}.")
+        if self.odd and value % 2 == 0:
+            raise UsageError(f"{what}: must be odd.")
 
 
 def _checked(key: str, name: str, value: Any, annotation: Any) -> Any:
     """The value as the annotation has it (an int is a float), or a UsageError."""
+    if typing.get_origin(annotation) is typing.Annotated:
+        plain, *rules = typing.get_args(annotation)
+        value = _checked(key, name, value, plain)
+        for rule in rules:
+            if isinstance(rule, Range):
+                rule.check(f"{key}({name}={value!r})", value)
+        return value
     choices = typing.get_args(annotation)
     if typing.get_origin(annotation) is typing.Literal:
         if value in choices:
@@ -90,7 +117,7 @@ def register(kind: str, **declared: Any) -> Callable[[Callable[..., Any]], Regis
     """Decorator: declare a function as one of `kind`. Literal arguments are listed unimported."""
 
     def wrap(function: Callable[..., Any]) -> Registered:
-        hints = typing.get_type_hints(function)
+        hints = typing.get_type_hints(function, include_extras=True)
         options = {
             name: (hints.get(name, Any), parameter.default)
             for name, parameter in inspect.signature(function).parameters.items()
@@ -150,6 +177,11 @@ def entries(kind: str) -> dict[str, Entry]:
     found: dict[str, Entry] = {}
     for path in sorted(folder.glob("*.py")):
         for entry in _scan_file(path, f"xaibench.{kind}", kind):
+            if entry.key in found:
+                raise XaibenchError(
+                    f"{path.name} registers {kind[:-1]} '{entry.key}', which "
+                    f"{found[entry.key].target} has already: rename one."
+                )
             found[entry.key] = entry
     for point in metadata.entry_points(group=f"xaibench.{kind}"):
         owner = point.dist.name if point.dist else "?"
@@ -173,7 +205,13 @@ def get(kind: str, name: str) -> Registered:
     if entry is None:
         raise unknown(kind[:-1], name, known)
     module, _, attribute = entry.target.partition(":")
-    found = getattr(importlib.import_module(module), attribute)
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise XaibenchError(
+            f"{kind[:-1]} '{entry.key}' from {entry.source} cannot be imported ({error}): "
+            "install what it needs, or uninstall it."
+        ) from None
     if not isinstance(found, Registered):
         raise XaibenchError(f"{entry.target} is not decorated with xaibench.registry.{kind[:-1]}.")
     return found

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from xaibench.config import Protocol
-from xaibench.errors import unknown
+from xaibench.errors import UsageError, unknown
+from xaibench.names import expand
 from xaibench.normalize import Normalization, normalization
 from xaibench.registry import Registered, entries, get
 from xaibench.specs import canonical, parse
@@ -38,24 +39,6 @@ class MetricRequest:
         return tuple(self.entry.metadata.get("needs", ()))
 
 
-def expand(kind: str, specs: Iterable[str]) -> list[str]:
-    """The specs with `all` replaced by every registered key that is not opt-in."""
-    found: list[str] = []
-    for spec in specs:
-        known = entries(kind).values()
-        plain = [e.key for e in known if not e.metadata.get("opt_in")]
-        found += plain if spec == "all" else [spec]
-    return list(dict.fromkeys(found))
-
-
-def check_names(kind: str, specs: Iterable[str]) -> None:
-    """UsageError for the first unknown name; imports nothing heavy."""
-    known = entries(kind)
-    for spec in expand(kind, specs):
-        if parse(spec)[0] not in known:
-            raise unknown(kind[:-1], parse(spec)[0], known)
-
-
 def resolve_methods(specs: Iterable[str], protocol: Protocol) -> list[MethodRequest]:
     """Methods by canonical spec; UsageError for unknown names, options or values."""
     found = {}
@@ -63,7 +46,7 @@ def resolve_methods(specs: Iterable[str], protocol: Protocol) -> list[MethodRequ
         name, values = parse(text)
         entry = get("methods", name)
         base = protocol.methods.get(entry.key, {})
-        options = entry.resolve(base, values)
+        options = entry.resolve(base, values, key=name)
         spec = canonical(name, options, entry.resolve(base))
         steps = normalization(
             entry.metadata.get("normalization", {}), protocol.normalization.get(entry.key, {})
@@ -86,7 +69,30 @@ def resolve_metrics(
             name = f"{backend}_{name}"
         entry = get("metrics", name)
         base = protocol.metrics.get(entry.key, {})
-        options = entry.resolve(base, values)
+        options = entry.resolve(base, values, key=name)
         spec = canonical(name, options, entry.resolve(base))
         found[spec] = MetricRequest(spec, name, entry, options)
     return list(found.values())
+
+
+def check_protocol(protocol: Protocol) -> None:
+    """UsageError for the first method, metric, option or normalisation step that does not exist."""
+    where = f"in protocol {protocol.name}"
+    methods = entries("methods")
+    functions = {e.target.partition(":")[2]: e for e in entries("metrics").values()}
+    for name in (*protocol.methods, *protocol.normalization):
+        if name not in methods:
+            raise unknown(f"method {where}", name, methods)
+    for name in protocol.metrics:
+        entry = entries("metrics").get(name)
+        if name not in functions and entry is not None:
+            function = entry.target.partition(":")[2]
+            raise UsageError(f"metric '{name}' {where}: write its options under '{function}'.")
+        if name not in functions:
+            raise unknown(f"metric {where}", name, functions)
+    for name, values in protocol.methods.items():
+        get("methods", name).resolve(values)
+    for name, values in protocol.metrics.items():
+        get("metrics", functions[name].key).resolve(values)
+    for values in protocol.normalization.values():
+        normalization(values)

@@ -25,7 +25,17 @@ def split(text: str) -> list[str]:
 
 def split_all(texts: Iterable[str]) -> list[str]:
     """Split several comma lists, keeping the first of equal entries."""
-    return list(dict.fromkeys(part for text in texts for part in split(text)))
+    pieces: list[str] = []
+    for text in texts:  # an environment variable arrives cut at its blanks
+        if pieces and _open(pieces[-1]):
+            pieces[-1] += f" {text}"
+        else:
+            pieces.append(text)
+    return list(dict.fromkeys(part for text in pieces for part in split(text)))
+
+
+def _open(text: str) -> bool:
+    return sum(text.count(c) for c in "([{") > sum(text.count(c) for c in ")]}")
 
 
 def parse(text: str) -> tuple[str, dict[str, Any]]:
@@ -41,9 +51,12 @@ def parse(text: str) -> tuple[str, dict[str, Any]]:
         call = ast.parse(f"f({rest}", mode="eval").body
     except SyntaxError:
         raise UsageError(help_line) from None
-    if not isinstance(call, ast.Call) or call.args or any(k.arg is None for k in call.keywords):
+    if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name)) or call.args:
         raise UsageError(help_line)
-    return fold(name), {fold(str(k.arg)): _literal(k.value, help_line) for k in call.keywords}
+    values = {fold(str(k.arg)): _literal(k.value, help_line) for k in call.keywords if k.arg}
+    if len(values) < len(call.keywords):
+        raise UsageError(help_line)
+    return fold(name), values
 
 
 def _literal(node: ast.expr, help_line: str) -> Any:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
@@ -13,8 +10,9 @@ from unittest import mock
 import pytest
 import typer
 import yaml
+from helpers import cli
 
-from xaibench.cli import app, main
+from xaibench.cli import app
 from xaibench.config import RunConfig
 from xaibench.shipped import config_files
 
@@ -41,19 +39,6 @@ VALUES = {
     "dry_run": ("yes", True),
 }
 FLAGS = ("strict", "overwrite", "dry_run")
-
-
-def cli(*words: object) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of the command, run in this process."""
-    out, err = io.StringIO(), io.StringIO()
-    with (
-        mock.patch.object(sys, "argv", ["xaibench", *map(str, words)]),
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(err),
-        pytest.raises(SystemExit) as stop,
-    ):
-        main()
-    return int(stop.value.code or 0), out.getvalue(), err.getvalue()
 
 
 @pytest.fixture(autouse=True)

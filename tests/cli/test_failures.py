@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import sys
 from pathlib import Path
 from unittest import mock
 
 import pytest
 import torch
+from helpers import cli
 from safetensors.torch import save_file
-
-from xaibench.cli import main
 
 FAST = ["--metric", "insertion(rows_per_step=112)", "--limit", 1]
 LITE = ["--model", "efficientnet_lite0"]
-
-
-def cli(*words: object) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of the command, run in this process."""
-    out, err = io.StringIO(), io.StringIO()
-    with (
-        mock.patch.object(sys, "argv", ["xaibench", *map(str, words)]),
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(err),
-        pytest.raises(SystemExit) as stop,
-    ):
-        main()
-    return int(stop.value.code or 0), out.getvalue(), err.getvalue()
 
 
 def failed(*words: object) -> str:

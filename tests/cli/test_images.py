@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import os
 import shutil
@@ -14,26 +12,13 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from helpers import cli
 from PIL import Image
 
 import xaibench
-from xaibench.cli import main
 
 FAST = ["--metric", "insertion(rows_per_step=112)", "--model", "efficientnet_lite0"]
 WNID = "n01440764"
-
-
-def cli(*words: object) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of the command, run in this process."""
-    out, err = io.StringIO(), io.StringIO()
-    with (
-        mock.patch.object(sys, "argv", ["xaibench", *map(str, words)]),
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(err),
-        pytest.raises(SystemExit) as stop,
-    ):
-        main()
-    return int(stop.value.code or 0), out.getvalue(), err.getvalue()
 
 
 def run(data: object, out: Path, *words: object) -> list[str]:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import subprocess
 import sys
-from unittest import mock
 
 import pytest
+from helpers import cli
 
 from xaibench import __version__
-from xaibench.cli import main
 from xaibench.registry import KINDS, entries
 
 HEAVY = (
@@ -28,19 +25,6 @@ try:
 except SystemExit as stop:
     print(json.dumps([stop.code or 0, sorted({m.split(".")[0] for m in sys.modules})]))
 """
-
-
-def cli(*words: object) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of the command, run in this process."""
-    out, err = io.StringIO(), io.StringIO()
-    with (
-        mock.patch.object(sys, "argv", ["xaibench", *map(str, words)]),
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(err),
-        pytest.raises(SystemExit) as stop,
-    ):
-        main()
-    return int(stop.value.code or 0), out.getvalue(), err.getvalue()
 
 
 @pytest.mark.parametrize(

@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import shutil
-import sys
 from pathlib import Path
 from unittest import mock
 
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import cli
 
 import xaibench
-from xaibench.cli import main
 
 FAST = ["--metric", "insertion(rows_per_step=112)"]
 State = dict[str, tuple[int, bytes]]
-
-
-def cli(*words: object) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of the command, run in this process."""
-    out, err = io.StringIO(), io.StringIO()
-    with (
-        mock.patch.object(sys, "argv", ["xaibench", *map(str, words)]),
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(err),
-        pytest.raises(SystemExit) as stop,
-    ):
-        main()
-    return int(stop.value.code or 0), out.getvalue(), err.getvalue()
 
 
 def run(out: Path, *words: object) -> str:

@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import sys
 from pathlib import Path
 from unittest import mock
 
 import pytest
+from helpers import cli
 
 from xaibench.cli import DEBUG, main
 from xaibench.errors import UsageError
 
 PROTOCOL = "name: mine\ndescription: x\npreprocessing: {resize: squash}\n"
-
-
-def cli(*words: object) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of the command, run in this process."""
-    out, err = io.StringIO(), io.StringIO()
-    with (
-        mock.patch.object(sys, "argv", ["xaibench", *map(str, words)]),
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(err),
-        pytest.raises(SystemExit) as stop,
-    ):
-        main()
-    return int(stop.value.code or 0), out.getvalue(), err.getvalue()
 
 
 @pytest.fixture(autouse=True)

@@ -53,7 +53,9 @@ for module in (runs, results, inspect_):
 def main() -> None:
     """Run the command line: exit code 0 done, 1 failed, 2 wrong usage; errors are one line."""
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
-    DEBUG["on"] = len(arguments) < len(sys.argv) - 1 or bool(os.environ.get("XAIBENCH_DEBUG"))
+    DEBUG["on"] = len(arguments) < len(sys.argv) - 1 or (
+        os.environ.get("XAIBENCH_DEBUG", "").lower() in ("1", "true", "yes", "on")
+    )
     try:
         code = app(arguments or ["--help"], standalone_mode=False)
     except Exception as error:
@@ -62,8 +64,9 @@ def main() -> None:
         line, code = _describe(error)
         typer.echo(f"xaibench: {line}", err=True)
     except KeyboardInterrupt:
-        typer.echo("xaibench: interrupted; the same command goes on from here.", err=True)
         code = 130
+    if code == 130:
+        typer.echo("xaibench: interrupted; the same command goes on from here.", err=True)
     sys.exit(code or 0)
 
 

@@ -11,7 +11,8 @@ import typer
 def option(name: str, text: str, **more: Any) -> Any:
     """A Typer option with its environment variable."""
     variable = "XAIBENCH_" + name.upper().replace("-", "_")
-    return typer.Option(f"--{name}", envvar=variable, help=text, show_default=False, **more)
+    names = [f"--{name}/--no-{name}"] if more.pop("switch", False) else [f"--{name}"]
+    return typer.Option(*names, envvar=variable, help=text, show_default=False, **more)
 
 
 Method = Annotated[
@@ -85,7 +86,7 @@ Out = Annotated[
 ]
 Strict = Annotated[
     Optional[bool],
-    option("strict", "Unreadable images and other library versions are errors."),
+    option("strict", "Unreadable images and other library versions are errors.", switch=True),
 ]
 Overwrite = Annotated[Optional[bool], option("overwrite", "Empty the run directory first.")]
 DryRun = Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -121,6 +122,8 @@ def clean(
         return
     names = ", ".join(i.name for i in chosen) or "nothing"
     if chosen and not yes:
+        if not sys.stdin.isatty():
+            raise XaibenchError("clean asks before it deletes: add --yes where nobody can answer.")
         typer.confirm(f"delete {names}?", abort=True)
     remove(directory, chosen)
     typer.echo(f"deleted {names}")

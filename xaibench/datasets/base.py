@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -41,7 +42,9 @@ class Dataset:
         """SHA-256 over every image's id, label and file size in the full order."""
         found = hashlib.sha256()
         for index, (name, label) in enumerate(zip(self.ids, self.labels, strict=True)):
-            found.update(f"{name}\x1f{label}\x1f{self.path(index).stat().st_size}\n".encode())
+            path = self.path(index)
+            size = path.stat().st_size if path.exists() else -1  # a broken link
+            found.update(f"{name}\x1f{label}\x1f{size}\n".encode())
         return found.hexdigest()
 
     @property
@@ -56,13 +59,26 @@ def files_below(root: Path) -> list[str]:
     Raises XaibenchError for a missing or empty folder.
     """
     if not root.is_dir():
-        raise XaibenchError(f"data folder {root} does not exist; check --data.")
+        what = "is not a folder" if root.exists() else "does not exist"
+        raise XaibenchError(f"data folder {root} {what}; check --data.")
     found = sorted(
-        p.relative_to(root).as_posix()
-        for p in root.rglob("*")
-        if p.suffix.lower() in SUFFIXES and not p.name.startswith(".") and p.is_file()
+        (Path(folder) / name).relative_to(root).as_posix()
+        for folder, _, names in os.walk(root, followlinks=True)
+        for name in names
+        if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
     )
     if not found:
         kinds = ", ".join(sorted(SUFFIXES))
         raise XaibenchError(f"no images below {root}; looked for {kinds}.")
+    for name in found:
+        if not name.isprintable() and not _encodable(name):
+            raise XaibenchError(f"the file name {name!a} below {root} is not UTF-8: rename it.")
     return found
+
+
+def _encodable(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -23,12 +24,14 @@ class Unmapped:
     count: int
 
 
-def run_block(session: Session, work: Work, stages: frozenset[str], tick: Tick) -> list[Unmapped]:
+def run_block(
+    session: Session, work: Work, stages: frozenset[str], tick: Tick, done: Counter[str]
+) -> list[Unmapped]:
     """Do what is left of a block: predictions, then maps, then scores of each method."""
     places = list(work.places)
     lacking = missing_predictions(session, work.block, places)
     if lacking:
-        predict(session, work.block, lacking)
+        done["predictions"] += predict(session, work.block, lacking)
         tick(len(lacking), "predict")
     predictions = load_predictions(session, work.block)
     unmapped = []
@@ -40,6 +43,7 @@ def run_block(session: Session, work: Work, stages: frozenset[str], tick: Tick) 
             if ids:
                 chosen = tuple(p for p in unit.places if session.dataset.ids[p] in ids)
                 explain_unit(session, replace(unit, places=chosen), predictions)
+                done["maps"] += sum(map(len, needed))
                 tick(sum(map(len, needed)), f"explain {unit.method.spec}")
         if "score" in stages:
             count = sum(
@@ -49,14 +53,23 @@ def run_block(session: Session, work: Work, stages: frozenset[str], tick: Tick) 
             )
             if count:
                 without = score_unit(session, unit, predictions)
+                done["scores"] += count - len(without)
                 tick(count, f"score {unit.method.spec}")
                 unmapped += [Unmapped(unit.method.spec, len(without))] if without else []
     return unmapped
 
 
-def run_all(session: Session, works: list[Work], stages: frozenset[str], tick: Tick) -> None:
-    """Do everything that a plan lists; XaibenchError where maps to score are missing."""
-    unmapped = [u for work in works if work.total for u in run_block(session, work, stages, tick)]
+def run_all(
+    session: Session, works: list[Work], stages: frozenset[str], tick: Tick
+) -> dict[str, int]:
+    """Do everything that a plan lists: how many predictions, maps and scores were made.
+
+    Raises XaibenchError where maps to score are missing.
+    """
+    done: Counter[str] = Counter(predictions=0, maps=0, scores=0)
+    unmapped = [
+        u for work in works if work.total for u in run_block(session, work, stages, tick, done)
+    ]
     if unmapped:
         names = ", ".join(dict.fromkeys(u.method for u in unmapped))
         total = sum(u.count for u in unmapped)
@@ -64,3 +77,4 @@ def run_all(session: Session, works: list[Work], stages: frozenset[str], tick: T
             f"{total} scores need maps that are not there ({names}): run `xaibench explain` "
             "or `xaibench run` with the same options first."
         )
+    return dict(done)

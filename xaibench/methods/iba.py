@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterator
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +14,7 @@ from torch import Tensor
 from xaibench.hooks import activations, replaced_output
 from xaibench.ops.moments import moments
 from xaibench.ops.smooth import gaussian
-from xaibench.registry import method
+from xaibench.registry import Range, method
 from xaibench.types import Batch, Context, Cost, Explanation
 
 MIN_STD, ACTIVE_SHARE, SIGMA, KERNEL = 0.01, 0.01, 1.0, 5
@@ -43,9 +44,9 @@ def iba(
     *,
     layer: str = "iba",
     beta: float = 10.0,
-    steps: int = 10,
+    steps: Annotated[int, Range(1)] = 10,
     lr: float = 1.0,
-    samples: int = 10,
+    samples: Annotated[int, Range(1)] = 10,
     alpha: float = 5.0,
 ) -> Explanation:
     """Bits that pass a noise bottleneck optimised for each image (Schulz et al. 2020).

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ from xaibench.gradients import (
     network,
     reduce_channels,
 )
-from xaibench.registry import method
+from xaibench.registry import Range, method
 from xaibench.types import Batch, Classifier, Context, Cost, Explanation
 
 
@@ -32,7 +32,7 @@ def ig(
     batch: Batch,
     state: None,
     *,
-    steps: int = 100,
+    steps: Annotated[int, Range(1)] = 100,
     baseline: Literal["mean", "black"] = "black",
     batchnorm: BatchNorm = "eval",
     explained_class: ExplainedClass = "given",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 from xaibench.ops import surrogate
 from xaibench.ops.pairs import chunks
 from xaibench.ops.superpixels import submit
-from xaibench.registry import method
+from xaibench.registry import Range, method
 from xaibench.types import Batch, Context, Cost, Explanation
 
 
@@ -26,7 +26,7 @@ def lime(
     batch: Batch,
     state: None,
     *,
-    n_samples: int = 1000,
+    n_samples: Annotated[int, Range(2)] = 1000,
     hidden: Literal["mean_colour", "zero"] = "mean_colour",
     segment_space: Literal["pixels", "normalised"] = "pixels",
     surrogate_model: Literal["ridge", "lasso"] = "ridge",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor
 
 from xaibench.ops.pairs import chunks, weighted_sum
 from xaibench.ops.randommasks import draw_grids, render
-from xaibench.registry import method
+from xaibench.registry import Range, method
 from xaibench.types import Batch, Context, Cost, Explanation
 
 
@@ -33,9 +33,9 @@ def rise(
     batch: Batch,
     state: dict[str, Tensor],
     *,
-    n_masks: int = 8000,
-    cells: int = 7,
-    p: float = 0.5,
+    n_masks: Annotated[int, Range(1)] = 8000,
+    cells: Annotated[int, Range(1)] = 7,
+    p: Annotated[float, Range(1e-6, 1)] = 0.5,
     weights: Literal["probability", "logit"] = "probability",
 ) -> Explanation:
     """Random masks weighted by the class's score under each (Petsiuk et al. 2018).

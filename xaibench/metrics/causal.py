@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from itertools import chain
+from typing import Annotated
 
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ from torch import Tensor
 from xaibench.ops.blur import blur
 from xaibench.ops.curves import normalized_auc, perturbed, step_sizes
 from xaibench.ops.ranking import Ties, order, ranks
-from xaibench.registry import metric
+from xaibench.registry import Range, metric
 from xaibench.types import Answer, Forwards, Scoring, Values
 
 
@@ -37,9 +38,9 @@ from xaibench.types import Answer, Forwards, Scoring, Values
 def causal(
     scoring: Scoring,
     *,
-    rows_per_step: int = 1,
-    kernel: int = 11,
-    sigma: float = 5.0,
+    rows_per_step: Annotated[int, Range(1)] = 1,
+    kernel: Annotated[int, Range(1, odd=True)] = 11,
+    sigma: Annotated[float, Range(1e-3)] = 5.0,
     ties: Ties = "row_major",
     tie_seed: int = 0,
 ) -> Generator[Forwards, Answer, Values]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
 
 from xaibench.draws import fills
 from xaibench.ops.pairs import chunks
-from xaibench.ops.ranking import Ties, order, ranks
+from xaibench.ops.ranking import order, ranks
 from xaibench.ops.statistics import spearman
-from xaibench.registry import metric
+from xaibench.registry import Range, metric
 from xaibench.types import Answer, Forwards, Scoring, Values
 
 SMALL = 1e-5
@@ -36,10 +36,10 @@ SMALL = 1e-5
 def monotonicity(
     scoring: Scoring,
     *,
-    rows_per_step: int = 8,
-    draws: int = 10,
+    rows_per_step: Annotated[int, Range(1)] = 8,
+    draws: Annotated[int, Range(1)] = 10,
     features: Literal["pixels", "channels"] = "pixels",
-    ties: Ties = "row_major",
+    ties: Literal["row_major", "reverse"] = "row_major",
 ) -> Generator[Forwards, Answer, Values]:
     """Spearman correlation of a step's summed saliency with the effect of replacing its features.
 

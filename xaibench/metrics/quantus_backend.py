@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from xaibench.registry import metric
+from xaibench.registry import Range, metric
 from xaibench.seeds import derive
 from xaibench.types import Scoring, Values
 
@@ -45,10 +45,10 @@ PLAIN: dict[str, Any] = {
 def quantus_backend(
     scoring: Scoring,
     *,
-    rows_per_step: int = 32,
-    draws: int = 10,
-    radius: float = 0.2,
-    explanation: str = "gradient_stand_in",
+    rows_per_step: Annotated[int, Range(1)] = 32,
+    draws: Annotated[int, Range(1)] = 10,
+    radius: Annotated[float, Range(0)] = 0.2,
+    explanation: Literal["method", "gradient_stand_in"] = "gradient_stand_in",
     threshold: float = 1e-5,
 ) -> Values:
     """The metrics as Quantus 0.6 computes them (Hedstroem et al. 2023).

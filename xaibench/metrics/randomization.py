@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 
 from xaibench.ops.statistics import spearman
-from xaibench.registry import metric
+from xaibench.registry import Range, metric
 from xaibench.types import Scoring, Values
 
 
@@ -28,7 +28,9 @@ from xaibench.types import Scoring, Values
     cost=lambda **_: 0,
     citation="adebayo2018sanity",
 )
-def randomization(scoring: Scoring, *, stages: int = 3, seed: int = 0) -> Values:
+def randomization(
+    scoring: Scoring, *, stages: Annotated[int, Range(1)] = 3, seed: int = 0
+) -> Values:
     """Mean Spearman correlation of the map with those of ever more randomised networks.
 
     Layers are drawn anew from the logits downwards, in `stages` equal parts, cumulatively (section

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
 
 from xaibench.draws import noise
 from xaibench.gradients import input_gradients
-from xaibench.registry import metric
+from xaibench.registry import Range, metric
 from xaibench.types import Rows, Scoring, Values
 
 EXPENSIVE = 500
@@ -37,8 +37,8 @@ EXPENSIVE = 500
 def sensitivity(
     scoring: Scoring,
     *,
-    draws: int = 10,
-    radius: float = 0.2,
+    draws: Annotated[int, Range(1)] = 10,
+    radius: Annotated[float, Range(0)] = 0.2,
     explanation: Literal["method", "gradient_stand_in"] = "method",
 ) -> Values:
     """Maximum and mean over perturbations of |m - m'| / |m| (Yeh et al. 2019, equation 2).

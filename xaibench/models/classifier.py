@@ -152,7 +152,7 @@ def load_state(path: Path) -> dict[str, Tensor]:
         else:
             found: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        reason = str(error).split("\n")[0]
+        reason = type(error).__name__
         raise XaibenchError(
             f"cannot read weights from {path} ({reason}); "
             "give a state dict saved by torch.save or a .safetensors file."

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import numpy as np
 
-from xaibench.errors import XaibenchError, unknown
+from xaibench.errors import XaibenchError, fold, unknown
 from xaibench.read import load_maps
 from xaibench.specs import split_all
 from xaibench.store.atomic import encode, write, write_json
@@ -29,10 +29,11 @@ def materialize(
     keys = [tuple(unquote(part) for part in p.relative_to(root / "maps").parts) for p in folders]
     for place, (kind, asked) in enumerate((("method", methods), ("target", targets))):
         held = {key[place] for key in keys}
-        for name in split_all(asked):
+        names = [fold(n) if kind == "target" else n for n in split_all(asked)]
+        for name in names:
             if name not in held:
                 raise unknown(f"{kind} in {root}", name, held)
-        keys = [key for key in keys if not asked or key[place] in split_all(asked)]
+        keys = [key for key in keys if not asked or key[place] in names]
     for key in keys:
         method, target, transform, variation = key
         ids, maps = load_maps(root, method, target, transform, variation)

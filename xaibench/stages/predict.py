@@ -64,21 +64,25 @@ def missing_predictions(session: Session, block: int, places: Sequence[int]) -> 
     return [ids[i] for i in lacking.ids]
 
 
-def predict(session: Session, block: int, places: Sequence[int]) -> None:
-    """Decode and forward images; write their predictions, and the failures if any."""
+def predict(session: Session, block: int, places: Sequence[int]) -> int:
+    """Decode and forward images; write their predictions, and the failures if any.
+
+    Returns the number of predictions made.
+    """
     read, images, failures = session.read(places)
     if failures:
         name = unit_name(block, [f.image for f in failures])
         rows = {"unreadable": [asdict(f) for f in failures]}
         write_json(session.root / "failures" / f"{name}.json", rows)
     if not read:
-        return
+        return 0
     ids = [session.dataset.ids[p] for p in read]
     labels = torch.tensor([session.dataset.labels[p] for p in read])
     on_device = (part.to(session.device) for part in images.split(session.batch_size))
     logits = torch.cat([part.float().cpu() for part in session.context.stream(on_device)])
     path = folder(session) / f"{unit_name(block, ids)}{SUFFIX}"
     tables.save(path, _columns(ids, labels, logits), tables.PREDICTIONS)
+    return len(ids)
 
 
 def _columns(ids: list[str], labels: Tensor, logits: Tensor) -> dict[str, object]:

@@ -19,7 +19,13 @@ from xaibench.errors import UsageError, XaibenchError
 from xaibench.hooks import activations
 from xaibench.models.classifier import TorchClassifier
 from xaibench.models.load import load_model
-from xaibench.requests import MethodRequest, MetricRequest, resolve_methods, resolve_metrics
+from xaibench.requests import (
+    MethodRequest,
+    MetricRequest,
+    check_protocol,
+    resolve_methods,
+    resolve_metrics,
+)
 from xaibench.seeds import derive
 from xaibench.store.atomic import read_json
 from xaibench.store.state import State, state_path
@@ -52,7 +58,9 @@ class Session:
     @cached_property
     def protocol(self) -> Protocol:
         """The protocol with its values."""
-        return load_protocol(self.config.protocol)
+        found = load_protocol(self.config.protocol)
+        check_protocol(found)
+        return found
 
     @cached_property
     def dataset(self) -> Dataset:

@@ -43,7 +43,7 @@ def git_revision() -> str | None:
         )
         return done.stdout.strip()
 
-    revision = git("rev-parse", "HEAD")
+    revision = git("rev-parse", "--verify", "-q", "HEAD")
     return f"{revision}+changes" if revision and git("status", "--porcelain") else revision or None
 
 
@@ -53,8 +53,21 @@ def claim(root: Path, identity: dict[str, Any]) -> None:
     Raises XaibenchError with the difference where it belongs to another one.
     """
     path = root / "manifests" / "identity.json"
+    check_identity(root, identity)
     if not path.exists():
         write_json(path, identity)
+
+
+def check_identity(root: Path, identity: dict[str, Any]) -> None:
+    """XaibenchError unless the directory is new, empty or of this very identity."""
+    path = root / "manifests" / "identity.json"
+    if not path.exists():
+        if root.exists() and not root.is_dir():
+            raise XaibenchError(f"{root} is a file: choose another --out.")
+        if root.exists() and any(root.iterdir()) and not (root / "manifests").is_dir():
+            raise XaibenchError(
+                f"{root} is not a run directory and holds files: choose an empty or new --out."
+            )
         return
     held = read_json(path)
     differences = [

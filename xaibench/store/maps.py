@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -50,22 +51,28 @@ def folder(root: Path, method: str, target: str, transform: str, variation: str)
 
 def save(path: Path, shard: MapShard, state_sha256: str = "") -> None:
     """Write a shard atomically, with a checksum of its tensors and ids, and its state's."""
-    tensors = {"maps": shard.maps.float().contiguous().cpu(), EXPLAINED: shard.explained.cpu()}
-    tensors |= {f"scalar.{k}": v.double().contiguous().cpu() for k, v in shard.scalars.items()}
-    ids = json.dumps(shard.ids)
+    tensors = {"maps": plain(shard.maps.float()), EXPLAINED: plain(shard.explained)}
+    tensors |= {f"scalar.{k}": plain(v.double()) for k, v in shard.scalars.items()}
     meta = {
         "format": FORMAT,
-        "ids": ids,
-        "size": json.dumps(shard.size),
+        "ids": shard.ids,
+        "size": shard.size,
         "state_sha256": state_sha256,
-        "sha256": checksum(tensors, ids),
+        "sha256": checksum(tensors, shard.ids),
     }
-    write(path, lambda file: save_file(tensors, file, metadata=meta))
+    # one key: safetensors writes several in random order
+    text = json.dumps(meta)
+    write(path, lambda file: save_file(tensors, file, metadata={"xaibench": text}))
+
+
+def plain(value: Tensor) -> Tensor:
+    """A copy on the CPU with the strides that safetensors writes."""
+    return value.detach().cpu().clone(memory_format=torch.contiguous_format)
 
 
 def read_ids(path: Path) -> tuple[str, ...]:
     """The image ids of a shard, from its header alone."""
-    return tuple(json.loads(_header(path)["ids"]))
+    return tuple(_header(path)["ids"])
 
 
 def load(path: Path) -> MapShard:
@@ -76,19 +83,19 @@ def load(path: Path) -> MapShard:
             tensors = {key: file.get_tensor(key) for key in file.keys()}
     except (SafetensorError, OSError):
         raise _corrupt(path) from None
-    if meta.get("sha256") != checksum(tensors, meta["ids"]):
+    ids = tuple(meta["ids"])
+    if meta["sha256"] != checksum(tensors, ids):
         raise _corrupt(path)
     scalars = {k.removeprefix("scalar."): v for k, v in tensors.items() if k.startswith("scalar.")}
-    height, width = json.loads(meta["size"])
-    ids = tuple(json.loads(meta["ids"]))
+    height, width = meta["size"]
     return MapShard(ids, tensors["maps"], tensors[EXPLAINED], (height, width), scalars)
 
 
-def _header(path: Path) -> dict[str, str]:
+def _header(path: Path) -> dict[str, Any]:
     try:
         with safe_open(path, framework="pt") as file:
-            meta = file.metadata() or {}
-    except (SafetensorError, OSError):
+            meta = json.loads((file.metadata() or {}).get("xaibench", "{}"))
+    except (SafetensorError, OSError, ValueError):
         raise _corrupt(path) from None
     if meta.get("format") != FORMAT:
         raise _corrupt(path)
@@ -99,10 +106,10 @@ def _corrupt(path: Path) -> XaibenchError:
     return XaibenchError(f"{path} is damaged: delete it and run the same command again.")
 
 
-def checksum(tensors: dict[str, Tensor], ids: str = "") -> str:
+def checksum(tensors: dict[str, Tensor], ids: tuple[str, ...] = ()) -> str:
     """SHA-256 over names, shapes, types and bytes of tensors, and the ids."""
-    found = hashlib.sha256(ids.encode())
+    found = hashlib.sha256(json.dumps(ids).encode())
     for name, value in sorted(tensors.items()):
         found.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())
-        found.update(value.contiguous().view(torch.uint8).numpy().tobytes())
+        found.update(value.numpy().tobytes())
     return found.hexdigest()

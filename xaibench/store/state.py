@@ -11,7 +11,7 @@ from torch import Tensor
 
 from xaibench.errors import XaibenchError
 from xaibench.store.atomic import encode, write
-from xaibench.store.maps import checksum
+from xaibench.store.maps import checksum, plain
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ def state_path(root: Path, method: str) -> Path:
 
 def save(path: Path, tensors: dict[str, Tensor]) -> State:
     """Write prepared tensors atomically with their checksum."""
-    held = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    held = {name: plain(value) for name, value in tensors.items()}
     sha = checksum(held)
     write(path, lambda file: save_file(held, file, metadata={"sha256": sha}))
     return State(held, sha)

@@ -52,13 +52,15 @@ def scores_folder(root: Path, **keys: str) -> Path:
 def save(path: Path, columns: Mapping[str, Any], schema: pa.Schema) -> None:
     """Write columns as Parquet, atomically."""
     table = pa.table(dict(columns), schema=schema)
-    write(path, lambda file: pq.write_table(table, file, compression="zstd"))
+    write(
+        path, lambda file: pq.write_table(table, file, compression="zstd", write_page_checksum=True)
+    )
 
 
 def read(path: Path, columns: list[str] | None = None) -> pa.Table:
     """Read one Parquet file (its own columns, no partition keys); XaibenchError if damaged."""
     try:
-        return pq.ParquetFile(path).read(columns=columns)
+        return pq.ParquetFile(path, page_checksum_verification=True).read(columns=columns)
     except (pa.ArrowException, OSError):
         raise XaibenchError(
             f"{path} is damaged: delete it and run the same command again."
