@@ -1,4 +1,5 @@
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -41,8 +42,9 @@ def slow_capacity(context, network, batch, i, t, spec, protocol):
 @pytest.mark.parametrize(
     ("protocol", "spec"),
     [
-        ("published", "iba"),
+        ("published", "iba(samples=4)"),
         ("reference", "iba(samples=2, steps=4)"),
+        pytest.param("published", "iba", marks=pytest.mark.slow),
         pytest.param("reference", "iba", marks=pytest.mark.slow),
     ],
 )
@@ -80,9 +82,9 @@ def test_information_falls_as_beta_rises(context, photographs, device):
     batch = on(photographs.rows(0, 3), device)
     bits = [
         explain(context, batch, f"iba(beta={beta})").maps.sum((1, 2, 3))
-        for beta in (0.1, 1.0, 10.0, 100.0)
+        for beta in (0.1, 1.0, 10.0)
     ]
-    assert all((less < more).all() for more, less in zip(bits, bits[1:], strict=False))
+    assert all((less < more).all() for more, less in itertools.pairwise(bits))
 
 
 def test_statistics_are_those_of_all_images_whatever_the_parts(context, photographs, device):
@@ -106,5 +108,5 @@ def test_statistics_fit_another_input_size(context, photographs, device):
     state = prepared(context, batch, method)
     small = dataclasses.replace(batch, images=batch.images[..., ::2, ::2])
     found = method.entry(context, small.rows(0, 2), state, **method.options).maps
-    assert found.shape == (2, 1, 4, 4)
+    assert found.shape == (2, 1, 3, 3)  # of 112 px
     assert found.isfinite().all()

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -19,7 +21,11 @@ def drawn_samples(context, batch, i, segments, spec, protocol):
 
 
 def test_published_equals_captum_on_every_photograph(context, photographs, oracle_network, device):
-    """Segments as the oracle cuts them: quickshift of the float32 normalised image."""
+    """Segments as the oracle cuts them: quickshift of the float32 normalised image.
+
+    Of its float64 copy quickshift cuts other segments on some photographs (skimage computes in
+    the type it is given): coefficients are then up to 1.1 apart.
+    """
     found = explain(context, on(photographs, device), "lime").maps[:, 0].cpu().numpy()
     apart = []
     for i in range(len(photographs)):
@@ -46,10 +52,12 @@ def reference_differences(context, photographs, network, device, spec, count):
 
     for i in range(count):
         target = int(batch.targets[i, 0])
-        pixels = classifier.to_pixels(batch.images[i]).permute(1, 2, 0).double().numpy()
+        pixels = classifier.to_pixels(batch.images[i]).permute(1, 2, 0).contiguous().numpy()
         segments = quickshift(pixels, kernel_size=4, max_dist=200, ratio=0.2).astype(np.int64)
         samples = drawn_samples(context, batch, i, segments, spec, "reference")
-        coefficients = lime_package_coefficients(probabilities, pixels, segments, samples, target)
+        coefficients = lime_package_coefficients(
+            probabilities, pixels.astype(np.float64), segments, samples, target
+        )
         slow = coefficients_to_map(coefficients.clip(min=0), segments)
         apart.append(np.abs(found[i] - slow).max())
     print(f"largest difference of a coefficient of {spec}: {max(apart):.1e}")
@@ -57,7 +65,7 @@ def reference_differences(context, photographs, network, device, spec, count):
 
 
 def test_reference_equals_the_lime_package(context, photographs, oracle_network, device):
-    spec = "lime(n_samples=60)"
+    spec = "lime(n_samples=50)"
     found = reference_differences(context, photographs, oracle_network, device, spec, 2)
     assert found < 1e-4
 
@@ -66,14 +74,12 @@ def test_reference_equals_the_lime_package(context, photographs, oracle_network,
 def test_reference_equals_the_lime_package_on_every_photograph(
     context, photographs, oracle_network, device
 ):
-    spec = "lime(n_samples=60)"
+    spec = "lime(n_samples=50)"
     found = reference_differences(context, photographs, oracle_network, device, spec, 20)
     assert found < 1e-4
 
 
 def test_worker_processes_change_nothing(context, photographs, device):
-    import dataclasses
-
     batch = on(photographs.rows(0, 3), device)
     spec = "lime(n_samples=4)"
     here = explain(context, batch, spec).maps

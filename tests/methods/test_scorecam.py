@@ -23,7 +23,7 @@ def test_equals_pytorch_grad_cam_at_an_early_layer(context, photographs, oracle_
     """24 channels of 56 x 56 instead of 1280: the same code, a fiftieth of the forwards."""
     name = "features.network._blocks.2"
     batch = photographs.rows(0, 3)
-    ours = maps_of(context, on(batch, device), f"scorecam(layer={name})").cpu().numpy()
+    ours = maps_of(context, on(batch, device), f"scorecam(layer='{name}')").cpu().numpy()
     agree(ours, oracle_network, oracle_network.get_submodule(name), batch)
 
 
@@ -31,7 +31,7 @@ def test_equals_pytorch_grad_cam_at_an_early_layer(context, photographs, oracle_
 def test_equals_pytorch_grad_cam_on_a_resnet(layer):
     """conv1 has negative activations."""
     classifier = load_model("torchvision:resnet18@random")
-    batch = pictures(classifier, 2, (96, 128))
+    batch = pictures(classifier, 2, (64, 96))
     context = Context(classifier, torch.device("cpu"), 0, 16)
     for t in range(2):
         one = dataclasses.replace(batch, targets=batch.targets[:, t : t + 1])
@@ -63,7 +63,7 @@ def test_never_holds_more_masked_inputs_than_a_batch(context, photographs, monke
     monkeypatch.setattr(Context, "stream", watch)
     batch = on(photographs.rows(0, 2), context.device)
     small = dataclasses.replace(context, batch_size=7)
-    maps_of(small, batch, "scorecam(layer=features.network._blocks.0)")
+    maps_of(small, batch, "scorecam(layer='features.network._blocks.0')")
     assert max(seen) == 7
     assert sum(seen) == 2 * 16
     assert set(seen[:-1]) == {7}  # full batches, across images

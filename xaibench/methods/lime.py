@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
@@ -44,7 +43,7 @@ def lime(
     images, device = batch.images, batch.images.device
     source = images if batch.originals is None else batch.originals
     pixels = ctx.classifier.to_pixels(source) if segment_space == "pixels" else source
-    arrays = pixels.permute(0, 2, 3, 1).cpu().numpy().astype(np.float64)
+    arrays = pixels.permute(0, 2, 3, 1).cpu().numpy()
     futures = [submit(a, ctx.workers, kernel_size=4, max_dist=200, ratio=0.2) for a in arrays]
     segments = [torch.from_numpy(f.result()).to(device) for f in futures]
     shown, hiding = [], []

@@ -1,7 +1,5 @@
 """Opti-CAM (Zhang et al. 2023)."""
 
-from __future__ import annotations
-
 import torch
 
 from xaibench.hooks import activations
@@ -17,13 +15,7 @@ from xaibench.types import Batch, Context, Cost, Explanation
     citation="zhang2023opticam",
 )
 def opticam(
-    ctx: Context,
-    batch: Batch,
-    state: None,
-    *,
-    layer: str = "cam",
-    steps: int = 100,
-    lr: float = 0.1,
+    ctx: Context, batch: Batch, _: None, *, layer: str = "cam", steps: int = 100, lr: float = 0.1
 ) -> Explanation:
     """Channel weights optimised so that the masked image keeps its logit (Zhang et al. 2023).
 

@@ -15,15 +15,19 @@ def upsample(maps: Tensor, size: tuple[int, int], border: Border = "clamp") -> T
     """Bilinear resize (B, h, w) -> (B, H, W) with half-pixel centres, no antialiasing.
 
     border 'clamp' repeats the edge value, as cv2.resize does; 'mirror' reflects about the edge,
-    as skimage.transform.resize(order=1, mode='reflect') does.
+    as skimage.transform.resize(order=1, mode='reflect') does. A constant map stays constant to
+    the bit (a min-max after it would blow rounding up to the whole range).
     """
     if maps.shape[-2:] == size:
         return maps
     if border == "clamp":
-        return F.interpolate(maps[:, None], size, mode="bilinear", align_corners=False)[:, 0]
-    rows = interpolation_matrix(maps.shape[-2], size[0]).to(maps)
-    columns = interpolation_matrix(maps.shape[-1], size[1]).to(maps)
-    return rows @ maps @ columns.T
+        large = F.interpolate(maps[:, None], size, mode="bilinear", align_corners=False)[:, 0]
+    else:
+        rows = interpolation_matrix(maps.shape[-2], size[0]).to(maps)
+        columns = interpolation_matrix(maps.shape[-1], size[1]).to(maps)
+        large = rows @ maps @ columns.T
+    first = maps[:, :1, :1]
+    return torch.where((maps == first).flatten(1).all(1).view(-1, 1, 1), first, large)
 
 
 def interpolation_matrix(source: int, target: int) -> Tensor:
