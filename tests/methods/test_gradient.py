@@ -35,7 +35,7 @@ def test_train_mode_batchnorm_of_single_images(context, photographs, differences
         return gradient(train_mode_batchnorm(network), x, target)
 
     spec = "gradient(explained_class=given)"
-    found = differences(context, photographs, spec, oracle, "published", exact=True)
+    found = differences(context, photographs.rows(0, 8), spec, oracle, "published", exact=True)
     assert max(found) < 1e-5
 
 

@@ -36,9 +36,9 @@ def one_image_at_once(context, steps):
 
 def test_equals_captum_on_every_photograph(context, photographs, differences):
     def oracle(network, x, target):
-        return reduced(integrated_gradients_captum(network, x, target, black(x), 10, None))
+        return reduced(integrated_gradients_captum(network, x, target, black(x), 6, None))
 
-    found = differences(one_image_at_once(context, 10), photographs, "ig(steps=10)", oracle)
+    found = differences(one_image_at_once(context, 6), photographs, "ig(steps=6)", oracle)
     assert max(found) < 1e-5
 
 

@@ -15,7 +15,7 @@ def moments(batches: Iterable[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
     single image is 0.
     """
     count = 0
-    mean = squares = nonzero = torch.zeros(())
+    mean = squares = nonzero = torch.zeros((), dtype=torch.float64)
     for batch in batches:
         values = batch.double()
         n = len(values)

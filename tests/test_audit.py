@@ -1,0 +1,66 @@
+"""The audit passes an honest run and finds a changed value."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from helpers import cli
+
+CHEAP = (
+    "average_drop,average_increase,average_gain,insertion(rows_per_step=56),"
+    "deletion(rows_per_step=56),monotonicity(draws=1),completeness,max_sensitivity(draws=2),"
+    "avg_sensitivity(draws=2),sparseness,complexity,effective_complexity"
+)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("audit") / "run"
+    code, _, err = cli(
+        "run", "--method", "gradcam,gradient", "--metric", CHEAP, "--limit", 1, "--out", out
+    )
+    assert code == 0, err
+    return out
+
+
+def test_an_honest_run_passes(finished: Path) -> None:
+    code, said, err = cli("audit", finished)
+    assert code == 0, said + err
+    lines = [line.split() for line in said.splitlines()[1:]]
+    compared = {(words[0].partition("(")[0], words[1]): int(words[2]) for words in lines}
+    for metric in CHEAP.split(","):
+        name = metric.partition("(")[0]
+        assert (name, "oracle") in compared
+    for name in ("sparseness", "complexity", "max_sensitivity", "completeness", "deletion"):
+        assert compared[name, "quantus"] == 2
+
+
+def test_changed_values_are_found(finished: Path, tmp_path: Path) -> None:
+    out, changed = tmp_path / "changed", {"sparseness", "average_drop", "insertion"}
+    shutil.copytree(finished, out)
+    for path in (out / "scores" / "method=gradcam").rglob("*.parquet"):
+        if path.parent.name.removeprefix("metric=").partition("%28")[0] in changed:
+            table = pq.ParquetFile(path).read()
+            value = pa.array([v + 1e-3 for v in table["value"].to_pylist()])
+            table = table.set_column(table.schema.get_field_index("value"), "value", value)
+            pq.write_table(table, path)
+    code, said, err = cli("audit", out)
+    assert code == 1
+    assert err.count("\n") == 1
+    bad = [line for line in said.splitlines() if "OUT OF TOLERANCE: gradcam" in line]
+    assert {line.split()[0].partition("(")[0] for line in bad} == changed
+    assert said.count("OUT OF TOLERANCE") == len(bad)
+
+
+def test_bad_fraction_and_missing_maps(finished: Path, tmp_path: Path) -> None:
+    assert cli("audit", finished, "--fraction", "0")[0] == 1
+    out = tmp_path / "nomaps"
+    shutil.copytree(finished, out)
+    shutil.rmtree(out / "maps")
+    code, _, err = cli("audit", out)
+    assert code == 1
+    assert "is gone" in err
