@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from xaibench.ops import surrogate
-from xaibench.ops.pairs import chunks
 from xaibench.ops.superpixels import submit
 from xaibench.registry import Range, method
 from xaibench.types import Batch, Context, Cost, Explanation
@@ -44,54 +43,38 @@ def lime(
     source = images if batch.originals is None else batch.originals
     pixels = ctx.classifier.to_pixels(source) if segment_space == "pixels" else source
     arrays = pixels.permute(0, 2, 3, 1).cpu().numpy()
-    futures = [submit(a, ctx.workers, kernel_size=4, max_dist=200, ratio=0.2) for a in arrays]
-    segments = [torch.from_numpy(f.result()).to(device) for f in futures]
-    shown, hiding = [], []
-    for i, image in enumerate(batch.ids):
-        count = int(segments[i].max()) + 1
-        drawn = torch.rand(n_samples, count, generator=ctx.generator(image, "lime")) < 0.5
-        if surrogate_model == "ridge":
-            drawn[0] = True
-        shown.append(drawn.float().to(device))
-        colours = hidden == "mean_colour"
-        hiding.append(
-            surrogate.mean_colours(images[i], segments[i])
-            if colours
-            else torch.zeros_like(images[i])
-        )
-    table = _scores(ctx, batch, segments, shown, hiding, n_samples, score)
-    maps = []
-    for i in range(len(batch)):
-        distances = ((hiding[i] - images[i]) ** 2).sum(0)
-        fitted = surrogate.fit(surrogate_model, shown[i], table[i], segments[i], distances)
-        fitted = fitted.abs() if sign == "abs" else fitted.clamp(min=0)
-        maps.append(fitted.to(device)[:, segments[i]])
-    return Explanation(torch.stack(maps))
+    futures = {  # perturbed inputs share their image's segments
+        name: submit(arrays[i], ctx.workers, kernel_size=4, max_dist=200, ratio=0.2)
+        for name, i in {name: i for i, name in enumerate(batch.ids)}.items()
+    }
+    parts: list[tuple[Tensor, Tensor, Tensor]] = []  # segments, samples, hidden image
 
+    def masked() -> Iterator[Tensor]:
+        """Inputs image by image; later images are segmented while earlier ones are forwarded."""
+        for image, name in zip(images, batch.ids, strict=True):
+            segments = torch.from_numpy(futures[name].result()).to(device)
+            generator = ctx.generator(name, "lime")
+            shown = torch.rand(n_samples, int(segments.max()) + 1, generator=generator) < 0.5
+            if surrogate_model == "ridge":
+                shown[0] = True
+            mean = hidden == "mean_colour"
+            other = surrogate.mean_colours(image, segments) if mean else torch.zeros_like(image)
+            parts.append((segments, shown, other))
+            for some in shown.to(device).split(ctx.batch_size):
+                yield torch.where(some[:, segments][:, None], image, other)
 
-def _scores(
-    ctx: Context,
-    batch: Batch,
-    segments: list[Tensor],
-    shown: list[Tensor],
-    hiding: list[Tensor],
-    n_samples: int,
-    score: str,
-) -> Tensor:
-    """Score (B, n_samples, T) of every image with every sample's segments hidden."""
-    pairs = list(chunks(len(batch), n_samples, ctx.batch_size, batch.images.device))
-
-    parts = pad_sequence([s.T for s in shown], batch_first=True)  # (B, segments, n_samples)
-    owners, hidden = torch.stack(segments).flatten(1), torch.stack(hiding)
-
-    def masked(image: Tensor, sample: Tensor) -> Tensor:
-        visible = parts[image, :, sample].gather(1, owners[image]) > 0
-        seen = visible.view(-1, 1, *batch.size)
-        return torch.where(seen, batch.images[image], hidden[image])
-
-    found = []
-    stream = ctx.stream(masked(*pair) for pair in pairs)
-    for logits, (image, _) in zip(stream, pairs, strict=True):
+    classes = batch.targets.repeat_interleave(n_samples, 0)
+    scores: list[Tensor] = []
+    done = 0
+    for logits in ctx.stream(masked()):
         values = logits.softmax(-1) if score == "probability" else logits
-        found.append(values.gather(1, batch.targets[image]))
-    return torch.cat(found).view(len(batch), n_samples, -1)
+        scores.append(values.gather(1, classes[done : done + len(values)]))
+        done += len(values)
+    table = torch.cat(scores).view(len(batch), n_samples, -1)
+    maps = []
+    for image, values, (segments, shown, other) in zip(images, table, parts, strict=True):
+        energy = ((other - image) ** 2).sum(0)
+        fitted = surrogate.fit(surrogate_model, shown, values, segments, energy)
+        fitted = fitted.abs() if sign == "abs" else fitted.clamp(min=0)
+        maps.append(fitted.to(device)[:, segments])
+    return Explanation(torch.stack(maps))

@@ -27,7 +27,7 @@ def opticam(
     for classes in batch.targets.T:
         u = torch.ones_like(features[..., :1, :1]).requires_grad_()
         optimizer = torch.optim.Adam([u], lr=lr)
-        for _ in range(steps):
+        for _step in range(steps):
             with torch.enable_grad():
                 large = upsample((u.softmax(1) * features).sum(1), batch.size)
                 logits = ctx.classifier(batch.images * minmax(large)[:, None])
