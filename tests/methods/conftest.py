@@ -24,6 +24,12 @@ def oracle_network() -> nn.Module:
 
 
 @pytest.fixture(scope="session")
+def quick_network(oracle_network: nn.Module) -> nn.Module:
+    """The same for oracles that forward an image at a time: a fifth faster in this layout."""
+    return copy.deepcopy(oracle_network).to(memory_format=torch.channels_last)
+
+
+@pytest.fixture(scope="session")
 def oracle_network_double(oracle_network: nn.Module) -> nn.Module:
     return copy.deepcopy(oracle_network).double()
 

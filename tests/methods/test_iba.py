@@ -42,7 +42,7 @@ def slow_capacity(context, network, batch, i, t, spec, protocol):
 @pytest.mark.parametrize(
     ("protocol", "spec"),
     [
-        ("published", "iba(samples=4)"),
+        ("published", "iba(samples=4, steps=5)"),
         ("reference", "iba(samples=2, steps=4)"),
         pytest.param("published", "iba", marks=pytest.mark.slow),
         pytest.param("reference", "iba", marks=pytest.mark.slow),
@@ -79,7 +79,7 @@ def test_three_targets_on_a_small_network(device):
 
 
 def test_information_falls_as_beta_rises(context, photographs, device):
-    batch = on(photographs.rows(0, 3), device)
+    batch = on(photographs.rows(0, 2), device)
     bits = [
         explain(context, batch, f"iba(beta={beta})").maps.sum((1, 2, 3))
         for beta in (0.1, 1.0, 10.0)

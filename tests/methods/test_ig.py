@@ -55,13 +55,13 @@ def test_equals_captum_at_the_protocols_steps(context, photographs, oracle_netwo
 def test_published_takes_statistics_over_an_images_interpolants(
     context, photographs, oracle_network_double
 ):
-    exact, batch = in_double(context), doubled(photographs.rows(0, 3))
-    spec = "ig(steps=4, explained_class=given)"
+    exact, batch = in_double(context), doubled(photographs.rows(0, 2))
+    spec = "ig(steps=3, explained_class=given)"
     found = explain(exact, on(batch, context.device), spec).maps[:, 0]
     network = train_mode_batchnorm(oracle_network_double)
-    for i in range(3):
+    for i in range(2):
         slow = integrated_gradients_group(
-            network, batch.images[i : i + 1], batch.targets[i], 0.0, 4
+            network, batch.images[i : i + 1], batch.targets[i], 0.0, 3
         )
         assert apart(found[i], reduced(slow[0])) < 1e-5
 
