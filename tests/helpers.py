@@ -69,7 +69,7 @@ def prepared(ctx: Context, batch: Batch, method: MethodRequest) -> dict[str, Ten
     if prepare is None:
         return None
     found: dict[str, Tensor] = prepare(
-        ctx, lambda: iter(batch.images.split(ctx.batch_size)), **method.options
+        ctx, lambda *_: iter(batch.images.split(ctx.batch_size)), **method.options
     )
     return found
 

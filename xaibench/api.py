@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from xaibench.config import RunConfig, digest, load_config
-from xaibench.errors import XaibenchError
+from xaibench.errors import UsageError, XaibenchError
 
 Say = Callable[[str], None]
 ALL_STAGES = frozenset({"explain", "score"})
@@ -54,11 +54,11 @@ def run(
         config = load_config(dict(config or {}))
     say = say or (lambda _line: None)
     started = time.monotonic()
-    session = _session(config)
+    session = _session(config, stages)
     _announce(session, say)
     if config.dry_run:
         return _dry_run(session, stages, say, started)
-    manifest = _open_directory(session, say)
+    manifest = _open_directory(session, stages, say)
     from xaibench.execution.local import run_all
     from xaibench.plan import plan
     from xaibench.stages.predict import unreadable
@@ -84,7 +84,7 @@ def run(
     return result
 
 
-def _session(config: RunConfig) -> Any:
+def _session(config: RunConfig, stages: frozenset[str]) -> Any:
     from xaibench.names import check_names
 
     check_names("methods", config.method)
@@ -100,8 +100,10 @@ def _session(config: RunConfig) -> Any:
         size = read_json(held)
     session = Session(config, int(size))
     _ = (session.methods, session.metrics, session.device, session.targets)
+    if config.boxes is None and any("boxes" in m.needs for m in session.metrics):
+        raise UsageError("the pointing games need bounding boxes: give --boxes DIR.")
     for method in session.methods:
-        if "layer" in method.options:
+        if "layer" in method.options and "explain" in stages:
             session.classifier.layer(method.options["layer"])
     return session
 
@@ -117,13 +119,18 @@ def _announce(session: Any, say: Say) -> None:
         say(f"the images of {session.dataset.name} have no classes: explaining the predicted class")
 
 
-def _open_directory(session: Any, say: Say) -> Any:
+def _open_directory(session: Any, stages: frozenset[str], say: Say) -> Any:
     from xaibench.clean import holdings, remove
-    from xaibench.store.atomic import write_json
+    from xaibench.store.atomic import read_json, write_json
     from xaibench.store.manifest import Manifest, claim, version_drift
 
     config, root = session.config, session.root
-    identity = session.identity()
+    held = root / "manifests" / "identity.json"
+    light = "explain" not in stages and not any(m.needs for m in session.metrics)
+    if light and held.exists():  # nothing needs the network: compare what can be had without
+        identity = read_json(held) | session.light_identity()
+    else:
+        identity = session.identity()
     if config.overwrite and (root / "manifests").is_dir():
         remove(root, holdings(root))
     claim(root, identity)

@@ -15,7 +15,10 @@ from xaibench.errors import XaibenchError
 
 @dataclass(frozen=True)
 class Line:
-    """One metric against one source. left_out: near-ties that float rounding alone decides."""
+    """One metric against one source; good: every value lies within its own tolerance.
+
+    left_out: near-ties that float rounding alone decides.
+    """
 
     metric: str
     source: str
@@ -24,11 +27,7 @@ class Line:
     tolerance: float
     left_out: int
     worst: str
-
-    @property
-    def good(self) -> bool:
-        """Whether every value compared lies within the tolerance."""
-        return self.largest <= self.tolerance
+    good: bool
 
 
 def audit(root: Path, fraction: float = 0.02, seed: int = 0) -> list[Line]:
@@ -57,9 +56,9 @@ def _line(metric: str, source: str, results: list[tuple[Found, str]]) -> Line:
     compared = [(r, where) for r, where in results if r.comparable]
     largest, worst = max(((r.difference, where) for r, where in compared), default=(0.0, ""))
     tolerance = max(r.tolerance for r, _ in results)
-    return Line(
-        metric, source, len(compared), largest, tolerance, len(results) - len(compared), worst
-    )
+    good = all(r.difference <= r.tolerance for r, _ in compared)
+    left_out = len(results) - len(compared)
+    return Line(metric, source, len(compared), largest, tolerance, left_out, worst, good)
 
 
 def _compare(case: Case, metric: str, value: float) -> Iterator[tuple[str, Found]]:

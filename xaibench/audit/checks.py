@@ -52,6 +52,11 @@ class Found:
     tolerance: float
     comparable: bool = True
 
+    def __post_init__(self) -> None:
+        """A value against NaN is as far as can be."""
+        if np.isnan(self.difference):
+            object.__setattr__(self, "difference", np.inf)
+
 
 Check = Callable[[Case, str, float], Found | None]
 
@@ -117,10 +122,20 @@ def _monotonicity(case: Case, metric: str, value: float) -> Found:
         case.target,
         options["rows_per_step"],
         drawn if values == 3 else drawn[..., 0],
+        order=_ascending(case, metric),
     )
     gaps = np.diff(np.sort(effects))
     near = bool((gaps <= NEAR * np.sort(effects)[1:]).any())
-    return Found(abs(value - oracle.spearman(sums, effects)), 1e-5, not near)
+    expected = oracle.spearman(sums, effects)
+    return Found(_plain(value, expected).difference, 1e-5, not near)
+
+
+def _ascending(case: Case, metric: str) -> list[int]:
+    """The features in ascending saliency, in the metric's own order of ties."""
+    options = case.options[metric]
+    flat = np.tile(case.map.ravel(), 1 if options["features"] == "pixels" else 3)
+    sign = -1 if options["ties"] == "reverse" else 1
+    return sorted(range(len(flat)), key=lambda i: (flat[i], sign * i))
 
 
 def _completeness(case: Case, metric: str, value: float) -> Found | None:

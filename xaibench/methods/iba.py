@@ -21,10 +21,16 @@ MIN_STD, ACTIVE_SHARE, SIGMA, KERNEL = 0.01, 0.01, 1.0, 5
 
 
 def prepare(
-    ctx: Context, images: Callable[[], Iterator[Tensor]], *, layer: str, **_: object
+    ctx: Context,
+    images: Callable[[int], Iterator[Tensor]],
+    *,
+    layer: str,
+    statistics_images: int,
+    **_: object,
 ) -> dict[str, Tensor]:
     """Mean, standard deviation and activity of the layer's features over the data set."""
-    mean, std, share = moments(activations(ctx.classifier, layer, part) for part in images())
+    parts = images(statistics_images)
+    mean, std, share = moments(activations(ctx.classifier, layer, part) for part in parts)
     return {"mean": mean, "std": std, "active": (share > ACTIVE_SHARE).double()}
 
 
@@ -48,12 +54,14 @@ def iba(
     lr: float = 1.0,
     samples: Annotated[int, Range(1)] = 10,
     alpha: float = 5.0,
+    statistics_images: Annotated[int, Range(0)] = 10_000,
 ) -> Explanation:
     """Bits that pass a noise bottleneck optimised for each image (Schulz et al. 2020).
 
     Map (B, T, h, w) = sum over channels of the capacity (equation 6) in bits, from the last of
     `steps` forwards. lambda = smoothed sigmoid of alpha; loss = cross-entropy, mean over the
-    noise samples, + beta * mean capacity. Noise is drawn per image and step; images are optimised
+    noise samples, + beta * mean capacity. The feature statistics are those of the data set's first
+    statistics_images images (0: all). Noise is drawn per image and step; images are optimised
     together, at most batch_size inputs at once after the layer and one image at least.
     """
     at_once = max(1, ctx.batch_size // samples)

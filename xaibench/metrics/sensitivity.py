@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import torch
@@ -13,6 +14,27 @@ from xaibench.registry import Range, metric
 from xaibench.types import Rows, Scoring, Values
 
 EXPENSIVE = 500
+
+
+@dataclass(frozen=True)
+class _Perturbed:
+    """Noisy inputs of a few images, drawn when they are needed; rows (n,): whose each is."""
+
+    scoring: Scoring
+    ids: list[str]
+    rows: Tensor
+    draws: int
+    radius: float
+
+    @property
+    def key(self) -> str:
+        return f"{self.ids} {self.draws} {self.radius}"
+
+    def make(self) -> Tensor:
+        """Inputs (n, 3, H, W)."""
+        size = self.scoring.batch.size
+        drawn = [noise(self.scoring.ctx, i, self.draws, size, self.radius) for i in self.ids]
+        return self.scoring.batch.images[self.rows] + torch.cat(drawn).to(self.rows.device)
 
 
 @metric(
@@ -57,12 +79,9 @@ def sensitivity(
     stand_in = explanation == "gradient_stand_in"
     for places in applies.nonzero()[:, 0].split(max(1, scoring.ctx.batch_size // draws)):
         ids = [scoring.batch.ids[i] for i in places.tolist()]
-        drawn = [noise(scoring.ctx, i, draws, scoring.batch.size, radius) for i in ids]
         rows = places.to(device).repeat_interleave(draws)
-        inputs = scoring.batch.images[rows] + torch.cat(drawn).to(device)
-        others = (
-            _stand_in(scoring, inputs, rows, ids) if stand_in else _method(scoring, inputs, rows)
-        )
+        inputs = _Perturbed(scoring, ids, rows, draws, radius)
+        others = _stand_in(scoring, inputs) if stand_in else _method(scoring, inputs)
         change = relative_change(scoring.maps[rows], others)
         ratios[places.to(device)] = change.view(len(ids), draws)
     statuses = tuple("ok" if a else "not_applicable" for a in applies.tolist())
@@ -80,13 +99,13 @@ def relative_change(maps: Tensor, others: Tensor) -> Tensor:
     return torch.where((gap == 0) & (norm == 0), 0.0, change)
 
 
-def _method(scoring: Scoring, inputs: Tensor, rows: Tensor) -> Tensor:
+def _method(scoring: Scoring, inputs: _Perturbed) -> Tensor:
     if scoring.explain is None:
         raise ValueError("this scoring cannot explain")
-    return scoring.explain(inputs, rows)
+    return scoring.explain(inputs.make(), inputs.rows)
 
 
-def _stand_in(scoring: Scoring, inputs: Tensor, rows: Tensor, ids: list[str]) -> Tensor:
+def _stand_in(scoring: Scoring, inputs: _Perturbed) -> Tensor:
     """Quantus's explanation (n, H, W) of perturbed inputs, shared by all methods.
 
     'Gradient' (absolute sum over channels) for the gradient family, 'Saliency' (sum of absolute
@@ -96,13 +115,14 @@ def _stand_in(scoring: Scoring, inputs: Tensor, rows: Tensor, ids: list[str]) ->
     def gradients() -> Tensor:
         parts = []
         size = scoring.ctx.batch_size
-        for part, classes in zip(inputs.split(size), scoring.target[rows].split(size), strict=True):
+        for part, classes in zip(
+            inputs.make().split(size), scoring.target[inputs.rows].split(size), strict=True
+        ):
             with torch.enable_grad():
                 leaf = part.detach().requires_grad_()
                 g = input_gradients(scoring.ctx.classifier(leaf), leaf, classes[:, None])[:, 0]
             parts.append(torch.stack([g.abs().sum(1), g.sum(1).abs()], 1))
         return torch.cat(parts)
 
-    key = f"stand-in {ids} {len(inputs)} {scoring.batch.target_names[0]}"
-    both = scoring.once(key, gradients)
+    both = scoring.once(f"stand-in {inputs.key} {scoring.batch.target_names[0]}", gradients)
     return both[:, 1 if scoring.family == "gradient" else 0]

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision.transforms import v2
 
-from xaibench.errors import XaibenchError, unknown
+from xaibench.errors import UsageError, XaibenchError, unknown
 from xaibench.models.batchnorm import with_group_statistics
 from xaibench.models.fold import folded
 
@@ -90,6 +90,9 @@ class TorchClassifier:
         """The module playing a role, or of that dotted name; UsageError names the nearest."""
         names: dict[str, nn.Module] = dict(self.module.named_modules())
         name = self.layers.get(role, role)
+        if name in ("cam", "iba"):
+            option = "--cam-layer NAME" if name == "cam" else "--method 'iba(layer=NAME)'"
+            raise UsageError(f"no {name} layer is known for {self.name}: name one with {option}.")
         if name not in names:
             raise unknown(f"layer of {self.name}", name, [n for n in names if n])
         return names[name]

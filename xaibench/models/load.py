@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from xaibench.errors import XaibenchError, fold, unknown
+from xaibench.errors import fold, unknown
 from xaibench.models.classifier import TorchClassifier
 from xaibench.registry import entries, get
 
@@ -29,6 +29,4 @@ def load_model(
     if cam_layer:
         classifier.layer(cam_layer)
         classifier = replace(classifier, layers=classifier.layers | {"cam": cam_layer})
-    elif "cam" not in classifier.layers:
-        raise XaibenchError(f"no CAM layer is known for {name}; name one with --cam-layer.")
     return classifier

@@ -30,6 +30,7 @@ def torchvision(name: str, weights: Path | None = None) -> TorchClassifier:
     network_name, _, wanted = plain.partition("@")
     if network_name not in models.list_models(module=models):
         raise unknown("torchvision model", network_name, models.list_models(module=models))
+    spec = InputSpec()
     if weights:
         network = models.get_model(network_name, weights=None)
         load_into(network, weights)
@@ -40,26 +41,27 @@ def torchvision(name: str, weights: Path | None = None) -> TorchClassifier:
             network = models.get_model(network_name, weights=None)
         identity, sha = "random(seed=0)", state_sha256(network)
     else:
-        network, identity = _pretrained(network_name, wanted or DEFAULT_WEIGHTS)
+        network, identity, spec = _pretrained(network_name, wanted or DEFAULT_WEIGHTS)
         sha = state_sha256(network)
     return TorchClassifier(
         name=network_name,
         module=freeze(network),
-        input=InputSpec(),
+        input=spec,
         layers=find_layers(network),
         weights_id=identity,
         weights_sha256=sha,
     )
 
 
-def _pretrained(name: str, wanted: str) -> tuple[nn.Module, str]:
+def _pretrained(name: str, wanted: str) -> tuple[nn.Module, str, InputSpec]:
+    """The network, its weights' name, and the input that these weights were trained for."""
     from torchvision import models
 
     known = models.get_model_weights(name)
     if wanted not in known.__members__:
         raise unknown(f"weights of {name}", wanted, known.__members__)
     try:
-        return models.get_model(name, weights=known[wanted]), wanted
+        network = models.get_model(name, weights=known[wanted])
     except Exception as error:
         folder = Path(torch.hub.get_dir()) / "checkpoints"
         raise XaibenchError(
@@ -67,6 +69,9 @@ def _pretrained(name: str, wanted: str) -> tuple[nn.Module, str]:
             f"({type(error).__name__}): connect once, or put {known[wanted].url.split('/')[-1]} "
             f"into {folder}, or give --weights FILE."
         ) from None
+    own = known[wanted].transforms()
+    spec = InputSpec(own.resize_size[0], own.crop_size[0], tuple(own.mean), tuple(own.std))
+    return network, wanted, spec
 
 
 def find_layers(network: nn.Module) -> dict[str, str]:

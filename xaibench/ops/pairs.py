@@ -32,6 +32,8 @@ def weighted_sum(
     `size` pictures are held at a time; sums are matrix products, so their order is fixed.
     """
     total: Tensor | None = None
+    good = weights.isfinite()
+    weights = torch.where(good, weights, 0.0)  # 0 * NaN would reach the other images
     for image, item in chunks(images, items, size, device):
         pictures = render(image, item)
         owner = torch.nn.functional.one_hot(image, images).to(pictures.dtype)  # (n, images)
@@ -40,4 +42,4 @@ def weighted_sum(
         added = (spread @ pictures.flatten(1)).view(images, -1, *pictures.shape[-2:])
         total = added if total is None else total + added
     assert total is not None
-    return total
+    return torch.where(good.all(1)[..., None, None], total, torch.nan)

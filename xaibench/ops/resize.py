@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Literal
 
 import torch
@@ -30,6 +31,7 @@ def upsample(maps: Tensor, size: tuple[int, int], border: Border = "clamp") -> T
     return torch.where((maps == first).flatten(1).all(1).view(-1, 1, 1), first, large)
 
 
+@functools.lru_cache(maxsize=64)
 def interpolation_matrix(source: int, target: int) -> Tensor:
     """Bilinear weights (target, source) float64, ends mirrored with the edge pixel as the axis."""
     centres = (torch.arange(target, dtype=torch.float64) + 0.5) * source / target - 0.5

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from torch import Tensor
 
 from xaibench.ops.resize import reflect
 
 
+@functools.lru_cache(maxsize=64)
 def smoothing_matrix(length: int, sigma: float, kernel: int) -> Tensor:
     """Weights (length, length) float64 of a one-dimensional Gaussian window of `kernel` taps.
 

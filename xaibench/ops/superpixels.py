@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
+import sys
 from concurrent.futures import Future, ProcessPoolExecutor
 from functools import cache
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -33,4 +35,9 @@ def submit(image: NDArray[Any], workers: int, **options: float) -> Future[Segmen
         done: Future[Segments] = Future()
         done.set_result(segment(image, **options))
         return done
-    return _pool(workers).submit(segment, image, **options)
+    # A spawned worker would run the caller's script again; it needs nothing of it.
+    main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
+    try:
+        return _pool(workers).submit(segment, image, **options)
+    finally:
+        sys.modules["__main__"] = main

@@ -46,7 +46,12 @@ def make_batch(
     session: Session, places: Sequence[int], predictions: Predictions, targets: tuple[str, ...]
 ) -> Batch:
     """The images at some places with their target classes, on the device."""
-    _, images, _ = session.read(places)
+    _, images, failures = session.read(places)
+    if failures:
+        first = failures[0]
+        raise XaibenchError(
+            f"{first.image} was readable before and is not now ({first.reason}): run again."
+        )
     ids = tuple(session.dataset.ids[p] for p in places)
     classes = torch.stack([predictions.classes(ids, t) for t in targets], 1)
     device = session.device

@@ -33,7 +33,6 @@ from xaibench.store.state import load as load_state
 from xaibench.store.state import save as save_state
 from xaibench.types import Context, Cost, Memo
 
-STATISTICS_IMAGES = 10_000
 SUBSET_IMAGES = 1_000
 AUTO_BATCH = {"cpu": 16, "cuda": 128}
 
@@ -70,7 +69,11 @@ class Session:
     @cached_property
     def device(self) -> torch.device:
         """The device asked for; `auto` is CUDA where there is one."""
-        return resolve_device(self.config.device)
+        found = resolve_device(self.config.device)
+        if found.type == "cuda":  # TF32 keeps 10 bits: maps and rankings are float32
+            torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+            torch.backends.cudnn.deterministic = True
+        return found
 
     @cached_property
     def classifier(self) -> TorchClassifier:
@@ -169,10 +172,14 @@ class Session:
 
     def boxes(self, ids: Sequence[str]) -> list[list[Box] | None]:
         """Bounding boxes of images in input pixels; all None without --boxes."""
-        if self.config.boxes is None:
+        if self._boxes is None:
             return [None] * len(ids)
         resize = self.protocol.preprocessing.resize
-        return Boxes(self.config.boxes).of(ids, self.classifier.input, resize)
+        return self._boxes.of(ids, self.classifier.input, resize)
+
+    @cached_property
+    def _boxes(self) -> Boxes | None:
+        return Boxes(self.config.boxes) if self.config.boxes else None
 
     @cached_property
     def subset(self) -> frozenset[str]:
@@ -206,10 +213,10 @@ class Session:
                 self._states[method.spec] = save_state(path, tensors)
         return self._states[method.spec]
 
-    def untransformed(self) -> Iterator[Tensor]:
-        """The first STATISTICS_IMAGES images of the full order, on the device, in batches."""
+    def untransformed(self, most: int) -> Iterator[Tensor]:
+        """The first `most` images of the full order (0: all), on the device, in batches."""
         resize = self.protocol.preprocessing.resize
-        count = min(STATISTICS_IMAGES, len(self.dataset))
+        count = min(most or len(self.dataset), len(self.dataset))
         for start in range(0, count, self.batch_size):
             places = range(start, min(start + self.batch_size, count))
             _, images, _ = read_images(
