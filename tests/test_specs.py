@@ -42,6 +42,7 @@ def test_split_all_keeps_the_first_of_equals_and_the_order() -> None:
             "a",
             {"x": "reverse", "y": "row major", "z": "b,c)"},
         ),
+        ("scorecam(layer=layer4.2,n=3)", "scorecam", {"layer": "layer4.2", "n": 3}),
         ("a(x=true,y=False,z=none)", "a", {"x": True, "y": False, "z": None}),
         ("a(x=(1,2),y=[3])", "a", {"x": (1, 2), "y": [3]}),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -48,7 +49,7 @@ def parse(text: str) -> tuple[str, dict[str, Any]]:
         return fold(name), {}
     help_line = f"cannot read '{text}': write it as name(option=value, ...)."
     try:
-        call = ast.parse(f"f({rest}", mode="eval").body
+        call = ast.parse(f"f({_quoted(rest)}", mode="eval").body
     except SyntaxError:
         raise UsageError(help_line) from None
     if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name)) or call.args:
@@ -57,6 +58,13 @@ def parse(text: str) -> tuple[str, dict[str, Any]]:
     if len(values) < len(call.keywords):
         raise UsageError(help_line)
     return fold(name), values
+
+
+def _quoted(rest: str) -> str:
+    """Layer names such as layer4.2 are no Python: quoted where no quotes are in use."""
+    if "'" in rest or '"' in rest:
+        return rest
+    return re.sub(r"=\s*([A-Za-z_]\w*(?:\.\w+)+)\s*(?=[,)])", r"='\1'", rest)
 
 
 def _literal(node: ast.expr, help_line: str) -> Any:

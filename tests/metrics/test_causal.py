@@ -1,16 +1,30 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from helpers import maps_of, on, score, scoring
 from oracles import causal as slow
 
 from xaibench.config import load_protocol
-from xaibench.types import Context
 
 
 @pytest.fixture(scope="module")
 def base(context, photographs, device):
     batch = on(photographs, device)
     return scoring(context, batch, maps_of(context, batch, "gradcam"))
+
+
+@pytest.fixture(scope="module")
+def some(base):
+    """The first four photographs of it."""
+    return replace(
+        base,
+        batch=base.batch.rows(0, 4),
+        maps=base.maps[:4],
+        target=base.target[:4],
+        logit=base.logit[:4],
+        probability=base.probability[:4],
+    )
 
 
 def check(base, classifier, protocol, places, ties="row_major"):
@@ -32,8 +46,8 @@ def test_published_equals_the_slow_loop_on_every_photograph(base, classifier):
     check(base, classifier, "published", range(20))
 
 
-def test_other_tie_order_equals_the_slow_loop(base, classifier):
-    check(base, classifier, "published", [0, 13], "reverse")
+def test_other_tie_order_equals_the_slow_loop(some, classifier):
+    check(some, classifier, "published", [0, 3], "reverse")
 
 
 @pytest.mark.slow
@@ -42,27 +56,27 @@ def test_reference_equals_the_slow_loop(base, classifier):
 
 
 @pytest.mark.parametrize("size", [1, 7, 32])
-def test_batch_size_changes_only_near_ties(base, classifier, device, size):
-    few = type(base)(**{**vars(base), "batch": base.batch.rows(0, 5), "maps": base.maps[:5]})
-    few = type(base)(
-        **{**vars(few), **{k: getattr(base, k)[:5] for k in ("target", "logit", "probability")}}
-    )
-    other = type(base)(**{**vars(few), "ctx": Context(classifier, device, 0, size)})
+def test_batch_size_changes_only_near_ties(some, size):
+    other = replace(some, ctx=replace(some.ctx, batch_size=size))
     for key in ("insertion", "deletion"):
-        assert (score(few, key) - score(other, key)).abs().max() < 2e-3
+        assert (score(some, key) - score(other, key)).abs().max() < 2e-3
 
 
-def test_random_ties_depend_on_the_seed_and_the_image_alone(base):
-    both = [score(base, "deletion(ties=random)") for _ in range(2)]
+def test_random_ties_depend_on_the_seed_and_the_image_alone(some):
+    flat = replace(some, maps=some.maps.round(decimals=1))
+    both = [score(flat, "deletion(ties=random)") for _ in range(2)]
     assert torch.equal(*both)
-    other = score(base, "deletion(ties=random,tie_seed=1)")
+    other = score(flat, "deletion(ties=random,tie_seed=1)")
     assert not torch.equal(both[0], other)
 
 
-def test_tie_order_alone_moves_insertion(base):
-    """Over half of a Grad-CAM map can be 0, and the order of equal pixels is a choice."""
-    row_major = score(base, "insertion")
-    reverse = score(base, "insertion(ties=reverse)")
-    zeros = (base.maps == 0).flatten(1).double().mean(1)
-    assert zeros.max() > 0.5
-    assert (row_major - reverse).abs().max() > 0.02
+def test_tie_order_alone_moves_insertion(context, photographs, device):
+    """LIME paints whole segments with one value, so the order of equal pixels decides a lot.
+
+    Seen on the embedded network, row_major against reverse: 0.09 for LIME on the first photograph,
+    0.0016 at most for Grad-CAM on any of the twenty (at most 6% of its map is 0 after ReLU6).
+    """
+    batch = on(photographs.rows(0, 1), device)
+    flat = scoring(context, batch, maps_of(context, batch, "lime"))
+    moved = score(flat, "insertion") - score(flat, "insertion(ties=reverse)")
+    assert moved.abs().max() > 0.05
