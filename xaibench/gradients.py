@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from xaibench.ops.resize import minmax
-from xaibench.types import Batch, Classifier, Context
+from xaibench.types import Batch, Classifier, Context, Explanation
 
 BatchNorm = Literal["eval", "train"]
 ExplainedClass = Literal["given", "own_forward"]
@@ -58,3 +58,20 @@ def reduce_channels(signed: Tensor, how: Reduction) -> Tensor:
         return signed.abs().amax(-3)
     shape = signed.shape
     return minmax(signed.reshape(-1, shape[-3] * shape[-2], shape[-1])).view(shape).amax(-3)
+
+
+def gradient_maps(
+    ctx: Context,
+    batch: Batch,
+    batchnorm: BatchNorm,
+    explained_class: ExplainedClass,
+    reduction: Reduction,
+) -> Explanation:
+    """Reduced input gradients (B, T, H, W) and the classes they explain, one forward in all."""
+    model = network(ctx, batchnorm)
+    with torch.enable_grad():
+        images = batch.images.detach().requires_grad_()
+        logits = model(images)
+        classes = explained_classes(batch, logits, explained_class)
+        gradients = input_gradients(logits, images, classes)
+    return Explanation(reduce_channels(gradients, reduction), explained=classes)

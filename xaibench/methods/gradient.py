@@ -2,17 +2,7 @@
 
 from __future__ import annotations
 
-import torch
-
-from xaibench.gradients import (
-    BatchNorm,
-    ExplainedClass,
-    Reduction,
-    explained_classes,
-    input_gradients,
-    network,
-    reduce_channels,
-)
+from xaibench.gradients import BatchNorm, ExplainedClass, Reduction, gradient_maps
 from xaibench.registry import method
 from xaibench.types import Batch, Context, Cost, Explanation
 
@@ -36,10 +26,4 @@ def gradient(
     Map (B, T, H, W) = max over channels of |d logit / d input|, section 3.1. batchnorm='train'
     uses each group's own batch statistics.
     """
-    model = network(ctx, batchnorm)
-    with torch.enable_grad():
-        images = batch.images.detach().requires_grad_()
-        logits = model(images)
-        classes = explained_classes(batch, logits, explained_class)
-        gradients = input_gradients(logits, images, classes)
-    return Explanation(reduce_channels(gradients, reduction), explained=classes)
+    return gradient_maps(ctx, batch, batchnorm, explained_class, reduction)

@@ -2,17 +2,7 @@
 
 from __future__ import annotations
 
-import torch
-
-from xaibench.gradients import (
-    BatchNorm,
-    ExplainedClass,
-    Reduction,
-    explained_classes,
-    input_gradients,
-    network,
-    reduce_channels,
-)
+from xaibench.gradients import BatchNorm, ExplainedClass, Reduction, gradient_maps
 from xaibench.guided import guided_relus
 from xaibench.registry import method
 from xaibench.types import Batch, Context, Cost, Explanation
@@ -37,10 +27,5 @@ def guidedbp(
     Map (B, T, H, W) = max over channels of |guided gradient|. Raises XaibenchError where the
     network has no ReLU.
     """
-    model = network(ctx, batchnorm)
-    with torch.enable_grad(), guided_relus():
-        images = batch.images.detach().requires_grad_()
-        logits = model(images)
-        classes = explained_classes(batch, logits, explained_class)
-        gradients = input_gradients(logits, images, classes)
-    return Explanation(reduce_channels(gradients, reduction), explained=classes)
+    with guided_relus():
+        return gradient_maps(ctx, batch, batchnorm, explained_class, reduction)

@@ -90,9 +90,10 @@ class TorchClassifier:
         """The module playing a role, or of that dotted name; UsageError names the nearest."""
         names: dict[str, nn.Module] = dict(self.module.named_modules())
         name = self.layers.get(role, role)
-        if name in ("cam", "iba"):
-            option = "--cam-layer NAME" if name == "cam" else "--method 'iba(layer=NAME)'"
-            raise UsageError(f"no {name} layer is known for {self.name}: name one with {option}.")
+        names: dict[str, nn.Module] = dict(self.module.named_modules())
+        if name not in names and role in ("cam", "iba") and role not in self.layers:
+            option = "--cam-layer NAME" if role == "cam" else "--method 'iba(layer=NAME)'"
+            raise UsageError(f"no {role} layer is known for {self.name}: name one with {option}.")
         if name not in names:
             raise unknown(f"layer of {self.name}", name, [n for n in names if n])
         return names[name]
