@@ -88,7 +88,6 @@ class TorchClassifier:
 
     def layer(self, role: str) -> nn.Module:
         """The module playing a role, or of that dotted name; UsageError names the nearest."""
-        names: dict[str, nn.Module] = dict(self.module.named_modules())
         name = self.layers.get(role, role)
         names: dict[str, nn.Module] = dict(self.module.named_modules())
         if name not in names and role in ("cam", "iba") and role not in self.layers:
