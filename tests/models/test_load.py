@@ -12,7 +12,6 @@ from xaibench.models.load import load_model
         ("torchvision:resnet5", None, None, UsageError, "unknown torchvision model 'resnet5'"),
         ("torchvision:resnet18@IMAGENET", None, None, UsageError, "did you mean"),
         ("torchvision:resnet18@random", None, "layer9", UsageError, "unknown layer of resnet18"),
-        ("torchvision:shufflenet_v2_x0_5@random", None, None, XaibenchError, "--cam-layer"),
         ("resnet50", "absent.pth", None, XaibenchError, "does not exist; check --weights"),
     ],
 )
@@ -85,3 +84,10 @@ def test_random_weights_are_the_same_every_time():
 def test_a_named_cam_layer_takes_its_role():
     named = load_model("torchvision:shufflenet_v2_x0_5@random", cam_layer="conv5")
     assert named.layer("cam") is named.module.conv5
+
+
+def test_a_missing_cam_layer_is_an_error_only_where_it_is_asked_for():
+    network = load_model("torchvision:shufflenet_v2_x0_5@random")
+    for role, remedy in (("cam", "--cam-layer"), ("iba", "iba")):
+        with pytest.raises(XaibenchError, match=remedy):
+            network.layer(role)
