@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -197,7 +198,10 @@ class Session:
     def cost(self, method: MethodRequest) -> Cost:
         """Network passes that one image's explanation costs."""
         declared = method.entry.metadata.get("cost")
-        return declared(channels=self.channels, **method.options) if declared else Cost()
+        if declared is None:
+            return Cost()
+        asks = "channels" in inspect.signature(declared).parameters  # a forward, and a CAM layer
+        return declared(**method.options, **({"channels": self.channels} if asks else {}))
 
     def state(self, method: MethodRequest) -> State | None:
         """What the method prepares once per run: read, or computed and stored; None if nothing."""
