@@ -40,9 +40,9 @@ def block(inputs: int, outputs: int, stride: int) -> nn.Sequential:
 
 
 class Tiny(nn.Module):
-    """Four strided blocks with BatchNorm and ReLU; (B, 3, H, W) -> (B, 10)."""
+    """Four strided blocks with BatchNorm and ReLU; (B, 3, H, W) -> (B, classes)."""
 
-    def __init__(self) -> None:
+    def __init__(self, classes: int = CLASSES) -> None:
         super().__init__()
         self.stem = block(3, 6, 2)
         self.iba = block(6, 8, 2)
@@ -50,7 +50,7 @@ class Tiny(nn.Module):
         self.late = block(8, 8, 2)
         self.cam = block(8, 7, 1)
         self.pool = nn.AdaptiveAvgPool2d(1)
-        self.head = nn.Linear(7, CLASSES)
+        self.head = nn.Linear(7, classes)
 
     def forward(self, images: Tensor) -> Tensor:
         features = self.cam(self.late(self.fuse(self.iba(self.stem(images)))))
@@ -79,9 +79,9 @@ def as_classifier(module: nn.Module, **layers: str) -> TorchClassifier:
     )
 
 
-def tiny(device: torch.device | str = "cpu") -> TorchClassifier:
+def tiny(device: torch.device | str = "cpu", classes: int = CLASSES) -> TorchClassifier:
     """A fresh classifier around `Tiny`, layers 'cam' and 'iba'."""
-    module = with_random_state(Tiny()).to(device)
+    module = with_random_state(Tiny(classes)).to(device)
     return as_classifier(module, cam="cam", iba="iba")
 
 

@@ -65,7 +65,8 @@ def run(
 
     works = plan(session, stages)
     with progress(sum(work.total for work in works)) as tick:
-        computed = run_all(session, works, stages, tick)
+        outcome = run_all(session, works, stages, tick)
+    computed = {k: v for k, v in outcome.made.items() if v or k != "failed"}
     chosen = {session.dataset.ids[place] for place in session.selection}
     failed = {
         image: reason
@@ -76,6 +77,14 @@ def run(
     seconds = time.monotonic() - started
     result = RunResult(session.root, len(chosen), computed, len(failed), seconds)
     manifest.end(counts={"images": len(chosen), "unreadable": len(failed), **computed})
+    if outcome.reasons:
+        what, reason = next(iter(outcome.reasons.items()))
+        more = len(outcome.reasons) - 1
+        raise XaibenchError(
+            f"{result.line}; but {what} failed: {reason.rstrip('.')}"
+            + (f", and {more} more: " if more else ": ")
+            + f"see {session.root / 'failures'}, then run the same command again."
+        )
     if failed and (config.strict or len(failed) == len(chosen)):
         first, reason = next(iter(failed.items()))
         raise XaibenchError(
@@ -99,13 +108,31 @@ def _session(config: RunConfig, stages: frozenset[str]) -> Any:
     if held.exists() and not config.overwrite:
         size = read_json(held)
     session = Session(config, int(size))
-    _ = (session.methods, session.metrics, session.device, session.targets)
+    _ = (session.methods, session.metrics, session.device, session.targets, session.variations)
     if config.boxes is None and any("boxes" in m.needs for m in session.metrics):
         raise UsageError("the pointing games need bounding boxes: give --boxes DIR.")
-    for method in session.methods:
-        if "layer" in method.options and "explain" in stages:
-            session.classifier.layer(method.options["layer"])
+    if "explain" in stages:
+        _check_layers(session)
     return session
+
+
+def _check_layers(session: Any) -> None:
+    """UsageError for a layer that does not exist, before any work.
+
+    A role that the network has no layer for is the method's own failure where others can run.
+    """
+    errors = []
+    for method in session.methods:
+        layer = method.options.get("layer")
+        try:
+            if layer is not None:
+                session.classifier.layer(layer)
+        except UsageError as error:
+            if layer not in ("cam", "iba"):
+                raise
+            errors.append(error)
+    if errors and len(errors) == len(session.methods):
+        raise errors[0]
 
 
 def _announce(session: Any, say: Say) -> None:
@@ -166,6 +193,9 @@ def _resolved(session: Any) -> dict[str, Any]:
         "normalization": {m.spec: vars(m.normalization) for m in session.methods},
         "metrics": {m.spec: dict(m.options) for m in session.metrics},
         "targets": session.targets,
+        "transforms": {
+            v.transform: dict(v.request.options) for v in session.variations if v.request
+        },
         "limit": session.config.limit,
     }
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from xaibench.errors import UsageError, XaibenchError, fold, unknown
 from xaibench.registry import entries
 from xaibench.shipped import config_files, protocol_files
-from xaibench.specs import split_all
+from xaibench.specs import parse, split_all
 
 TARGETS = ("ground_truth", "predicted", "least_probable")
 
@@ -31,8 +31,9 @@ class Preprocessing(_Model):
 class Protocol(_Model):
     """A named set of hyper-parameters and switches; what is absent has the code's default.
 
-    methods and metrics: option values by registered function name. normalization: per method,
-    the steps from native map to [0, 1] that differ from what the method declares.
+    methods, metrics and transforms: option values by registered function name. normalization: per
+    method, the steps from native map to [0, 1] that differ from what the method declares.
+    batchnorm_group: images that share a train-mode BatchNorm batch on transformed inputs.
     """
 
     name: str
@@ -41,6 +42,8 @@ class Protocol(_Model):
     methods: dict[str, dict[str, Any]] = {}
     metrics: dict[str, dict[str, Any]] = {}
     normalization: dict[str, dict[str, Any]] = {}
+    transforms: dict[str, dict[str, Any]] = {}
+    batchnorm_group: Literal[1, 5] = 1
 
     @property
     def sha256(self) -> str:
@@ -95,11 +98,11 @@ class RunConfig(_Model):
     @field_validator("transform")
     @classmethod
     def _transforms(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        known = {"none", *entries("transforms")}
-        for name in value:
-            if fold(name) not in known:
-                raise unknown("transform", name, known)
-        return tuple(fold(v) for v in value)
+        known = {"none", "all", *entries("transforms")}
+        for spec in value:
+            if parse(spec)[0] not in known:
+                raise unknown("transform", spec, known)
+        return value
 
     @field_validator("batch_size")
     @classmethod

@@ -13,6 +13,7 @@ from xaibench.errors import unknown
 from xaibench.ops.resize import Border, minmax, upsample
 
 STATUS_OK, STATUS_CONSTANT, STATUS_NONFINITE = "ok", "constant_map", "nonfinite"
+STATUS_FAILED = "failed"
 
 
 STEPS = {

@@ -43,6 +43,9 @@ def load_scores(out: str | Path) -> pd.DataFrame:
         raise
     for name in ("method", "target", "transform", "variation", "metric"):
         frame[name] = frame[name].astype(str)
+    # a run interrupted between a success and the removal of an earlier failure has both
+    last = frame["status"].eq("failed").sort_values(kind="stable").index
+    frame = frame.loc[last].drop_duplicates(KEYS)
     return frame[COLUMNS].sort_values(KEYS, ignore_index=True)
 
 

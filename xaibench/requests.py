@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from xaibench.config import Protocol
-from xaibench.errors import UsageError, unknown
+from xaibench.errors import UsageError, fold, unknown
 from xaibench.names import expand
 from xaibench.normalize import Normalization, normalization
 from xaibench.registry import Registered, entries, get
@@ -23,6 +23,11 @@ class MethodRequest:
     options: Mapping[str, Any]
     normalization: Normalization
 
+    @property
+    def groups(self) -> bool:
+        """Whether an image's map can depend on the others of its BatchNorm group."""
+        return bool(self.entry.metadata.get("groups", lambda **_: False)(**self.options))
+
 
 @dataclass(frozen=True)
 class MetricRequest:
@@ -37,6 +42,44 @@ class MetricRequest:
     def needs(self) -> tuple[str, ...]:
         """What the metric asks of the stage beyond maps: 'forwards', 'explain', 'boxes'."""
         return tuple(self.entry.metadata.get("needs", ()))
+
+
+@dataclass(frozen=True)
+class TransformRequest:
+    """A transform with its values. groups: whether an image's result depends on its group."""
+
+    spec: str
+    entry: Registered
+    options: Mapping[str, Any]
+
+    @property
+    def variations(self) -> tuple[str, ...]:
+        """The names of its variations."""
+        return tuple(self.entry.metadata["variations"])
+
+    @property
+    def groups(self) -> bool:
+        """Whether an image's result depends on the others of its group."""
+        return bool(self.entry.metadata.get("groups", lambda **_: False)(**self.options))
+
+
+def resolve_transforms(
+    specs: Iterable[str], protocol: Protocol
+) -> dict[str, TransformRequest | None]:
+    """Transforms by canonical spec, None for `none`; `all` is `none` and every transform."""
+    found: dict[str, TransformRequest | None] = {}
+    for spec in specs:
+        for text in ["none", *entries("transforms")] if fold(spec) == "all" else [spec]:
+            name, values = parse(text)
+            if name == "none":
+                found["none"] = None
+                continue
+            entry = get("transforms", name)
+            base = protocol.transforms.get(entry.key, {})
+            options = entry.resolve(base, values, key=name)
+            canon = canonical(name, options, entry.resolve(base))
+            found[canon] = TransformRequest(canon, entry, options)
+    return found
 
 
 def resolve_methods(specs: Iterable[str], protocol: Protocol) -> list[MethodRequest]:
@@ -80,9 +123,12 @@ def check_protocol(protocol: Protocol) -> None:
     where = f"in protocol {protocol.name}"
     methods = entries("methods")
     functions = {e.target.partition(":")[2]: e for e in entries("metrics").values()}
-    for name in (*protocol.methods, *protocol.normalization):
-        if name not in methods:
-            raise unknown(f"method {where}", name, methods)
+    transforms = entries("transforms")
+    known = {"method": methods, "transform": transforms}
+    named = [("method", n) for n in (*protocol.methods, *protocol.normalization)]
+    for kind, name in (*named, *(("transform", n) for n in protocol.transforms)):
+        if name not in known[kind]:
+            raise unknown(f"{kind} {where}", name, known[kind])
     for name in protocol.metrics:
         entry = entries("metrics").get(name)
         if name not in functions and entry is not None:
@@ -96,3 +142,5 @@ def check_protocol(protocol: Protocol) -> None:
         get("metrics", functions[name].key).resolve(values)
     for values in protocol.normalization.values():
         normalization(values)
+    for name, values in protocol.transforms.items():
+        get("transforms", name).resolve(values)

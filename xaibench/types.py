@@ -83,10 +83,11 @@ class Classifier(TypingProtocol):
     def layer(self, role: str) -> nn.Module:
         """The module that plays a role ('cam', 'iba') or has that dotted name."""
 
-    def view(self, *, batchnorm_groups: int | None = None) -> Classifier:
+    def view(self, *, batchnorm_groups: int | None = None, again: bool = False) -> Classifier:
         """A variant sharing the weights; only BatchNorm modules differ, the original is untouched.
 
-        With batchnorm_groups=n, BatchNorm uses the statistics of each n consecutive inputs.
+        With batchnorm_groups=n, BatchNorm uses the statistics of each n consecutive inputs;
+        again=True forwards blocks a second time in the backward pass, to save memory.
         """
 
 
@@ -139,7 +140,11 @@ def _joined(parts: list[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
 
 @dataclass(frozen=True)
 class Context:
-    """What stages give to methods and metrics besides the batch."""
+    """What stages give to methods and metrics besides the batch.
+
+    batch_size: inputs a forward pass. group_size: images that share a train-mode BatchNorm batch;
+    a method that declares `groups` gets whole groups, in the dataset's order.
+    """
 
     classifier: Classifier
     device: torch.device
@@ -191,6 +196,9 @@ class Explain(TypingProtocol):
 
 
 Memo = Callable[[str, Callable[[], Tensor]], Tensor]
+
+Draw = Callable[[int | None], torch.Generator]
+"""A transform's generators: of its i-th image, or of the whole group for None."""
 
 
 @dataclass(frozen=True)

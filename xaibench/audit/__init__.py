@@ -33,7 +33,7 @@ class Line:
 def audit(root: Path, fraction: float = 0.02, seed: int = 0) -> list[Line]:
     """Compare stored values with independent ones on a random sample of rows.
 
-    For every method, target and metric at least one image, `fraction` of them in all. Rows with a
+    For every method, target and transform at least one image, `fraction` of all of them. Rows of a
     status other than ok and metrics that no source knows are not compared. Raises XaibenchError
     where the run has no scores or its maps are gone.
     """
@@ -42,12 +42,13 @@ def audit(root: Path, fraction: float = 0.02, seed: int = 0) -> list[Line]:
     if not 0 < fraction <= 1:
         raise XaibenchError(f"fraction {fraction}: give a number above 0 and up to 1.")
     scores = load_scores(root)
-    scores = scores[(scores.status == "ok") & (scores["transform"] == "none")]
+    scores = scores[scores.status == "ok"]
     found: dict[tuple[str, str], list[tuple[Found, str]]] = {}
     for case, rows in _cases(root, scores, fraction, seed):
         for metric, value in rows.items():
             for source, result in _compare(case, metric, value):
-                where = f"{case.method} {case.target_name} {case.image_id}"
+                where = " ".join(w for w in (case.method, case.target_name, case.view) if w)
+                where += f" {case.image_id}"
                 found.setdefault((metric, source), []).append((result, where))
     return [_line(metric, source, results) for (metric, source), results in sorted(found.items())]
 
@@ -73,14 +74,18 @@ def _compare(case: Case, metric: str, value: float) -> Iterator[tuple[str, Found
 def _cases(
     root: Path, scores: Any, fraction: float, seed: int
 ) -> Iterator[tuple[Case, dict[str, float]]]:
-    """A sample of (method, target, image) with the stored values of all its metrics."""
+    """A sample of (method, target, variation, image) with the stored values of all its metrics."""
     from xaibench.audit.cases import case_maker
 
-    make = case_maker(root, sorted(scores.method.unique()), sorted(scores.metric.unique()))
-    for (method, target), group in scores.groupby(["method", "target"], sort=True):
-        images = sorted(group.image.unique())
-        count = max(1, math.ceil(fraction * len(images)))
-        chosen = random.Random(f"{seed} {method} {target}").sample(images, count)
-        for image in sorted(chosen):
-            rows = group[group.image == image]
-            yield make(method, target, image), dict(zip(rows.metric, rows.value, strict=True))
+    names = [sorted(scores[name].unique()) for name in ("method", "metric", "transform")]
+    make = case_maker(root, *names)
+    for (method, target, transform), group in scores.groupby(
+        ["method", "target", "transform"], sort=True
+    ):
+        held = {key: rows for key, rows in group.groupby(["variation", "image"], sort=True)}
+        count = max(1, math.ceil(fraction * len(held)))
+        chosen = random.Random(f"{seed} {method} {target} {transform}").sample(sorted(held), count)
+        for variation, image in sorted(chosen):
+            rows = held[variation, image]
+            case = make(method, target, transform, variation, image)
+            yield case, dict(zip(rows.metric, rows.value, strict=True))

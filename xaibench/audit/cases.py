@@ -16,8 +16,9 @@ from xaibench.errors import XaibenchError
 from xaibench.normalize import normalize
 from xaibench.stages.explain import Unit, load_unit, make_batch
 from xaibench.stages.predict import load_predictions
-from xaibench.stages.score import explainer
+from xaibench.stages.scoring import explainer
 from xaibench.stages.session import Session
+from xaibench.stages.variation import UNTOUCHED
 from xaibench.store.atomic import read_json
 
 
@@ -42,13 +43,16 @@ def oracle(name: str) -> ModuleType:
         ) from None
 
 
-def session_of(root: Path, methods: list[str], metrics: list[str]) -> Session:
-    """A session as the run's own, with its protocol, for other methods and metrics."""
+def session_of(
+    root: Path, methods: list[str], metrics: list[str], transforms: list[str]
+) -> Session:
+    """A session as the run's own, with its protocol, for these methods, metrics, transforms."""
     manifests = sorted((root / "manifests").glob("run-*.json"))
     if not manifests:
         raise XaibenchError(f"{root} is not a run directory; give the --out of a run.")
     held = read_json(manifests[-1])["config"]
-    held |= {"method": methods, "metric": metrics, "out": root, "metric_backend": "native"}
+    held |= {"method": methods, "metric": metrics, "transform": transforms, "out": root}
+    held |= {"metric_backend": "native"}
     session = Session(RunConfig(**held), int(read_json(root / "manifests" / "batch_size.json")))
     session.__dict__["protocol"] = Protocol.model_validate(
         read_json(root / "manifests" / "protocol.json")
@@ -63,32 +67,35 @@ def session_of(root: Path, methods: list[str], metrics: list[str]) -> Session:
 
 
 def case_maker(
-    root: Path, methods: list[str], metrics: list[str]
-) -> Callable[[str, str, str], Case]:
-    """A function (method, target, image) -> Case."""
-    session = session_of(root, methods, metrics)
+    root: Path, methods: list[str], metrics: list[str], transforms: list[str]
+) -> Callable[[str, str, str, str, str], Case]:
+    """A function (method, target, transform, variation, image) -> Case."""
+    session = session_of(root, methods, metrics, transforms)
     places = {image: place for place, image in enumerate(session.dataset.ids)}
     requests = {m.spec: m for m in session.methods}
     options = {m.spec: dict(m.options) for m in session.metrics}
+    variations = {(v.transform, v.name): v for v in session.variations}
 
-    def make(method: str, target: str, image: str) -> Case:
+    def make(method: str, target: str, transform: str, variation: str, image: str) -> Case:
         place = places[image]
         block = place // session.dataset.block_size
-        predictions = load_predictions(session, block)
-        unit = Unit(block, (place,), requests[method])
+        view = variations[transform, variation]
+        predictions = load_predictions(session, block, view)
+        unit = Unit(block, (place,), requests[method], view)
         shard = load_unit(session, unit, target)
         if shard is None:
             raise XaibenchError(
                 f"the map of {image} by {method} is gone: run the same `xaibench run` again."
             )
         maps = normalize(shard.maps, shard.size, unit.method.normalization)
-        batch = make_batch(session, [place], predictions, (target,))
+        batch = make_batch(session, [place], predictions, (target,), view)
         explain = explainer(session, unit, batch)
         spec = session.classifier.input
         return Case(
             image_id=image,
             method=method,
             target_name=target,
+            view=view.label,
             model=session.classifier.module,
             image=batch.images[0],
             map=maps[0].numpy(),
@@ -103,7 +110,7 @@ def case_maker(
             )[0],
             ctx=session.context,
             options=options,
-            boxes=session.boxes([image])[0],
+            boxes=session.boxes([image])[0] if view == UNTOUCHED else None,
             probability=float(predictions.probability([image], target)[0]),
             logit=float(predictions.logit([image], target)[0]),
             oracle=oracle,

@@ -26,6 +26,7 @@ class Case:
     image_id: str
     method: str
     target_name: str
+    view: str
     model: nn.Module
     image: Tensor
     map: NDArray[np.float32]

@@ -69,6 +69,14 @@ Target = Annotated[
         "[default: ground_truth, or predicted where images have no classes]",
     ),
 ]
+Transform = Annotated[
+    Optional[list[str]],
+    option(
+        "transform",
+        "none, mixup, resize, rotation, crop (four variations each) or all; repeatable. "
+        "[default: none]",
+    ),
+]
 ProtocolName = Annotated[
     Optional[str], option("protocol", "published, reference or a YAML file. [default: published]")
 ]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from xaibench.errors import XaibenchError
 
+GROUP = 5
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm"}
 
 
@@ -49,8 +51,18 @@ class Dataset:
 
     @property
     def block_size(self) -> int:
-        """Images in a block: a hundredth of the dataset, a multiple of 5, from 5 to 500."""
-        return min(500, max(5, 5 * -(-len(self) // 500)))
+        """Images in a block: a hundredth of the dataset, whole groups, from one group to 500."""
+        return min(500, GROUP * max(1, -(-len(self) // (100 * GROUP))))
+
+    @property
+    def group_size(self) -> int:
+        """Images in a group, which transforms and train-mode BatchNorm may share draws over."""
+        return GROUP
+
+    def groups(self, places: Iterable[int]) -> list[list[int]]:
+        """The whole groups of the full order that hold some of these places, in order."""
+        found = sorted({p // GROUP for p in places})
+        return [list(range(g * GROUP, min((g + 1) * GROUP, len(self)))) for g in found]
 
 
 def files_below(root: Path) -> list[str]:

@@ -4,77 +4,129 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
 from xaibench.errors import XaibenchError
-from xaibench.plan import Work, needed_maps, units
-from xaibench.stages.explain import explain_unit
-from xaibench.stages.predict import load_predictions, missing_predictions, predict
-from xaibench.stages.score import missing_scores, score_unit
+from xaibench.plan import Work, needed_maps, needed_scores, predicted_places, units
+from xaibench.stages import failures
+from xaibench.stages.explain import Failed, Unit, explain_unit
+from xaibench.stages.predict import (
+    Predictions,
+    load_predictions,
+    missing_predictions,
+    predict,
+    predict_variation,
+)
+from xaibench.stages.score import fail_unit, score_unit
 from xaibench.stages.session import Session
+from xaibench.stages.variation import UNTOUCHED, Variation
 
 Tick = Callable[[int, str], None]
 
 
-@dataclass(frozen=True)
-class Unmapped:
-    """Images that could not be scored because the store has no map of them."""
+@dataclass
+class Outcome:
+    """What came of a run: counts of things made, of scores without a map, and failures."""
 
-    method: str
-    count: int
+    made: Counter[str] = field(
+        default_factory=lambda: Counter(predictions=0, maps=0, scores=0, failed=0)
+    )
+    unmapped: Counter[str] = field(default_factory=Counter)
+    reasons: dict[str, str] = field(default_factory=dict)
 
-
-def run_block(
-    session: Session, work: Work, stages: frozenset[str], tick: Tick, done: Counter[str]
-) -> list[Unmapped]:
-    """Do what is left of a block: predictions, then maps, then scores of each method."""
-    places = list(work.places)
-    lacking = missing_predictions(session, work.block, places)
-    if lacking:
-        done["predictions"] += predict(session, work.block, lacking)
-        tick(len(lacking), "predict")
-    predictions = load_predictions(session, work.block)
-    unmapped = []
-    for unit in units(session, work.block, places):
-        if "explain" in stages:
-            scoring = "score" in stages
-            needed = [needed_maps(session, unit, t, scoring) for t in session.targets]
-            ids = {i for some in needed for i in some}
-            if ids:
-                chosen = tuple(p for p in unit.places if session.dataset.ids[p] in ids)
-                explain_unit(session, replace(unit, places=chosen), predictions)
-                done["maps"] += sum(map(len, needed))
-                tick(sum(map(len, needed)), f"explain {unit.method.spec}")
-        if "score" in stages:
-            count = sum(
-                len(missing_scores(session, unit, t, m.spec))
-                for t in session.targets
-                for m in session.metrics
-            )
-            if count:
-                without = score_unit(session, unit, predictions)
-                done["scores"] += count - len(without)
-                tick(count, f"score {unit.method.spec}")
-                unmapped += [Unmapped(unit.method.spec, len(without))] if without else []
-    return unmapped
+    def failed(self, session: Session, unit: Unit, metric: str, reason: str) -> None:
+        """Record a failure; it is shown once for each method and metric."""
+        failures.record(session, unit, metric, reason)
+        what = unit.method.spec if metric == "explain" else f"{metric} of {unit.method.spec}"
+        self.reasons.setdefault(what, reason)
 
 
-def run_all(
-    session: Session, works: list[Work], stages: frozenset[str], tick: Tick
-) -> dict[str, int]:
-    """Do everything that a plan lists: how many predictions, maps and scores were made.
+def run_all(session: Session, works: list[Work], stages: frozenset[str], tick: Tick) -> Outcome:
+    """Do everything that a plan lists; what raises is recorded and the rest goes on.
 
     Raises XaibenchError where maps to score are missing.
     """
-    done: Counter[str] = Counter(predictions=0, maps=0, scores=0)
-    unmapped = [
-        u for work in works if work.total for u in run_block(session, work, stages, tick, done)
-    ]
-    if unmapped:
-        names = ", ".join(dict.fromkeys(u.method for u in unmapped))
-        total = sum(u.count for u in unmapped)
+    outcome = Outcome()
+    for work in works:
+        if work.total:
+            _block(session, work, stages, tick, outcome)
+    if outcome.unmapped:
         raise XaibenchError(
-            f"{total} scores need maps that are not there ({names}): run `xaibench explain` "
-            "or `xaibench run` with the same options first."
+            f"{outcome.unmapped.total()} scores need maps that are not there "
+            f"({', '.join(outcome.unmapped)}): run `xaibench explain` or `xaibench run` with the "
+            "same options first."
         )
-    return dict(done)
+    return outcome
+
+
+def _block(
+    session: Session, work: Work, stages: frozenset[str], tick: Tick, outcome: Outcome
+) -> None:
+    """What is left of a block: of each variation the predictions, then each method's unit."""
+    places = list(work.places)
+    _predict(session, work.block, places, UNTOUCHED, tick, outcome)
+    for variation in session.variations:
+        _predict(session, work.block, places, variation, tick, outcome)
+        predictions = load_predictions(session, work.block, variation)
+        for unit in units(session, work.block, places, variation):
+            _unit(session, unit, predictions, stages, tick, outcome)
+
+
+def _predict(
+    session: Session,
+    block: int,
+    places: list[int],
+    variation: Variation,
+    tick: Tick,
+    outcome: Outcome,
+) -> None:
+    wanted = predicted_places(session, block, places, variation)
+    lacking = missing_predictions(session, block, wanted, variation)
+    if not lacking:
+        return
+    if variation == UNTOUCHED:
+        outcome.made["predictions"] += predict(session, block, wanted)
+    else:
+        outcome.made["predictions"] += predict_variation(session, block, wanted, variation)
+    tick(len(lacking), f"predict {variation.label}".strip())
+
+
+def _unit(
+    session: Session,
+    unit: Unit,
+    predictions: Predictions,
+    stages: frozenset[str],
+    tick: Tick,
+    outcome: Outcome,
+) -> None:
+    what = f"{unit.method.spec} {unit.variation.label}".strip()
+    needed = needed_maps(session, unit, stages)
+    count = sum(map(len, needed.values()))
+    broken = False
+    if count:
+        try:
+            explain_unit(session, unit, predictions, needed)
+            failures.forget(session, unit, "explain")
+            outcome.made["maps"] += count
+        except Failed as failure:
+            broken = True
+            outcome.failed(session, unit, "explain", str(failure))
+            outcome.made["failed"] += 0 if "score" in stages else count
+        tick(count, f"explain {what}")
+    wanted = needed_scores(session, unit, stages)
+    if not wanted:
+        return
+    scored = score_unit(session, unit, predictions)
+    for metric in session.metrics:
+        if metric.spec in scored.failed:
+            outcome.failed(session, unit, metric.spec, scored.failed[metric.spec])
+        else:
+            failures.forget(session, unit, metric.spec)
+    if broken:
+        fail_unit(session, unit, predictions)
+    elif scored.unmapped:
+        outcome.unmapped[unit.method.spec] += len(scored.unmapped)
+    still = needed_scores(session, unit, stages)
+    outcome.made["scores"] += wanted - still
+    outcome.made["failed"] += still - (0 if broken else len(scored.unmapped))
+    tick(wanted, f"score {what}")

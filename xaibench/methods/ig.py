@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor
 
+from xaibench.errors import XaibenchError
 from xaibench.gradients import (
     BatchNorm,
     ExplainedClass,
@@ -15,12 +16,14 @@ from xaibench.gradients import (
     network,
     reduce_channels,
 )
+from xaibench.ops.memory import free_bytes, saved_bytes
 from xaibench.registry import Range, method
 from xaibench.types import Batch, Classifier, Context, Cost, Explanation
 
 
 @method(
     family="gradient",
+    groups=lambda batchnorm, **_: batchnorm == "train",
     additive=True,
     cost=lambda steps, explained_class="given", **_: Cost(
         forwards=steps, backwards=steps, shared=explained_class == "own_forward"
@@ -56,6 +59,8 @@ def ig(
     group = ctx.group_size
     at_once = max(group, ctx.batch_size // steps // group * group)
     model = network(ctx, batchnorm, steps)
+    if model is not ctx.classifier:
+        _check_memory(model, batch.images[:1], steps * min(group, len(batch)))
     parts = [
         _attribute(
             ctx, model, batch.images[i : i + at_once], classes[i : i + at_once], start, steps
@@ -66,6 +71,21 @@ def ig(
     base = torch.cat(list(ctx.stream([start]))).expand(len(batch), -1).gather(1, classes)
     scalars = {"attribution_sum": signed.double().sum((-3, -2, -1)), "baseline_logit": base}
     return Explanation(reduce_channels(signed, reduction), scalars, classes)
+
+
+def _check_memory(model: Classifier, example: Tensor, count: int) -> None:
+    """XaibenchError where a BatchNorm batch of `count` inputs cannot fit into main memory.
+
+    Where inputs are forwarded block by block, about half of what autograd would keep is needed;
+    a GPU says so itself, while the kernel kills a process that takes too much main memory.
+    """
+    need = saved_bytes(model, example) * count // 2
+    if example.device.type == "cpu" and need > free_bytes():
+        raise XaibenchError(
+            f"one BatchNorm batch of {count} interpolants of {example.shape[-1]} pixels needs "
+            f"about {need / 2**30:.0f} GiB, and {free_bytes() / 2**30:.0f} are free: use fewer "
+            "steps, batchnorm=eval or a larger machine."
+        )
 
 
 def _attribute(

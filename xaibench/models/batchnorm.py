@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import copy
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.checkpoint import checkpoint
 
 
 class GroupStatistics(nn.Module):
@@ -43,10 +47,12 @@ class GroupStatistics(nn.Module):
         return out.reshape(size, groups, channels, *space).transpose(0, 1).reshape(x.shape)
 
 
-def with_group_statistics(module: nn.Module, size: int) -> nn.Module:
+def with_group_statistics(module: nn.Module, size: int, again: bool = False) -> nn.Module:
     """A copy of a network whose BatchNorm modules use group statistics; weights are shared.
 
-    The original keeps its modules, mode and running statistics.
+    The original keeps its modules, mode and running statistics. again: keep only the inputs
+    of the network's blocks for the backward pass and forward each block again there, so that a
+    large group's gradient fits into memory.
     """
     shared = {id(t): t for t in (*module.parameters(), *module.buffers())}
     variant = copy.deepcopy(module, memo=dict(shared))
@@ -54,4 +60,27 @@ def with_group_statistics(module: nn.Module, size: int) -> nn.Module:
         if isinstance(child, _BatchNorm):
             parent_name, _, attribute = name.rpartition(".")
             setattr(variant.get_submodule(parent_name), attribute, GroupStatistics(child, size))
+    for block in blocks(variant) if again else ():
+        block.forward = functools.partial(_again_in_backward, block.forward)
     return variant
+
+
+def blocks(module: nn.Module) -> Iterator[nn.Module]:
+    """The outermost repeated parts of a network: children of lists that are no single layers."""
+    lists = (nn.Sequential, nn.ModuleList)
+    for child in module.children():
+        compound = not isinstance(child, lists) and next(child.children(), None) is not None
+        if isinstance(module, lists) and compound:
+            yield child
+        else:
+            yield from blocks(child)
+
+
+def _again_in_backward(
+    forward: Callable[..., Tensor], x: Tensor, *more: Any, **named: Any
+) -> Tensor:
+    def run(x: Tensor, *more: Any, **named: Any) -> Tensor:
+        return forward(x.clone(), *more, **named)  # a block may work in place on its input
+
+    out: Tensor = checkpoint(run, x, *more, use_reentrant=False, preserve_rng_state=False, **named)
+    return out

@@ -97,11 +97,14 @@ class TorchClassifier:
             raise unknown(f"layer of {self.name}", name, [n for n in names if n])
         return names[name]
 
-    def view(self, *, batchnorm_groups: int | None = None) -> TorchClassifier:
-        """The same weights with BatchNorm over each n consecutive inputs' own statistics."""
+    def view(self, *, batchnorm_groups: int | None = None, again: bool = False) -> TorchClassifier:
+        """The same weights with BatchNorm over each n consecutive inputs' own statistics.
+
+        again: the backward pass forwards each block a second time instead of keeping it.
+        """
         if batchnorm_groups is None:
             return self
-        return replace(self, module=with_group_statistics(self.module, batchnorm_groups))
+        return replace(self, module=with_group_statistics(self.module, batchnorm_groups, again))
 
     def to(self, device: torch.device) -> TorchClassifier:
         """The network moved to a device, in the memory format in which convolutions run fastest."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,25 +14,36 @@ from xaibench.requests import MethodRequest
 from xaibench.stages.index import block_files, missing, unit_name
 from xaibench.stages.predict import Predictions
 from xaibench.stages.session import Session
+from xaibench.stages.variation import UNTOUCHED, Variation, cut
 from xaibench.store import maps as store
-from xaibench.types import Batch, Explanation
+from xaibench.types import Batch, Context, Explanation
 
 SUFFIX = ".safetensors"
 
 
 @dataclass(frozen=True)
 class Unit:
-    """Some images of one aligned block, under one method and transform variation."""
+    """The chosen readable images of one aligned block, under one method and variation."""
 
     block: int
     places: tuple[int, ...]
     method: MethodRequest
-    transform: str = "none"
-    variation: str = "none"
+    variation: Variation = UNTOUCHED
 
     def folder(self, root: Path, target: str) -> Path:
         """Where the unit's maps for a target lie."""
-        return store.folder(root, self.method.spec, target, self.transform, self.variation)
+        view = self.variation
+        return store.folder(root, self.method.spec, target, view.transform, view.name)
+
+
+class Failed(Exception):
+    """A method or metric raised; the message is its reason, one line."""
+
+
+def reason(error: Exception) -> str:
+    """An exception as one line."""
+    text = " ".join(str(error).split())[:300]
+    return text if isinstance(error, XaibenchError) else f"{type(error).__name__}: {text}"
 
 
 def missing_maps(session: Session, unit: Unit, target: str) -> tuple[str, ...]:
@@ -43,15 +54,14 @@ def missing_maps(session: Session, unit: Unit, target: str) -> tuple[str, ...]:
 
 
 def make_batch(
-    session: Session, places: Sequence[int], predictions: Predictions, targets: tuple[str, ...]
+    session: Session,
+    places: Sequence[int],
+    predictions: Predictions,
+    targets: tuple[str, ...],
+    variation: Variation = UNTOUCHED,
 ) -> Batch:
-    """The images at some places with their target classes, on the device."""
-    _, images, failures = session.read(places)
-    if failures:
-        first = failures[0]
-        raise XaibenchError(
-            f"{first.image} was readable before and is not now ({first.reason}): run again."
-        )
+    """The inputs at some places with their target classes, on the device."""
+    images = session.images.inputs(places, variation)
     ids = tuple(session.dataset.ids[p] for p in places)
     classes = torch.stack([predictions.classes(ids, t) for t in targets], 1)
     device = session.device
@@ -65,15 +75,20 @@ def make_batch(
     )
 
 
-def explain(session: Session, method: MethodRequest, batch: Batch, state: object) -> Explanation:
+def explain(
+    ctx: Context, method: MethodRequest, batch: Batch, state: dict[str, Tensor] | None
+) -> Explanation:
     """Run a method on a batch and check shapes; maps come back (B, T, h, w) float32.
 
-    Raises XaibenchError where the method returns something else.
+    Raises Failed where the method raises or returns something else.
     """
-    found = method.entry(session.context, batch, state, **method.options)
+    try:
+        found = method.entry(ctx, batch, state, **method.options)
+    except Exception as error:
+        raise Failed(reason(error)) from error
     expected = batch.targets.shape
     if found.maps.dim() != 4 or found.maps.shape[:2] != expected:
-        raise XaibenchError(
+        raise Failed(
             f"method {method.spec} returned maps of shape {tuple(found.maps.shape)}; "
             f"expected (B, T, h, w) = {(*expected, 'h', 'w')}."
         )
@@ -84,43 +99,82 @@ def explain(session: Session, method: MethodRequest, batch: Batch, state: object
     )
 
 
-def explain_unit(session: Session, unit: Unit, predictions: Predictions) -> None:
-    """Compute what a unit lacks and write one shard a target."""
-    lacking = {t: missing_maps(session, unit, t) for t in session.targets}
-    for ids in dict.fromkeys(ids for ids in lacking.values() if ids):
-        targets = tuple(t for t in session.targets if lacking[t] == ids)
-        wanted = set(ids)
-        places = [p for p in unit.places if session.dataset.ids[p] in wanted]
-        batch = make_batch(session, places, predictions, targets)
+def explain_unit(
+    session: Session, unit: Unit, predictions: Predictions, needed: Mapping[str, tuple[str, ...]]
+) -> None:
+    """Compute the maps that a unit needs, ids by target, and write one shard a target.
+
+    Batches are cut from all of the unit's images, whatever is needed of them. Raises Failed.
+    """
+    if not any(needed.values()):
+        return
+    try:
         state = session.state(unit.method)
-        shards = _explain_all(session, unit.method, batch, state.tensors if state else None)
+    except XaibenchError:
+        raise
+    except Exception as error:
+        raise Failed(reason(error)) from error
+    tensors = state.tensors if state else None
+    for ids in dict.fromkeys(ids for ids in needed.values() if ids):
+        targets = tuple(t for t in session.targets if needed[t] == ids)
+        shards = _explain_all(session, unit, predictions, targets, frozenset(ids), tensors)
         for target, shard in zip(targets, shards, strict=True):
             name = f"{unit_name(unit.block, shard.ids)}{SUFFIX}"
             path = unit.folder(session.root, target) / name
             store.save(path, shard, state.sha256 if state else "")
 
 
+def _batches(session: Session, unit: Unit, size: int, group: int) -> list[list[int]]:
+    """The unit's places in batches; with the rest of their groups where the method needs them."""
+    if group == 1 or not unit.method.groups:
+        return cut([[p] for p in unit.places], 1, size)
+    readable, _, _ = session.images.read(session.companions(unit.places))
+    members = set(readable)
+    groups = [[p for p in g if p in members] for g in session.dataset.groups(unit.places)]
+    return cut(groups, group, size)
+
+
 def _explain_all(
-    session: Session, method: MethodRequest, batch: Batch, state: dict[str, Tensor] | None
+    session: Session,
+    unit: Unit,
+    predictions: Predictions,
+    targets: tuple[str, ...],
+    wanted: frozenset[str],
+    state: dict[str, Tensor] | None,
 ) -> list[store.MapShard]:
-    step = session.batch_size
-    parts = [
-        explain(session, method, batch.rows(start, start + step), state)
-        for start in range(0, len(batch), step)
-    ]
-    maps = torch.cat([p.maps for p in parts]).cpu()
-    explained = torch.cat([_explained(p) for p in parts]).cpu()
-    scalars = {k: torch.cat([p.scalars[k] for p in parts]).cpu() for k in parts[0].scalars}
+    """One shard a target with the maps of the wanted images."""
+    parts: list[tuple[list[str], Explanation]] = []
+    size = session.images.inputs(unit.places[:1], unit.variation).shape[-2:]
+    ctx = session.context_for(unit.variation, (size[0], size[1]))
+    for places in _batches(session, unit, ctx.batch_size, ctx.group_size):
+        rows = [i for i, p in enumerate(places) if session.dataset.ids[p] in wanted]
+        if not rows:
+            continue
+        batch = make_batch(session, places, predictions, targets, unit.variation)
+        found = explain(ctx, unit.method, batch, state)
+        parts.append(([batch.ids[i] for i in rows], _select(found, rows)))
+    maps = torch.cat([part.maps for _, part in parts]).cpu()
+    explained = torch.cat([_explained(part) for _, part in parts]).cpu()
+    names = parts[0][1].scalars
+    scalars = {k: torch.cat([part.scalars[k] for _, part in parts]).cpu() for k in names}
     return [
         store.MapShard(
-            batch.ids,
+            tuple(i for ids, _ in parts for i in ids),
             maps[:, t],
             explained[:, t],
-            batch.size,
+            (size[0], size[1]),
             {k: v[:, t] for k, v in scalars.items()},
         )
-        for t in range(maps.shape[1])
+        for t in range(len(targets))
     ]
+
+
+def _select(found: Explanation, rows: list[int]) -> Explanation:
+    """Some rows of an explanation, on its device."""
+    if len(rows) == len(found.maps):
+        return found
+    scalars = {k: v[rows] for k, v in found.scalars.items()}
+    return Explanation(found.maps[rows], scalars, _explained(found)[rows])
 
 
 def _explained(part: Explanation) -> Tensor:

@@ -16,9 +16,9 @@ def unit_name(block: int, ids: Sequence[str]) -> str:
     return f"{block:05d}-{digest}"
 
 
-def block_files(folder: Path, block: int, suffix: str) -> list[Path]:
+def block_files(folder: Path, block: int, suffix: str, prefix: str = "") -> list[Path]:
     """The files of a block, in a fixed order."""
-    return sorted(folder.glob(f"{block:05d}-*{suffix}"))
+    return sorted(folder.glob(f"{prefix}{block:05d}-*{suffix}"))
 
 
 @dataclass(frozen=True)

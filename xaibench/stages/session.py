@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,11 @@ from xaibench.requests import (
     check_protocol,
     resolve_methods,
     resolve_metrics,
+    resolve_transforms,
 )
 from xaibench.seeds import derive
+from xaibench.stages.images import Images
+from xaibench.stages.variation import Variation, variations
 from xaibench.store.atomic import read_json
 from xaibench.store.state import State, state_path
 from xaibench.store.state import load as load_state
@@ -44,11 +47,9 @@ class Session:
 
     config: RunConfig
     batch_size: int
-    _images: dict[tuple[int, ...], tuple[list[int], Tensor, list[Unreadable]]] = field(
-        default_factory=dict
-    )
     _states: dict[str, State] = field(default_factory=dict)
-    _memo: dict[tuple[Any, ...], Tensor] = field(default_factory=dict)
+    _memo: dict[str, Tensor] = field(default_factory=dict)
+    _memo_of: tuple[tuple[str, ...], Variation] | None = None
 
     @property
     def root(self) -> Path:
@@ -93,6 +94,11 @@ class Session:
         return resolve_metrics(self.config.metric, self.protocol, self.config.metric_backend)
 
     @cached_property
+    def variations(self) -> list[Variation]:
+        """The variations of the transforms asked for."""
+        return variations(resolve_transforms(self.config.transform, self.protocol))
+
+    @cached_property
     def targets(self) -> tuple[str, ...]:
         """The targets asked for; without classes, what the network predicts."""
         if self.config.target:
@@ -110,7 +116,7 @@ class Session:
         return list(range(len(self.dataset)))[: self.config.limit]
 
     def blocks(self) -> dict[int, list[int]]:
-        """The chosen places by block of the full order."""
+        """The chosen places by block of the full order, which holds whole groups."""
         found: dict[int, list[int]] = {}
         for place in self.selection:
             found.setdefault(place // self.dataset.block_size, []).append(place)
@@ -156,20 +162,30 @@ class Session:
             "seed": self.config.seed,
         }
 
-    def read(self, places: Sequence[int]) -> tuple[list[int], Tensor, list[Unreadable]]:
-        """Images at some places, on the CPU; the last ones read are kept."""
-        key = tuple(places)
-        if key not in self._images:
-            self._images.clear()
-            self._memo.clear()
-            self._images[key] = read_images(
-                self.dataset,
-                places,
-                self.classifier,
-                self.protocol.preprocessing.resize,
-                self.config.workers,
-            )
-        return self._images[key]
+    def context_for(self, variation: Variation, size: tuple[int, int]) -> Context:
+        """The context for inputs of a variation: larger inputs come in smaller batches."""
+        group = self.protocol.batchnorm_group if variation.request else 1
+        usual = self.classifier.input.crop**2
+        count = min(self.batch_size, max(1, self.batch_size * usual // (size[0] * size[1])))
+        count = max(group, count // group * group)
+        return replace(self.context, batch_size=count, group_size=group)
+
+    def companions(self, places: Sequence[int]) -> list[int]:
+        """The places, and those of their groups where any variation asked for needs them."""
+        changed = [v.request for v in self.variations if v.request]
+        grouped = self.protocol.batchnorm_group > 1 and any(m.groups for m in self.methods)
+        if any(grouped or request.groups for request in changed):
+            return [p for group in self.dataset.groups(places) for p in group]
+        return list(places)
+
+    @cached_property
+    def images(self) -> Images:
+        """The images of the block at hand."""
+        return Images(self.dataset, self.config.seed, self._decode)
+
+    def _decode(self, places: Sequence[int]) -> tuple[list[int], Tensor, list[Unreadable]]:
+        resize = self.protocol.preprocessing.resize
+        return read_images(self.dataset, places, self.classifier, resize, self.config.workers)
 
     def boxes(self, ids: Sequence[str]) -> list[list[Box] | None]:
         """Bounding boxes of images in input pixels; all None without --boxes."""
@@ -219,24 +235,23 @@ class Session:
 
     def untransformed(self, most: int) -> Iterator[Tensor]:
         """The first `most` images of the full order (0: all), on the device, in batches."""
-        resize = self.protocol.preprocessing.resize
         count = min(most or len(self.dataset), len(self.dataset))
         for start in range(0, count, self.batch_size):
             places = range(start, min(start + self.batch_size, count))
-            _, images, _ = read_images(
-                self.dataset, places, self.classifier, resize, self.config.workers
-            )
+            _, images, _ = self._decode(places)
             if len(images):
                 yield images.to(self.device)
 
-    def memo(self, images: tuple[str, ...], scope: str) -> Memo:
+    def memo(self, images: tuple[str, ...], variation: Variation) -> Memo:
         """Results that the methods and targets of the current images share, computed once."""
+        if self._memo_of != (images, variation):
+            self._memo_of = (images, variation)
+            self._memo.clear()
 
         def once(key: str, compute: Callable[[], Tensor]) -> Tensor:
-            place = (images, scope, key)
-            if place not in self._memo:
-                self._memo[place] = compute()
-            return self._memo[place]
+            if key not in self._memo:
+                self._memo[key] = compute()
+            return self._memo[key]
 
         return once
 

@@ -1,0 +1,86 @@
+"""The images of the block at hand: decoded once, transformed when asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from xaibench.datasets.base import Dataset
+from xaibench.datasets.load import Unreadable
+from xaibench.errors import XaibenchError
+from xaibench.seeds import generator
+from xaibench.stages.variation import UNTOUCHED, Variation
+
+Read = Callable[[Sequence[int]], tuple[list[int], Tensor, list[Unreadable]]]
+
+
+@dataclass
+class Images:
+    """Reads images of a dataset and keeps those of one block, and the last inputs made of them."""
+
+    dataset: Dataset
+    seed: int
+    decode: Read
+    _held: dict[int, Tensor | Unreadable] = field(default_factory=dict)
+    _last: tuple[tuple[int, ...], Variation, Tensor] | None = None
+
+    def read(self, places: Sequence[int]) -> tuple[list[int], Tensor, list[Unreadable]]:
+        """The places whose images can be decoded, the images (n, 3, H, W), and the failures."""
+        size = self.dataset.block_size
+        if any(p // size != places[0] // size for p in self._held):
+            self._held, self._last = {}, None
+        lacking = [p for p in places if p not in self._held]
+        if lacking:
+            good, images, failures = self.decode(lacking)
+            self._held |= dict(zip(good, images, strict=True))
+            bad = {f.image: f for f in failures}
+            self._held |= {p: bad[i] for p in lacking if (i := self.dataset.ids[p]) in bad}
+        found = [(p, self._held[p]) for p in places]
+        good = [p for p, image in found if isinstance(image, Tensor)]
+        tensors = [image for _, image in found if isinstance(image, Tensor)]
+        stacked = torch.stack(tensors) if tensors else torch.empty(0, 3, 0, 0)
+        return good, stacked, [image for _, image in found if isinstance(image, Unreadable)]
+
+    def inputs(self, places: Sequence[int], variation: Variation = UNTOUCHED) -> Tensor:
+        """What the network is fed for images at some places (n, 3, h, w), on the CPU.
+
+        Raises XaibenchError where one cannot be decoded any more.
+        """
+        key = tuple(places)
+        if self._last is None or self._last[:2] != (key, variation):
+            self._last = (key, variation, self._make(key, variation))
+        return self._last[2]
+
+    def _make(self, places: tuple[int, ...], variation: Variation) -> Tensor:
+        _, images, failures = self.read(places)
+        if failures:
+            raise XaibenchError(
+                f"{failures[0].image} was readable before and is not now "
+                f"({failures[0].reason}): run again."
+            )
+        if variation.request is None:
+            return images
+        changed = {p: image for part in self._changed(places, variation) for p, image in part}
+        return torch.stack([changed[p] for p in places])
+
+    def _changed(
+        self, places: tuple[int, ...], variation: Variation
+    ) -> Iterator[list[tuple[int, Tensor]]]:
+        """Places with their transformed images, group by group of the dataset's full order."""
+        request = variation.request
+        assert request is not None
+        wanted = set(places)
+        for members in self.dataset.groups(places):
+            asked = members if request.groups else [p for p in members if p in wanted]
+            good, images, _ = self.read(asked)
+
+            def draw(i: int | None, good: list[int] = good) -> torch.Generator:
+                group = f"group {good[0] // self.dataset.group_size}"
+                name = group if i is None else self.dataset.ids[good[i]]
+                return generator(self.seed, name, f"{request.entry.key} {variation.name}")
+
+            moved = request.entry(images, draw, variation.name, **request.options)
+            yield list(zip(good, moved, strict=True))

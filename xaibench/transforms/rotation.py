@@ -1,0 +1,20 @@
+"""Rotation about the centre."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torchvision.transforms.v2 import InterpolationMode
+from torchvision.transforms.v2 import functional as F
+
+from xaibench.registry import transform
+from xaibench.types import Draw
+
+
+@transform(variations=("45", "135", "225", "315"), citation="zhang2024saliency")
+def rotation(images: Tensor, draw: Draw, variation: str) -> Tensor:
+    """The input turned counter-clockwise by 45, 135, 225 or 315 degrees.
+
+    images (g, 3, H, W) normalised -> the same shape: bilinear, no expansion, corners filled with
+    0 in normalised space (the mean colour).
+    """
+    return F.rotate(images, float(variation), InterpolationMode.BILINEAR, expand=False, fill=[0.0])
