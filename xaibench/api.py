@@ -30,12 +30,14 @@ class RunResult:
     @property
     def line(self) -> str:
         """The last line of the command's output."""
-        done = ", ".join(f"{count} {name}" for name, count in self.computed.items() if count)
+        made = {name: count for name, count in self.computed.items() if count}
+        lost = f"; {made.pop('failed')} failed" if "failed" in made else ""
+        done = ", ".join(f"{count} {name}" for name, count in made.items())
         skipped = f"; {self.unreadable} unreadable images skipped (failures/)"
         return (
             f"{self.directory}: {self.images} images, "
             f"{'computed ' + done if done else 'nothing left to compute'} "
-            f"in {self.seconds:.1f} s{skipped if self.unreadable else ''}"
+            f"in {self.seconds:.1f} s{lost}{skipped if self.unreadable else ''}"
         )
 
 
@@ -81,7 +83,7 @@ def run(
         what, reason = next(iter(outcome.reasons.items()))
         more = len(outcome.reasons) - 1
         raise XaibenchError(
-            f"{result.line}; but {what} failed: {reason.rstrip('.')}"
+            f"{result.line}: {what} failed: {reason.rstrip('.')}"
             + (f", and {more} more: " if more else ": ")
             + f"see {session.root / 'failures'}, then run the same command again."
         )

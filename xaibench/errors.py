@@ -20,6 +20,16 @@ class UsageError(XaibenchError):
     exit_code = 2
 
 
+class Failed(Exception):
+    """A method or metric raised: the unit is recorded as failed. The message is the reason."""
+
+
+def reason(error: Exception) -> str:
+    """An exception as one line."""
+    text = " ".join(str(error).split())[:300]
+    return text if isinstance(error, XaibenchError) else f"{type(error).__name__}: {text}"
+
+
 def fold(name: str) -> str:
     """A name with `-` and `_` made the same and case dropped."""
     return name.strip().lower().replace("-", "_")

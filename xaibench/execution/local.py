@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from xaibench.errors import XaibenchError
+from xaibench.errors import Failed, XaibenchError
 from xaibench.plan import Work, needed_maps, needed_scores, predicted_places, units
 from xaibench.stages import failures
-from xaibench.stages.explain import Failed, Unit, explain_unit
+from xaibench.stages.explain import Unit, explain_unit
 from xaibench.stages.predict import (
     Predictions,
     load_predictions,

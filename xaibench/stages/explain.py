@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from xaibench.errors import XaibenchError
+from xaibench.errors import Failed, reason
 from xaibench.requests import MethodRequest
 from xaibench.stages.index import block_files, missing, unit_name
 from xaibench.stages.predict import Predictions
@@ -34,16 +34,6 @@ class Unit:
         """Where the unit's maps for a target lie."""
         view = self.variation
         return store.folder(root, self.method.spec, target, view.transform, view.name)
-
-
-class Failed(Exception):
-    """A method or metric raised; the message is its reason, one line."""
-
-
-def reason(error: Exception) -> str:
-    """An exception as one line."""
-    text = " ".join(str(error).split())[:300]
-    return text if isinstance(error, XaibenchError) else f"{type(error).__name__}: {text}"
 
 
 def missing_maps(session: Session, unit: Unit, target: str) -> tuple[str, ...]:
@@ -108,12 +98,7 @@ def explain_unit(
     """
     if not any(needed.values()):
         return
-    try:
-        state = session.state(unit.method)
-    except XaibenchError:
-        raise
-    except Exception as error:
-        raise Failed(reason(error)) from error
+    state = session.state(unit.method)
     tensors = state.tensors if state else None
     for ids in dict.fromkeys(ids for ids in needed.values() if ids):
         targets = tuple(t for t in session.targets if needed[t] == ids)

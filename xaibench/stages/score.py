@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from xaibench.errors import reason
 from xaibench.normalize import (
     STATUS_FAILED,
     STATUS_NONFINITE,
@@ -20,7 +21,7 @@ from xaibench.normalize import (
 )
 from xaibench.requests import MetricRequest
 from xaibench.stages.drive import drive
-from xaibench.stages.explain import Unit, load_unit, reason
+from xaibench.stages.explain import Unit, load_unit
 from xaibench.stages.index import block_files, missing, unit_name
 from xaibench.stages.predict import Predictions
 from xaibench.stages.scoring import scoring

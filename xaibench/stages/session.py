@@ -16,7 +16,7 @@ from xaibench.config import Protocol, RunConfig, load_protocol
 from xaibench.datasets.base import Dataset
 from xaibench.datasets.boxes import Box, Boxes
 from xaibench.datasets.load import Unreadable, load_dataset, read_images
-from xaibench.errors import UsageError, XaibenchError
+from xaibench.errors import Failed, UsageError, XaibenchError, reason
 from xaibench.hooks import activations
 from xaibench.models.classifier import TorchClassifier
 from xaibench.models.load import load_model
@@ -220,7 +220,10 @@ class Session:
         return declared(**method.options, **({"channels": self.channels} if asks else {}))
 
     def state(self, method: MethodRequest) -> State | None:
-        """What the method prepares once per run: read, or computed and stored; None if nothing."""
+        """What the method prepares once per run: read, or computed and stored; None if nothing.
+
+        Raises Failed where the method cannot prepare it.
+        """
         prepare = method.entry.metadata.get("prepare")
         if prepare is None:
             return None
@@ -229,7 +232,10 @@ class Session:
             if path.exists():
                 self._states[method.spec] = load_state(path)
             else:
-                tensors = prepare(self.context, self.untransformed, **method.options)
+                try:
+                    tensors = prepare(self.context, self.untransformed, **method.options)
+                except Exception as error:
+                    raise Failed(reason(error)) from error
                 self._states[method.spec] = save_state(path, tensors)
         return self._states[method.spec]
 
