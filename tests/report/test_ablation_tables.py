@@ -101,6 +101,24 @@ def test_a_method_has_its_switches_in_the_order_of_their_size() -> None:
     ]
 
 
+def test_a_small_number_that_doubles_is_a_small_change() -> None:
+    """100 - AD of 0.1% becoming 0.2% is less than 90% becoming 80%."""
+    made = Ablation(
+        "published",
+        "reference",
+        "m",
+        "d",
+        LISTED[1:3],
+        (
+            base("rise", "average_drop", 0.1),
+            moved("rise", "average_drop", "rise.n_masks", 0.1),
+            base("gradcam", "average_drop", 0.999),
+            moved("gradcam", "average_drop", "causal.kernel", 0.001),
+        ),
+    )
+    assert list(cells(grids(made)[0])) == ["rise.n_masks", "causal.kernel"]
+
+
 def test_units_are_those_that_the_report_prints() -> None:
     found = table("Grad-CAM")
     assert found["published"]["I%"] == "60.00"

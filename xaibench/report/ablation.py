@@ -39,7 +39,7 @@ class Ablation:
         return max((effect.n for effect in self.effects if effect.kind == "from"), default=0)
 
     def column(self, metric: str) -> Column:
-        """How a metric is printed, with a decimal more than in the report: changes are small."""
+        """How a metric is printed."""
         known = COLUMNS.get(metric)
         if known is None:
             means = [abs(e.mean) for e in self.effects if e.metric == metric and e.mean is not None]
@@ -93,7 +93,7 @@ def legend(ablation: Ablation) -> str:
         "of comparisons); bold where it excludes 0. Units are those of the headings. '-': the "
         f"switch cannot move the number. 'unchanged': by no more than {ROUNDING:g} in any image. "
         + "Interaction: all of them minus the sum of the rows above, 'none' likewise. " * whole
-        + f"Sorted by the row's largest change relative to the number under {ablation.before}."
+        + f"Sorted by the largest change, relative to the metric's largest {ablation.before} mean."
     )
 
 
@@ -145,14 +145,17 @@ def _of_method(ablation: Ablation, effects: list[Effect], method: str, target: s
 
 
 def _by_size(ablation: Ablation, switches: list[Listed], held: Held) -> list[Listed]:
-    """Largest first: a row's size is its largest change, relative to the cell's first mean."""
+    """Largest first: a row's size is its largest change, relative to the metric's largest mean."""
+    largest: dict[str, float] = {}
+    for effect in ablation.effects:
+        if effect.kind == "from" and effect.mean is not None:
+            mean = abs(ablation.column(effect.metric).printed(effect.mean))
+            largest[effect.metric] = max(mean, largest.get(effect.metric, 0.0))
     sizes = {switch.name: 0.0 for switch in switches}
     for effect in (effect for some in held.values() for effect in some):
         if effect.kind == "switch" and effect.change is not None:
-            column = ablation.column(effect.metric)
-            (start,) = (e.mean for e in held[FROM, effect.metric] if e.method == effect.method)
-            first = abs(column.printed(start)) if start is not None else 0.0
-            size = abs(column.scale * effect.change) / (first or 1.0)
+            size = abs(ablation.column(effect.metric).scale * effect.change)
+            size /= largest.get(effect.metric) or 1.0
             sizes[effect.switch] = max(sizes[effect.switch], size)
     return sorted(switches, key=lambda switch: sizes[switch.name], reverse=True)
 
@@ -164,7 +167,7 @@ def _only(ablation: Ablation, some: list[Effect]) -> Shown:
 
 def _shown(ablation: Ablation, effect: Effect) -> Shown:
     column = ablation.column(effect.metric)
-    digits = column.digits + 1
+    digits = column.digits + 1  # one more than in the report: changes are small
     if effect.note:
         return Shown(effect.note, flags=_flags(effect, ablation.images) if effect.n else ())
     if effect.kind == "from":
