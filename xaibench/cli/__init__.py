@@ -8,7 +8,7 @@ import sys
 import typer
 
 from xaibench import __version__
-from xaibench.cli import inspect_, results, runs
+from xaibench.cli import ablate, inspect_, results, runs
 from xaibench.errors import XaibenchError
 
 app = typer.Typer(
@@ -46,7 +46,7 @@ def _options(
     """
 
 
-for module in (runs, results, inspect_):
+for module in (runs, results, ablate, inspect_):
     module.add_to(app)
 
 

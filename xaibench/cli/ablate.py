@@ -1,0 +1,87 @@
+"""`ablate`: one protocol difference at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from xaibench.cli import options as o
+
+From = Annotated[
+    Optional[str],
+    o.option("from", "The protocol to start from: a name or a YAML file. [default: published]"),
+]
+To = Annotated[
+    Optional[str],
+    o.option("to", "The protocol whose values are switched on. [default: reference]"),
+]
+Switches = Annotated[
+    Optional[list[str]],
+    o.option(
+        "switch", "Only these differences, repeatable; --dry-run lists them, e.g. causal.kernel."
+    ),
+]
+Out = Annotated[
+    Optional[Path],
+    o.option(
+        "out",
+        "Directory of the ablation, a run directory a protocol in it. "
+        "[default: results/ablations/DATA-MODEL-FROM-to-TO]",
+    ),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command(
+        "ablate",
+        epilog="Examples:\n\n  xaibench ablate --method gradcam --metric insertion --dry-run\n\n"
+        "  xaibench ablate --from published --to reference --method gradcam,rise --limit 5\n\n"
+        "  xaibench ablate --switch causal.kernel --limit 5",
+    )(ablate)
+
+
+def ablate(
+    from_: From = None,
+    to: To = None,
+    switch: Switches = None,
+    method: o.Method = None,
+    metric: o.Metric = None,
+    boxes: o.Boxes = None,
+    model: o.Model = None,
+    weights: o.Weights = None,
+    cam_layer: o.CamLayer = None,
+    data: o.Data = None,
+    target: o.Target = None,
+    limit: o.Limit = None,
+    device: o.Device = None,
+    batch_size: o.BatchSize = None,
+    workers: o.Workers = None,
+    seed: o.Seed = None,
+    out: Out = None,
+    strict: o.Strict = None,
+    dry_run: o.DryRun = None,
+) -> None:
+    """Switch one difference between two protocols at a time and report what each moves."""
+    values: dict[str, Any] = dict(locals())
+    after, only = values.pop("to") or "reference", values.pop("switch") or []
+    values["protocol"] = values.pop("from_")
+    from xaibench.config import load_config
+    from xaibench.specs import split_all
+
+    config = load_config(values)
+    from xaibench.ablate import ablate as ablate_config
+
+    found = ablate_config(config, after, split_all(only), say=typer.echo)
+    if found is None:
+        return
+    from rich.console import Console
+
+    from xaibench.report.ablation_files import write_ablation
+    from xaibench.study import directory
+
+    folder = directory(config, after)
+    paths = write_ablation(found, folder, Console())
+    typer.echo(f"written: {folder}/{{{','.join(p.name for p in paths)}}}")
