@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +82,7 @@ def run(
     if outcome.reasons:
         what, reason = next(iter(outcome.reasons.items()))
         more = len(outcome.reasons) - 1
-        raise XaibenchError(
+        raise UnitsFailed(
             f"{result.line}: {what} failed: {reason.rstrip('.')}"
             + (f", and {more} more: " if more else ": ")
             + f"see {session.root / 'failures'}, then run the same command again."
@@ -93,6 +93,36 @@ def run(
             f"{len(failed)} images cannot be read (of {len(chosen)}), first {first}: {reason}."
         )
     return result
+
+
+def run_configs(
+    configs: Sequence[RunConfig], *, stages: frozenset[str] = ALL_STAGES, say: Say
+) -> None:
+    """Run configurations one after the other; the failures of one do not keep the next away.
+
+    Raises UsageError at once, and in the end the first XaibenchError, with the number of others.
+    """
+    errors: list[XaibenchError] = []
+    for config in configs:
+        try:
+            result = run(config, stages=stages, say=say)
+        except UsageError:
+            raise
+        except UnitsFailed as error:
+            errors.append(error)
+            if len(configs) > 1:
+                say(str(error))
+        else:
+            if not config.dry_run:
+                say(result.line)
+    if errors and len(configs) == 1:
+        raise errors[0]
+    if errors:
+        raise XaibenchError(f"{len(errors)} of {len(configs)} configurations have failures.")
+
+
+class UnitsFailed(XaibenchError):
+    """All that could be done is done; some methods or metrics failed."""
 
 
 def _session(config: RunConfig, stages: frozenset[str]) -> Any:

@@ -176,6 +176,29 @@ def load_config(values: dict[str, Any], file: Path | None = None) -> RunConfig:
     return _validated(RunConfig, base | given, str(file) if file else "the command line")
 
 
+def load_configs(values: dict[str, Any], file: Path | None = None) -> list[RunConfig]:
+    """The configurations of a file: those that it includes, in order, or the one that it is.
+
+    `include: [table1, table2]` names shipped configurations, or files beside it; its other keys
+    and then `values` lie over each of them. Raises UsageError as `load_config` does.
+    """
+    held = {fold(str(k)): v for k, v in read_yaml(file).items()} if file else {}
+    if file is None or "include" not in held:
+        return [load_config(values, file)]
+    names = held.pop("include")
+    if not (isinstance(names, list) and names and all(isinstance(n, str) for n in names)):
+        raise UsageError(f"include in {file}: give a list of configurations.")
+    given = held | {fold(str(k)): v for k, v in values.items() if v is not None and v != []}
+    found = []
+    for name in names:
+        beside = file.parent / name
+        one = beside if beside.is_file() else find_config(name)
+        if "include" in read_yaml(one):
+            raise UsageError(f"{one}, which {file} includes, has an include of its own.")
+        found.append(load_config(given, one))
+    return found
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML file holding one mapping; raises XaibenchError with the reason where it cannot."""
     try:

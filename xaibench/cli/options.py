@@ -29,7 +29,11 @@ Metric = Annotated[
 ]
 Config = Annotated[
     Optional[str],
-    option("config", "A YAML file of these options, or the name of a shipped one: smoke."),
+    option(
+        "config",
+        "A YAML file of these options, or the name of a shipped one: smoke, table1, table2, table3, "
+        "table4, paper.",
+    ),
 ]
 Model = Annotated[
     Optional[str],

@@ -25,16 +25,14 @@ def add_to(app: typer.Typer) -> None:
 
 
 def go(values: dict[str, Any], stages: set[str]) -> None:
-    """Build the configuration, run the stages, print the last line."""
-    from xaibench.config import find_config, load_config
+    """Build the configurations, run the stages of each, print its last line."""
+    from xaibench.config import find_config, load_configs
 
     file = values.pop("config", None)
-    config = load_config(values, find_config(file) if file else None)
-    from xaibench.api import run as run_config
+    configs = load_configs(values, find_config(file) if file else None)
+    from xaibench.api import run_configs
 
-    result = run_config(config, stages=frozenset(stages), say=typer.echo)
-    if not config.dry_run:
-        typer.echo(result.line)
+    run_configs(configs, stages=frozenset(stages), say=typer.echo)
 
 
 def run(
