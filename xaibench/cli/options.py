@@ -31,8 +31,8 @@ Config = Annotated[
     Optional[str],
     option(
         "config",
-        "A YAML file of these options, or the name of a shipped one: smoke, table1, table2, table3, "
-        "table4, paper.",
+        "A YAML file of these options, or the name of a shipped one: smoke, table1, table2, "
+        "table3, table4, paper.",
     ),
 ]
 Model = Annotated[
