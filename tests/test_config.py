@@ -14,6 +14,7 @@ from xaibench.config import (
     digest,
     find_config,
     load_config,
+    load_configs,
     load_protocol,
     read_yaml,
 )
@@ -211,3 +212,37 @@ def test_protocol_from_a_file(tmp_path: Path) -> None:
         load_protocol(str(file))
     with pytest.raises(UsageError, match="'published'"):
         load_protocol("publishd")
+
+
+def test_the_papers_configurations_are_its_tables() -> None:
+    from xaibench.report.columns import FAMILIES, SPECS
+
+    methods = {m for family in FAMILIES for m in family.methods}
+    found = load_configs({"limit": 3, "protocol": "reference"}, find_config("paper"))
+    assert [c.limit for c in found] == [3] * 4
+    for number, config in enumerate(found, 1):
+        spec = SPECS[number]
+        assert set(config.method) == methods
+        assert set(config.metric) == set(spec.metrics)
+        assert config.target == spec.targets
+        assert config.transform == spec.transforms
+        assert config.protocol == "reference"
+
+
+def test_include_takes_files_beside_it_and_values_over_them(tmp_path: Path) -> None:
+    (tmp_path / "one.yaml").write_text("method: ig\nlimit: 7\n")
+    both = tmp_path / "both.yaml"
+    both.write_text("include: [one.yaml, smoke]\nseed: 5\n")
+    first, second = load_configs({"limit": 2}, both)
+    assert (first.method, first.limit, first.seed) == (("ig",), 2, 5)
+    assert (second.method, second.limit, second.seed) == (("gradcam",), 2, 5)
+
+
+@pytest.mark.parametrize(
+    "text", ["include: []", "include: smoke", "include: [smok]", "include: [paper]", "include: [1]"]
+)
+def test_bad_includes_are_usage_errors(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text(text)
+    with pytest.raises(UsageError):
+        load_configs({}, file)
