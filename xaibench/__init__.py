@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load_maps", "load_scores", "run"]
+__all__ = ["__version__", "load_maps", "load_predictions", "load_scores", "run"]
 
 
 def __getattr__(name: str) -> Any:
@@ -14,7 +14,7 @@ def __getattr__(name: str) -> Any:
         from xaibench.api import run
 
         return run
-    if name in ("load_maps", "load_scores"):
+    if name in ("load_maps", "load_predictions", "load_scores"):
         from xaibench import read
 
         return getattr(read, name)

@@ -89,3 +89,27 @@ def load_maps(
     size = shards[0].size
     maps = torch.cat([normalize(s.maps, size, request.normalization) for s in shards])
     return [i for s in shards for i in s.ids], maps.numpy()
+
+
+def load_predictions(out: str | Path) -> pd.DataFrame:
+    """What the network said of every image: one row an image, transform and variation.
+
+    Columns: image (str); label, argmax, argmin (int64, label -1 for none); logit_TARGET (float32)
+    and probability_TARGET (float64) for the three targets, NaN where a target has no class;
+    transform and variation (str, "none" for the untouched image). Sorted by transform, variation
+    and image. Raises XaibenchError where there are none.
+    """
+    import pandas as pd
+
+    from xaibench.store import tables
+
+    folder = Path(out) / "predictions"
+    parts = []
+    for path in sorted(folder.glob("*/*/*.parquet")):
+        transform, variation = path.parts[-3:-1]
+        part = tables.read(path).to_pandas()
+        parts.append(part.assign(transform=transform, variation=variation))
+    if not parts:
+        raise XaibenchError(f"no predictions in {out}; run `xaibench run --out {out}` first.")
+    frame = pd.concat(parts, ignore_index=True)
+    return frame.sort_values(["transform", "variation", "image"], ignore_index=True)

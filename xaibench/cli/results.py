@@ -4,25 +4,37 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from xaibench.cli import options as o
 from xaibench.errors import UsageError, XaibenchError
 
+if TYPE_CHECKING:
+    from xaibench.report.compare import Source
+
 Run = Annotated[
     Optional[Path],
     typer.Argument(help="Run directory. [default: the latest run]", show_default=False),
+]
+Runs = Annotated[
+    Optional[list[Path]],
+    typer.Argument(
+        help="Run directory; two are set side by side. [default: the latest run]",
+        show_default=False,
+    ),
 ]
 RUNS = Path("results/runs")
 
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    app.command("report", epilog="Examples:\n\n  xaibench report\n\n  xaibench report --table 1")(
-        report
-    )
+    app.command(
+        "report",
+        epilog="Examples:\n\n  xaibench report\n\n  xaibench report --table 1\n\n"
+        "  xaibench report RUN --compare OTHER_RUN\n\n  xaibench report --claims",
+    )(report)
     app.command("normalize", epilog="Example:\n\n  xaibench normalize --method gradcam")(normalize)
     app.command("audit", epilog="Example:\n\n  xaibench audit --fraction 0.05")(audit)
     app.command("clean", epilog="Examples:\n\n  xaibench clean\n\n  xaibench clean --maps --yes")(
@@ -42,23 +54,85 @@ def find_run(run: Path | None) -> Path:
 
 
 def report(
-    run: Run = None,
+    run: Runs = None,
     table: Annotated[
         Optional[list[int]], o.option("table", "Tables of the paper to make: 1 to 4; repeatable.")
     ] = None,
+    compare: Annotated[
+        Optional[Path],
+        o.option("compare", "Another run: every cell that both have, side by side."),
+    ] = None,
+    claims: Annotated[
+        bool,
+        o.option("claims", "Which of the paper's claims hold, for each run or protocol."),
+    ] = False,
 ) -> None:
     """Tables with the paper's numbers beside ours: terminal, Markdown, CSV, LaTeX and JSON."""
     for number in table or []:
         if number not in (1, 2, 3, 4):
             raise UsageError(f"unknown table {number}: the paper's are 1, 2, 3 and 4.")
-    directory = find_run(run)
+    directories = [find_run(one) for one in run or ()] or [find_run(None)]
+    directories += [find_run(compare)] if compare else []
+    if claims and not (run or compare):
+        directories += other_protocols(directories[0])
+    if not claims and len(directories) > 2:
+        raise UsageError(f"{len(directories)} runs: side by side go two (--claims takes more).")
+    if len({directory.resolve() for directory in directories}) < len(directories):
+        raise UsageError(f"{directories[-1]} is given twice: name another run.")
+    if table and (claims or len(directories) > 1):
+        raise UsageError("--table goes with one run: leave it out, or --claims and --compare.")
     from rich.console import Console
 
+    from xaibench import report as reports
     from xaibench.read import load_scores
-    from xaibench.report import write_report
 
-    paths = write_report(load_scores(directory), directory / "report", table or None, Console())
-    typer.echo(f"written: {directory / 'report'}/{{{','.join(p.name for p in paths)}}}")
+    into = directories[0] / "report"
+    if claims:
+        sources = [source_of(directory, predictions=True) for directory in directories]
+        paths = reports.write_claims(sources, into, Console())
+    elif len(directories) > 1:
+        first, second = (source_of(directory) for directory in directories)
+        paths = reports.write_comparison(first, second, into, Console())
+    else:
+        scores = load_scores(directories[0])
+        paths = reports.write_report(scores, into, table or None, Console())
+    typer.echo(f"written: {into}/{{{','.join(p.name for p in paths)}}}")
+
+
+def source_of(directory: Path, predictions: bool = False) -> Source:
+    """A run as the comparisons and claims of the report read it."""
+    from xaibench.read import load_predictions, load_scores
+    from xaibench.report.compare import Source
+    from xaibench.store.atomic import read_json
+
+    held = directory / "manifests" / "identity.json"
+    some = predictions and any(directory.glob("predictions/*/*/*.parquet"))
+    return Source(
+        name=str(directory),
+        scores=load_scores(directory),
+        identity=read_json(held) if held.exists() else {},
+        predictions=load_predictions(directory) if some else None,
+    )
+
+
+def other_protocols(run: Path) -> list[Path]:
+    """The latest scored run of every other protocol beside `run`, alike in all else."""
+    from xaibench.store.atomic import read_json
+
+    def identity(directory: Path) -> dict[str, object]:
+        held = directory / "manifests" / "identity.json"
+        return read_json(held) if held.exists() else {}
+
+    own = identity(run)
+    shared = own.keys() - {"protocol", "protocol_sha256", "preprocessing"}
+    found: dict[object, Path] = {}
+    for record in sorted(run.parent.glob("*/manifests/run-*.json"), key=lambda path: path.name):
+        directory = record.parents[1]
+        other = identity(directory)
+        alike = other.keys() == own.keys() and all(other[key] == own[key] for key in shared)
+        if alike and other != own and any(directory.glob("scores/**/*.parquet")):
+            found[other["protocol"]] = directory
+    return [directory for protocol, directory in found.items() if protocol != own["protocol"]]
 
 
 def normalize(

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
+    from xaibench.report.compare import Source
+
 
 def write_report(
     scores: pd.DataFrame, out_dir: Path, tables: list[int] | None, console: Console
@@ -47,8 +49,44 @@ def write_report(
         "json": to_json(header, built),
         "tex": to_latex(header, built),
     }
-    out_dir.mkdir(parents=True, exist_ok=True)
-    return [_replace(out_dir / f"tables.{kind}", text) for kind, text in contents.items()]
+    return _write(out_dir, "tables", contents)
+
+
+def write_comparison(a: Source, b: Source, out_dir: Path, console: Console) -> list[Path]:
+    """Print two runs side by side and write `compare.md`, `.csv` and `.json` into `out_dir`.
+
+    Raises:
+        XaibenchError: no scores, or nothing that both runs have.
+    """
+    from xaibench.report import compare_text
+    from xaibench.report.compare import compare
+
+    compared = compare(a, b)
+    compare_text.print_comparison(console, compared)
+    contents = {
+        "md": compare_text.to_markdown(compared),
+        "csv": compare_text.to_csv(compared),
+        "json": compare_text.to_json(compared),
+    }
+    return _write(out_dir, "compare", contents)
+
+
+def write_claims(sources: list[Source], out_dir: Path, console: Console) -> list[Path]:
+    """Print which of the paper's claims hold; write `claims.md` and `.json` into `out_dir`.
+
+    Raises:
+        XaibenchError: no scores, or scores of more than one run in one source.
+    """
+    from xaibench.report import claims_text
+    from xaibench.report.claims import check_claims
+
+    evidence, checked = check_claims(sources)
+    claims_text.print_claims(console, evidence, checked)
+    contents = {
+        "md": claims_text.to_markdown(evidence, checked),
+        "json": claims_text.to_json(evidence, checked),
+    }
+    return _write(out_dir, "claims", contents)
 
 
 def fill_command(table: int) -> str:
@@ -56,6 +94,11 @@ def fill_command(table: int) -> str:
     from xaibench.report import columns
 
     return columns.fill_command(table)
+
+
+def _write(out_dir: Path, name: str, contents: dict[str, str]) -> list[Path]:
+    out_dir.mkdir(parents=True, exist_ok=True)
+    return [_replace(out_dir / f"{name}.{kind}", text) for kind, text in contents.items()]
 
 
 def _replace(path: Path, text: str) -> Path:

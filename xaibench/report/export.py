@@ -42,14 +42,14 @@ def records(table: Table) -> list[dict[str, Any]]:
             "target": column.target,
             "transform": column.transform,
             "metric": column.column.paper,
-            "mean": _rounded(cell.mean),
-            "low": _rounded(cell.low),
-            "high": _rounded(cell.high),
+            "mean": rounded(cell.mean),
+            "low": rounded(cell.low),
+            "high": rounded(cell.high),
             "n": cell.n,
             "n_constant": cell.n_constant,
             "n_left_out": dict(cell.n_left_out),
             "paper": cell.paper,
-            "difference": _rounded(cell.difference),
+            "difference": rounded(cell.difference),
         }
         for row, line in zip(table.rows, table.cells, strict=True)
         for column, cell in zip(table.columns, line, strict=True)
@@ -57,8 +57,8 @@ def records(table: Table) -> list[dict[str, Any]]:
     ]
 
 
-def _rounded(value: float | None) -> float | None:
-    # The last bits depend on the machine's linear algebra; results are kept under version control.
+def rounded(value: float | None) -> float | None:
+    """Keep ten digits: the last bits depend on the machine, and results are version-controlled."""
     return None if value is None else float(f"{value:.10g}")
 
 

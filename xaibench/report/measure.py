@@ -51,8 +51,11 @@ class Measurement:
 
 
 @dataclass(frozen=True)
-class _Group:
-    """The rows of one cell, summed by image. `images`, `sums` and `counts` are (n,)."""
+class Group:
+    """The rows of one cell, summed by image. `images`, `sums` and `counts` are (n,).
+
+    `images` are positions among the sorted names of all images in the frame.
+    """
 
     images: NDArray[np.int64]
     sums: NDArray[np.float64]
@@ -73,17 +76,17 @@ def measure(
     Raises:
         XaibenchError: if an image has two rows for one cell and variation.
     """
-    groups = dict(_groups(scores))
+    cells = dict(groups(scores))
     alike: dict[bytes, list[Key]] = {}
-    for key, group in groups.items():
+    for key, group in cells.items():
         alike.setdefault(group.images.tobytes(), []).append(key)
     ends: dict[Key, NDArray[np.float64]] = {}
     for keys in map(sorted, alike.values()):
-        sums = np.stack([groups[key].sums for key in keys], axis=1)
-        counts = _side_by_side([groups[key].counts for key in keys])
+        sums = np.stack([cells[key].sums for key in keys], axis=1)
+        counts = _side_by_side([cells[key].counts for key in keys])
         intervals = bootstrap_intervals(sums, counts, resamples=resamples, seed=seed)
         ends.update(zip(keys, intervals.T, strict=True))
-    return {key: _measurement(group, ends[key]) for key, group in groups.items()}
+    return {key: _measurement(group, ends[key]) for key, group in cells.items()}
 
 
 def _side_by_side(counts: list[NDArray[np.float64]]) -> NDArray[np.float64]:
@@ -93,7 +96,7 @@ def _side_by_side(counts: list[NDArray[np.float64]]) -> NDArray[np.float64]:
     return np.stack(counts, axis=1)
 
 
-def _measurement(group: _Group, ends: NDArray[np.float64]) -> Measurement:
+def _measurement(group: Group, ends: NDArray[np.float64]) -> Measurement:
     n = len(group.images)
     return Measurement(
         mean=float(group.sums.sum() / group.counts.sum()) if n else None,
@@ -106,7 +109,8 @@ def _measurement(group: _Group, ends: NDArray[np.float64]) -> Measurement:
     )
 
 
-def _groups(scores: pd.DataFrame) -> Iterator[tuple[Key, _Group]]:
+def groups(scores: pd.DataFrame) -> Iterator[tuple[Key, Group]]:
+    """Yield every cell with its rows summed by image; XaibenchError for an image that is twice."""
     import pandas as pd
 
     # Codes instead of strings: a full run has ten million rows.
@@ -122,15 +126,17 @@ def _groups(scores: pd.DataFrame) -> Iterator[tuple[Key, _Group]]:
         key = Key(*map(str, cast(tuple[object, ...], cell)))
         _refuse_duplicates(key, image[rows] * len(variation_names) + variation[rows])
         kept = rows[averaged[rows] & ~lost[rows]]
-        kept = kept[np.lexsort((value[kept], image[kept]))]  # one order of summing, to the last bit
         out = rows[~averaged[rows] | lost[rows]]
-        images, position = np.unique(image[kept], return_inverse=True)
+        counts = np.bincount(image[kept])
+        if counts.max(initial=0) > 1:  # one order of summing, to the last bit
+            kept = kept[np.lexsort((value[kept], image[kept]))]
+        images = np.flatnonzero(counts).astype(np.int64)
         yield (
             key,
-            _Group(
+            Group(
                 images=images,
-                sums=np.bincount(position, value[kept], len(images)).astype(np.float64),
-                counts=np.bincount(position, minlength=len(images)).astype(np.float64),
+                sums=np.bincount(image[kept], value[kept])[images].astype(np.float64),
+                counts=counts[images].astype(np.float64),
                 n_constant=_tally(status[kept], names).get("constant_map", 0),
                 n_left_out=_reasons(_tally(status[out], names)),
                 variations=tuple(
@@ -154,7 +160,7 @@ def _reasons(tally: dict[str, int]) -> dict[str, int]:
 
 
 def _refuse_duplicates(key: Key, codes: NDArray[np.int64]) -> None:
-    if len(np.unique(codes)) < len(codes):
+    if np.bincount(codes).max(initial=0) > 1:
         raise XaibenchError(
             f"scores hold an image twice for method {key.method}, metric {key.metric}, target "
             f"{key.target}, transform {key.transform}: read one run directory at a time"

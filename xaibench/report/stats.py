@@ -9,6 +9,8 @@ Source: Efron & Tibshirani, An Introduction to the Bootstrap (1993), chapter 13 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -64,16 +66,22 @@ def resampled_means(
         (R, C) means over rows; row r of every column is the same draw of images.
     """
     images, quantities = sums.shape
-    rng = np.random.default_rng(seed)
     balanced = bool(np.all(counts == counts.flat[0]))
     means = np.empty((resamples, quantities))
+    start = 0
+    for weights in draws(images, resamples, seed):
+        rows = weights.sum(axis=1, keepdims=True) * counts.flat[0] if balanced else weights @ counts
+        means[start : start + len(weights)] = (weights @ sums) / rows
+        start += len(weights)
+    return means
+
+
+def draws(images: int, resamples: int, seed: int) -> Iterator[Floats]:
+    """Yield the resamples in blocks (size, images): how often each image is in each of them."""
+    rng = np.random.default_rng(seed)
     step = max(1, _DRAWS // images)
     for start in range(0, resamples, step):
-        size = min(step, resamples - start)
-        weights = _draw_weights(rng, size, images)
-        rows = weights.sum(axis=1, keepdims=True) * counts.flat[0] if balanced else weights @ counts
-        means[start : start + size] = (weights @ sums) / rows
-    return means
+        yield _draw_weights(rng, min(step, resamples - start), images)
 
 
 def _draw_weights(rng: np.random.Generator, size: int, images: int) -> Floats:
