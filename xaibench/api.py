@@ -99,7 +99,7 @@ def _session(config: RunConfig, stages: frozenset[str]) -> Any:
     if held.exists() and not config.overwrite:
         size = read_json(held)
     session = Session(config, int(size))
-    _ = (session.methods, session.metrics, session.device, session.targets)
+    _ = (session.methods, session.metrics, session.device, session.targets, session.selection)
     if config.boxes is None and any("boxes" in m.needs for m in session.metrics):
         raise UsageError("the pointing games need bounding boxes: give --boxes DIR.")
     for method in session.methods:
@@ -159,7 +159,8 @@ def _open_directory(session: Any, stages: frozenset[str], say: Say) -> Any:
 
 
 def _resolved(session: Any) -> dict[str, Any]:
-    """Every value that decides a number: protocol, methods, metrics, targets."""
+    """Every value that decides a number: protocol, methods, metrics, targets, images."""
+    images = [session.dataset.ids[place] for place in session.selection]
     return {
         "protocol": session.protocol.model_dump(mode="json"),
         "methods": {m.spec: dict(m.options) for m in session.methods},
@@ -167,6 +168,8 @@ def _resolved(session: Any) -> dict[str, Any]:
         "metrics": {m.spec: dict(m.options) for m in session.metrics},
         "targets": session.targets,
         "limit": session.config.limit,
+        "per_class": session.config.per_class,
+        "images_sha256": digest(images),
     }
 
 
