@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
+
+from xaibench.datasets.load import load_dataset
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -24,36 +28,64 @@ def test_the_method_shown_is_the_method_there() -> None:
     assert len(code.splitlines()) <= 40
 
 
-def test_the_metric_recipe_works_as_a_plug_in(tmp_path: Path) -> None:
-    """Its file as a third-party package: listed, run from the command line, and its test passes."""
-    package, info = tmp_path / "package", tmp_path / "package" / "my_metric-1.0.dist-info"
+def plug_in(tmp_path: Path, kind: str, name: str) -> Path:
+    """A recipe's file as a third-party package: the folder to put on the path."""
+    package, info = tmp_path / "package", tmp_path / "package" / f"my_{name}-1.0.dist-info"
     info.mkdir(parents=True)
-    (package / "sufficiency.py").write_text(recipe("sufficiency.py"))
-    assert len(recipe("sufficiency.py").splitlines()) <= 40
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-metric\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(
-        "[xaibench.metrics]\nsufficiency = sufficiency:sufficiency\n"
-    )
+    (package / f"{name}.py").write_text(recipe(f"{name}.py"))
+    assert len(recipe(f"{name}.py").splitlines()) <= 40
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: my-{name}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[xaibench.{kind}]\n{name} = {name}:{name}\n")
+    return package
+
+
+def run_with(package: Path, *words: str) -> str:
+    """What a module says when run beside a plug-in; it must succeed."""
     environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join([str(package), str(ROOT / "tests")]),
+        "PYTHONPATH": os.pathsep.join([str(package), str(ROOT), str(ROOT / "tests")]),
         "OMP_NUM_THREADS": "1",
     }
+    done = subprocess.run(
+        [sys.executable, "-m", *words],
+        cwd=package.parent,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
-    def run(*words: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", *words],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
 
+def test_the_metric_recipe_works_as_a_plug_in(tmp_path: Path) -> None:
+    """Its file as a third-party package: listed, run from the command line, and its test passes."""
+    package = plug_in(tmp_path, "metrics", "sufficiency")
+    run = functools.partial(run_with, package)
     assert "sufficiency" in run("xaibench", "list", "metrics")
     said = run("xaibench", "run", "--metric", "sufficiency", "--limit", "2", "--out", "out")
     assert "2 scores" in said
     (tmp_path / "test_sufficiency.py").write_text(recipe("test_sufficiency.py"))
     (tmp_path / "conftest.py").write_text((ROOT / "tests" / "conftest.py").read_text())
     assert "1 passed" in run("pytest", "-q", "-p", "no:cacheprovider", "test_sufficiency.py")
+
+
+def test_the_dataset_recipe_works_as_a_plug_in(tmp_path: Path) -> None:
+    """Listed; and a run on a zip file of photographs, read in this process and on workers."""
+    package = plug_in(tmp_path, "datasets", "zipped")
+    embedded = load_dataset("samples")
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        for place, name in enumerate(embedded.ids):
+            archive.writestr(f"{embedded.labels[place]}/{name}", embedded.open(place).read())
+    assert "zipped" in run_with(package, "xaibench", "list", "datasets")
+    words = ["--data", "zipped:photos.zip", "--method", "fakecam", "--metric", "sparseness"]
+    model = ["--model", "torchvision:resnet18@random", "--out", "out"]
+    assert "20 scores" in run_with(package, "xaibench", "run", *words, *model)
+    code = (
+        "from pathlib import Path; from zipped import Entry, zipped; "
+        "from xaibench.datasets.pixels import Geometry, read_pixels as read; "
+        "d = zipped.function('photos.zip'); g = Geometry(64, 64, True); "
+        "here, there = (read(d.blobs, g, workers) for workers in (0, 1)); "
+        "print((here[0] == there[0]).all(), set(there[1]))"
+    )
+    (tmp_path / "package" / "check.py").write_text(code)
+    assert run_with(package, "check") == "True {None}\n"

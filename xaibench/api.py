@@ -140,7 +140,8 @@ def _session(config: RunConfig, stages: frozenset[str]) -> Any:
     if held.exists() and not config.overwrite:
         size = read_json(held)
     session = Session(config, int(size))
-    _ = (session.methods, session.metrics, session.device, session.targets, session.variations)
+    _ = (session.methods, session.metrics, session.device, session.targets)
+    _ = (session.variations, session.selection)
     if config.boxes is None and any("boxes" in m.needs for m in session.metrics):
         raise UsageError("the pointing games need bounding boxes: give --boxes DIR.")
     if "explain" in stages:
@@ -218,7 +219,8 @@ def _open_directory(session: Any, stages: frozenset[str], say: Say) -> Any:
 
 
 def _resolved(session: Any) -> dict[str, Any]:
-    """Every value that decides a number: protocol, methods, metrics, targets."""
+    """Every value that decides a number: protocol, methods, metrics, targets, images."""
+    images = [session.dataset.ids[place] for place in session.selection]
     return {
         "protocol": session.protocol.model_dump(mode="json"),
         "methods": {m.spec: dict(m.options) for m in session.methods},
@@ -229,6 +231,8 @@ def _resolved(session: Any) -> dict[str, Any]:
             v.transform: dict(v.request.options) for v in session.variations if v.request
         },
         "limit": session.config.limit,
+        "per_class": session.config.per_class,
+        "images_sha256": digest(images),
     }
 
 

@@ -66,6 +66,8 @@ class RunConfig(_Model):
     boxes: Path | None = None
     metric_backend: Literal["native", "quantus"] = "native"
     limit: int | None = Field(default=None, ge=1)
+    subset: Path | None = None
+    per_class: int | None = Field(default=None, ge=1)
     device: str = "auto"
     batch_size: str | int = "auto"
     workers: int = Field(default=2, ge=0)

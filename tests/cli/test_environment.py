@@ -29,6 +29,8 @@ VALUES = {
     "target": ("predicted,least-probable", ("predicted", "least_probable")),
     "protocol": ("reference", "reference"),
     "limit": ("3", 3),
+    "subset": ("list.csv", Path("list.csv")),
+    "per_class": ("2", 2),
     "device": ("cpu", "cpu"),
     "batch_size": ("7", 7),
     "workers": ("1", 1),

@@ -86,7 +86,7 @@ def test_unreadable_images_are_not_tried_again(damaged: Path, tmp_path: Path) ->
     out = tmp_path / "out"
     run(damaged, out)
     before = {p: p.stat().st_mtime_ns for p in out.rglob("*.*") if "manifests" not in p.parts}
-    with mock.patch("xaibench.models.classifier.TorchClassifier.open") as opened:
+    with mock.patch("xaibench.datasets.load.read_pixels") as opened:
         line = run(damaged, out)[-1]
     assert opened.call_count == 0
     assert "nothing left to compute" in line

@@ -53,8 +53,8 @@ Data = Annotated[
     Optional[str],
     option(
         "data",
-        "'samples' (20 embedded photographs) or a folder of images, in subfolders "
-        "named by WordNet id or class index.",
+        "'samples' (20 embedded photographs), ImageNet in any of its layouts, or a folder of "
+        "images, in subfolders named by WordNet id or class index.",
     ),
 ]
 Boxes = Annotated[
@@ -85,12 +85,22 @@ ProtocolName = Annotated[
     Optional[str], option("protocol", "published, reference or a YAML file. [default: published]")
 ]
 Limit = Annotated[Optional[int], option("limit", "The first N images of the dataset's order.")]
+Subset = Annotated[
+    Optional[Path],
+    option("subset", "A file with one image a line: id, file name or stem; a label may follow."),
+]
+PerClass = Annotated[
+    Optional[int], option("per-class", "So many images of each class, drawn by the seed.")
+]
 Device = Annotated[Optional[str], option("device", "auto, cpu, cuda, cuda:1. [default: auto]")]
 BatchSize = Annotated[
     Optional[str],
     option("batch-size", "auto or N: inputs per forward pass; a resumed run keeps its first one."),
 ]
-Workers = Annotated[Optional[int], option("workers", "Threads that decode images. [default: 2]")]
+Workers = Annotated[
+    Optional[int],
+    option("workers", "Processes that decode images; 0: none but this one. [default: 2]"),
+]
 Seed = Annotated[Optional[int], option("seed", "Seed of everything random. [default: 0]")]
 Out = Annotated[
     Optional[Path],

@@ -1,4 +1,4 @@
-"""A dataset as the stages see it: ordered ids, labels and files."""
+"""A dataset as the stages see it: ordered ids, labels and bytes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import BinaryIO
 
+from xaibench.datasets.blobs import Blob, File
 from xaibench.errors import XaibenchError
 
 GROUP = 5
@@ -19,20 +21,26 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", "
 class Dataset:
     """Images in one fixed order.
 
-    ids: unique, the file's path relative to the root. labels: class index, -1 for none.
+    ids: unique, the file's path relative to the root, or a name inside an archive. labels: class
+    index, -1 for none. blobs: where each image's bytes lie; empty where ids are files of the root.
     """
 
     name: str
     root: Path
     ids: tuple[str, ...]
     labels: tuple[int, ...]
+    blobs: tuple[Blob, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def path(self, index: int) -> Path:
-        """The file of the image at that place."""
-        return self.root / self.ids[index]
+    def blob(self, index: int) -> Blob:
+        """Where the bytes of the image at that place lie."""
+        return self.blobs[index] if self.blobs else File(self.root / self.ids[index])
+
+    def open(self, index: int) -> BinaryIO:
+        """The encoded image at that place; OSError where it cannot be had."""
+        return self.blob(index).open()
 
     @property
     def labelled(self) -> bool:
@@ -41,12 +49,10 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over every image's id, label and file size in the full order."""
+        """SHA-256 over every image's id, label and size in the full order; reads no image."""
         found = hashlib.sha256()
         for index, (name, label) in enumerate(zip(self.ids, self.labels, strict=True)):
-            path = self.path(index)
-            size = path.stat().st_size if path.exists() else -1  # a broken link
-            found.update(f"{name}\x1f{label}\x1f{size}\n".encode())
+            found.update(f"{name}\x1f{label}\x1f{self.blob(index).size}\n".encode())
         return found.hexdigest()
 
     @property
@@ -65,6 +71,12 @@ class Dataset:
         return [list(range(g * GROUP, min((g + 1) * GROUP, len(self)))) for g in found]
 
 
+def is_image(name: str) -> bool:
+    """Whether a file's name has the suffix of an image, and is not hidden."""
+    dot = name.rfind(".")
+    return name[dot:].lower() in SUFFIXES and not name.rpartition("/")[2].startswith(".")
+
+
 def files_below(root: Path) -> list[str]:
     """Image files below a folder, sorted by path relative to it, with forward slashes.
 
@@ -77,11 +89,14 @@ def files_below(root: Path) -> list[str]:
         (Path(folder) / name).relative_to(root).as_posix()
         for folder, _, names in os.walk(root, followlinks=True)
         for name in names
-        if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
+        if is_image(name)
     )
     if not found:
         kinds = ", ".join(sorted(SUFFIXES))
-        raise XaibenchError(f"no images below {root}; looked for {kinds}.")
+        raise XaibenchError(
+            f"no images below {root}; looked for {kinds}, ILSVRC2012_img_val.tar, Parquet shards "
+            "with a column of images, and WebDataset tars; check --data."
+        )
     for name in found:
         if not name.isprintable() and not _encodable(name):
             raise XaibenchError(f"the file name {name!a} below {root} is not UTF-8: rename it.")

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from xml.etree import ElementTree
 
+from xaibench.datasets.ilsvrc import stem
 from xaibench.errors import XaibenchError
 from xaibench.models.classifier import InputSpec
 
@@ -30,7 +31,7 @@ class Boxes:
 
     def of(self, ids: Sequence[str], spec: InputSpec, resize: str) -> list[list[Box] | None]:
         """Boxes of images in input pixels; None where an image has no file or none in the crop."""
-        return [self._one(Path(i).stem, spec, resize) for i in ids]
+        return [self._one(stem(i), spec, resize) for i in ids]
 
     def _one(self, stem: str, spec: InputSpec, resize: str) -> list[Box] | None:
         path = self.files.get(stem)

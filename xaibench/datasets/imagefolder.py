@@ -4,24 +4,52 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from xaibench.datasets import ilsvrc
 from xaibench.datasets.base import Dataset, files_below
 from xaibench.errors import XaibenchError
 from xaibench.published import imagenet_wnids
 from xaibench.registry import dataset
 
 
-@dataset(schemes=("imagefolder",))
+@dataset(order=90)
 def imagefolder(source: str) -> Dataset:
-    """PATH: images in subfolders named by WordNet id or class index; a plain folder has none."""
+    """PATH: images in subfolders named by WordNet id or class index; a plain folder has none.
+
+    Class folders may also lie in PATH/val, where torchvision unpacks ImageNet. Images are in the
+    order of their paths.
+    """
     root = Path(source)
-    ids = files_below(root)
+    inside = class_folders(root)
+    start = f"{inside}/" if inside else ""
+    ids = [f"{start}{name}" for name in files_below(root / inside if inside else root)]
     classes = {wnid: index for index, wnid in enumerate(imagenet_wnids())}
     classes |= {str(index): index for index in range(len(classes))}
-    labels = [classes.get(name.split("/")[0], -1) if "/" in name else -1 for name in ids]
+    folders = [_first_folder(name.removeprefix(start)) for name in ids]
+    labels = [classes.get(folder, -1) for folder in folders]
+    if all(ilsvrc.is_wnid(folder) for folder in folders):
+        for folder in dict.fromkeys(folders):
+            ilsvrc.class_index(folder, f"the folders of {root}")
     without = [name for name, label in zip(ids, labels, strict=True) if label < 0]
     if without and len(without) < len(ids):
         raise XaibenchError(
             f"{len(without)} of {len(ids)} images in {root} are in no folder named by an ImageNet "
             f"class (first: {without[0]}): move them into one, or out of {root}."
         )
-    return Dataset(root.resolve().name, root, tuple(ids), tuple(labels))
+    name = ilsvrc.dataset_name(root, ids, labels)
+    return Dataset(name, root, tuple(ids), tuple(labels))
+
+
+def _first_folder(name: str) -> str:
+    return name.split("/")[0] if "/" in name else ""
+
+
+def class_folders(root: Path) -> str | None:
+    """'val' where a folder keeps its class folders there and has none itself."""
+    if not (root / "val").is_dir() or has_classes(root):
+        return None
+    return "val" if has_classes(root / "val") else None
+
+
+def has_classes(folder: Path) -> bool:
+    """Whether a folder has subfolders named by WordNet id."""
+    return any(ilsvrc.is_wnid(path.name) for path in folder.iterdir() if path.is_dir())

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
+from torchvision.transforms.v2.functional import normalize, to_dtype
 
 from xaibench.datasets.base import Dataset
+from xaibench.datasets.pixels import Geometry, read_pixels
 from xaibench.models.classifier import TorchClassifier
-from xaibench.registry import get
+from xaibench.registry import entries, get
 
 
 def load_dataset(source: str) -> Dataset:
-    """The dataset that --data names: `samples`, or a path."""
-    found: Dataset = get("datasets", "samples" if source == "samples" else "imagefolder")(source)
+    """The dataset that --data names: a registered one, NAME or NAME:PATH, or a path.
+
+    A path is what the first layout finds there, by their declared order. Raises XaibenchError
+    with what is wrong and what to do.
+    """
+    known = entries("datasets")
+    name, colon, rest = source.partition(":")
+    if name in known and (colon or "order" not in known[name].metadata):
+        found = get("datasets", name)(rest)
+    else:
+        layouts = [key for key, entry in known.items() if "order" in entry.metadata]
+        layouts.sort(key=lambda key: known[key].metadata["order"])
+        found = next(d for key in layouts if (d := get("datasets", key)(source)) is not None)
+    assert isinstance(found, Dataset)
     return found
 
 
@@ -36,22 +48,25 @@ def read_images(
     resize: str,
     workers: int,
 ) -> tuple[list[int], Tensor, list[Unreadable]]:
-    """Decode and preprocess images on `workers` threads.
+    """Decode and preprocess images on `workers` processes (0: here).
 
-    Returns the places read, their images (n, 3, H, W) normalised, and the failures. Pillow
-    releases the interpreter lock, so threads do; values do not depend on their number.
+    Returns the places read, their images (n, 3, H, W) normalised, and the failures; the bits of
+    `InputSpec.preprocess` whatever the number of workers, which hand back 8-bit pixels in shared
+    memory.
     """
-
-    def read(place: int) -> Tensor | Unreadable:
-        path: Path = dataset.path(place)
-        try:
-            return classifier.open(path, resize)
-        except Exception as error:
-            reason = f"{type(error).__name__}: {str(error).replace(str(path), path.name)}"
-            return Unreadable(dataset.ids[place], reason)
-
-    with ThreadPoolExecutor(max(1, workers)) as pool:
-        found = list(pool.map(read, places))
-    good = [(p, f) for p, f in zip(places, found, strict=True) if isinstance(f, Tensor)]
-    images = torch.stack([f for _, f in good]) if good else torch.empty(0, 3, 0, 0)
-    return [p for p, _ in good], images, [f for f in found if isinstance(f, Unreadable)]
+    spec = classifier.input
+    geometry = Geometry(spec.resize, spec.crop, resize == "squash", spec.interpolation)
+    blobs = [dataset.blob(place) for place in places]
+    pixels, reasons = read_pixels(blobs, geometry, workers)
+    good = [i for i, reason in enumerate(reasons) if reason is None]
+    failed = [
+        Unreadable(dataset.ids[place], reason)
+        for place, reason in zip(places, reasons, strict=True)
+        if reason is not None
+    ]
+    if not good:
+        return [], torch.empty(0, 3, 0, 0), failed
+    kept = torch.from_numpy(pixels[good] if failed else pixels)
+    images = to_dtype(kept, torch.float32, scale=True)
+    images = normalize(images, list(spec.mean), list(spec.std), inplace=True)
+    return [places[i] for i in good], images, failed

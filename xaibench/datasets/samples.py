@@ -10,7 +10,7 @@ from xaibench.errors import XaibenchError
 from xaibench.registry import dataset
 
 
-@dataset(schemes=("samples",))
+@dataset()
 def samples(source: str) -> Dataset:
     """20 ImageNet photographs from the foolbox package; the class index is in the file's name."""
     spec = util.find_spec("foolbox")

@@ -21,23 +21,28 @@ from xaibench.models.fold import folded
 
 @dataclass(frozen=True)
 class InputSpec:
-    """What the network is fed: side in pixels after resizing and cropping, mean and std per RGB."""
+    """What the network is fed: side in pixels after resizing and cropping, mean and std per RGB.
+
+    interpolation: how the PIL image is resized, 'bilinear' or 'bicubic', as the weights were
+    evaluated by those who published them.
+    """
 
     resize: int = 256
     crop: int = 224
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    interpolation: str = "bilinear"
 
     def preprocess(self, resize: str) -> Callable[[Image.Image], Tensor]:
         """A transform PIL RGB -> normalised (3, H, W) float32, a pure function of the image.
 
-        resize: 'squash' (to a square, aspect ratio lost) or 'short_side'. Bilinear on the PIL
-        image, then the centre crop.
+        resize: 'squash' (to a square, aspect ratio lost) or 'short_side', on the PIL image; then
+        the centre crop.
         """
         side = [self.resize, self.resize] if resize == "squash" else [self.resize]
         steps: Callable[[Image.Image], Tensor] = v2.Compose(
             [
-                v2.Resize(side, interpolation=v2.InterpolationMode.BILINEAR),
+                v2.Resize(side, interpolation=v2.InterpolationMode(self.interpolation)),
                 v2.CenterCrop(self.crop),
                 v2.PILToTensor(),
                 v2.ToDtype(torch.float32, scale=True),
@@ -110,13 +115,6 @@ class TorchClassifier:
         """The network moved to a device, in the memory format in which convolutions run fastest."""
         moved = self.module.to(device).to(memory_format=torch.channels_last)
         return replace(self, module=moved)
-
-    def open(self, path: Path, resize: str) -> Tensor:
-        """Decode one file and preprocess it: (3, H, W) normalised."""
-        from xaibench.datasets.decode import decode
-
-        with Image.open(path) as image:
-            return self.input.preprocess(resize)(decode(image))
 
 
 def freeze(module: nn.Module) -> nn.Module:

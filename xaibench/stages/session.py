@@ -16,6 +16,7 @@ from xaibench.config import Protocol, RunConfig, load_protocol
 from xaibench.datasets.base import Dataset
 from xaibench.datasets.boxes import Box, Boxes
 from xaibench.datasets.load import Unreadable, load_dataset, read_images
+from xaibench.datasets.select import select
 from xaibench.errors import Failed, UsageError, XaibenchError, reason
 from xaibench.hooks import activations
 from xaibench.models.classifier import TorchClassifier
@@ -113,7 +114,8 @@ class Session:
     @cached_property
     def selection(self) -> list[int]:
         """Places of the chosen images in the dataset's order."""
-        return list(range(len(self.dataset)))[: self.config.limit]
+        asked = self.config
+        return select(self.dataset, asked.limit, asked.subset, asked.per_class, asked.seed)
 
     def blocks(self) -> dict[int, list[int]]:
         """The chosen places by block of the full order, which holds whole groups."""

@@ -1,0 +1,132 @@
+"""Worker processes: started once, and gone when they should be."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from xaibench import pool
+from xaibench.errors import XaibenchError
+
+READING = """
+from xaibench.datasets.pixels import Geometry, read_pixels
+from xaibench.datasets.samples import samples
+dataset = samples("samples")
+blobs = [dataset.blob(i) for i in range(20)]
+read_pixels(blobs, Geometry(256, 224, True), 2)
+print("ready", flush=True)
+read_pixels(blobs * {times}, Geometry(256, 224, True), 2)
+print("done", flush=True)
+"""
+
+
+def started(code: str) -> subprocess.Popen[str]:
+    """A Python process of its own, with the tests' modules."""
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    }
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def alive(session: int) -> list[str]:
+    """The command lines of the processes of a session that have not ended."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            state, *rest = (folder / "stat").read_text().rpartition(")")[2].split()
+            if int(rest[2]) == session and state != "Z":
+                found.append((folder / "cmdline").read_text().replace("\0", " "))
+        except (OSError, IndexError):
+            continue  # it ended meanwhile
+    return found
+
+
+def gone(session: int, seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while alive(session) and time.monotonic() < end:
+        time.sleep(0.1)
+    return not alive(session)
+
+
+linux = pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks at processes in /proc")
+
+
+def test_results_come_in_the_order_of_the_jobs() -> None:
+    jobs = [(2, 3), (5, 2), (10, 2), (1, 9)]
+    for workers in (0, 1):
+        assert pool.gather(workers, pow, jobs) == [8, 25, 100, 1]
+    assert pool.gather(0, int, [("ff",)], base=16) == [255]
+
+
+def test_the_same_processes_serve_again() -> None:
+    first = pool.gather(1, os.getpid, [()])
+    assert pool.gather(1, os.getpid, [(), ()]) == first * 2
+    assert first != [os.getpid()]
+
+
+def test_workers_use_one_thread_and_leave_ctrl_c_to_their_parent() -> None:
+    (threads,) = pool.gather(1, os.getenv, [("OMP_NUM_THREADS",)])
+    assert threads == "1"
+    (handler,) = pool.gather(1, signal.getsignal, [(signal.SIGINT,)])
+    assert handler == signal.SIG_IGN
+    assert signal.getsignal(signal.SIGINT) != signal.SIG_IGN
+
+
+def test_an_error_is_the_callers() -> None:
+    for workers in (0, 1):
+        with pytest.raises(ValueError, match="invalid literal"):
+            pool.gather(workers, int, [("1",), ("x",), ("2",)])
+    assert pool.gather(1, int, [("3",)]) == [3]
+
+
+def test_a_dead_worker_is_one_line_and_the_next_call_works() -> None:
+    with pytest.raises(XaibenchError, match="use fewer --workers, or 0"):
+        pool.gather(1, os._exit, [(3,)])
+    assert pool.gather(1, int, [("3",)]) == [3]
+
+
+@linux
+def test_the_interpreter_ends_with_its_workers() -> None:
+    process = started(READING.format(times=1))
+    out, err = process.communicate(timeout=120)
+    assert (process.returncode, out.split(), err) == (0, ["ready", "done"], "")
+    assert gone(process.pid, 10)
+
+
+@linux
+def test_ctrl_c_stops_reading_at_once() -> None:
+    process = started(READING.format(times=2000))
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(0.5)
+    begun = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
+    out, err = process.communicate(timeout=60)
+    assert time.monotonic() - begun < 20
+    assert "done" not in out
+    assert err.count("KeyboardInterrupt") == 1, "the parent's alone"
+    assert gone(process.pid, 10)
+
+
+@linux
+def test_workers_do_not_outlive_a_killed_parent() -> None:
+    process = started(READING.format(times=2000))
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    assert len(alive(process.pid)) >= 3
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert gone(process.pid, 20)

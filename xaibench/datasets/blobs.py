@@ -1,0 +1,88 @@
+"""Where an image's bytes lie: a file, a stretch of an archive, a cell of a Parquet file."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+
+class Blob(Protocol):
+    """Something small and picklable that can be opened, here or in a worker process."""
+
+    @property
+    def path(self) -> Path:
+        """The file that holds the bytes."""
+
+    @property
+    def size(self) -> int:
+        """A number of bytes that changes when the image does; -1 where the file is gone."""
+
+    def open(self) -> BinaryIO:
+        """The encoded image; OSError where it cannot be had."""
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of its own."""
+
+    path: Path
+
+    @property
+    def size(self) -> int:
+        """Its size; -1 for a broken link."""
+        return self.path.stat().st_size if self.path.exists() else -1
+
+    def open(self) -> BinaryIO:
+        """The file."""
+        return self.path.open("rb")
+
+
+@dataclass(frozen=True)
+class Span:
+    """`size` bytes of an uncompressed archive from an offset on."""
+
+    path: Path
+    offset: int
+    size: int
+
+    def open(self) -> BinaryIO:
+        """Read by offset: nothing else of the archive is touched."""
+        with self.path.open("rb") as file:
+            file.seek(self.offset)
+            found = file.read(self.size)
+        if len(found) < self.size:
+            raise OSError(f"{self.path.name} ends inside this image")
+        return io.BytesIO(found)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A row of a row group; column: dotted; size: bytes of the whole group's column."""
+
+    path: Path
+    column: str
+    group: int
+    row: int
+    size: int
+
+    def open(self) -> BinaryIO:
+        """Read with its row group, the last of which is kept."""
+        value = _row_group(self.path, self.column, self.group)[self.row].as_py()
+        if value is None:
+            raise OSError("the row has no image bytes")
+        return io.BytesIO(value)
+
+
+@lru_cache(maxsize=1)
+def _row_group(path: Path, column: str, group: int) -> Any:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        table = file.read_row_group(group, columns=[column])
+    found = table.column(0).combine_chunks()
+    for part in column.split(".")[1:]:
+        found = found.field(part)
+    return found

@@ -1,0 +1,124 @@
+"""Encoded images -> 8-bit pixels of the network's size, here or in a worker process.
+
+Imports no torch: a worker is there in a fraction of a second, and small.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from xaibench import pool
+from xaibench.datasets.blobs import Blob
+from xaibench.datasets.decode import decode
+from xaibench.errors import XaibenchError
+
+Pixels = NDArray[np.uint8]
+Shape = tuple[int, int, int, int]
+FEW = 8  # fewer images are read before workers have started
+CHUNK = 32  # images that a worker reads at once: what Ctrl-C may have to wait for
+_SHARED = Path("/dev/shm")  # memory, where there is such a thing
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """How a photograph gets the network's size: resized to `side`, then a centred square `crop`.
+
+    squash: to a square of `side`; otherwise the short side becomes `side`.
+    """
+
+    side: int
+    crop: int
+    squash: bool
+    interpolation: str = "bilinear"
+
+    def apply(self, image: Image.Image) -> Pixels:
+        """(3, crop, crop) of an RGB image, as torchvision's Resize and CenterCrop make it."""
+        width, height = image.size
+        short = min(width, height)
+        scaled = [int(self.side * side / short) for side in (width, height)]
+        new = (self.side, self.side) if self.squash else (scaled[0], scaled[1])
+        resized = image.resize(new, Image.Resampling[self.interpolation.upper()])
+        left, top = (round((side - self.crop) / 2.0) for side in new)
+        cut = resized.crop((left, top, left + self.crop, top + self.crop))
+        return np.asarray(cut).transpose(2, 0, 1)
+
+
+def read_pixels(
+    blobs: Sequence[Blob], geometry: Geometry, workers: int
+) -> tuple[Pixels, list[str | None]]:
+    """Decoded images (n, 3, H, W), and why not for each that could not be; None where it could.
+
+    On `workers` processes; on none of them for fewer than FEW images.
+    """
+    shape = (len(blobs), 3, geometry.crop, geometry.crop)
+    if workers == 0 or len(blobs) < FEW:
+        pixels = np.empty(shape, np.uint8)
+        return pixels, fill(pixels, blobs, geometry)
+    step = min(CHUNK, -(-len(blobs) // (2 * workers)))
+    jobs = [(start, blobs[start : start + step]) for start in range(0, len(blobs), step)]
+    with shared(shape) as (name, pixels):
+        parts = pool.gather(workers, fill_shared, jobs, name=name, shape=shape, geometry=geometry)
+    return pixels, [reason for part in parts for reason in part]
+
+
+def fill(out: Pixels, blobs: Sequence[Blob], geometry: Geometry) -> list[str | None]:
+    """Decode images into the rows of out (n, 3, H, W); reasons as `read_pixels` gives them."""
+    reasons: list[str | None] = []
+    for row, blob in zip(out, blobs, strict=True):
+        try:
+            with blob.open() as file, Image.open(file) as image:
+                row[:] = geometry.apply(decode(image))
+        except UnidentifiedImageError:  # its text holds an address
+            reasons.append(f"UnidentifiedImageError: cannot identify image file {blob.path.name!r}")
+        except Exception as error:
+            text = str(error).replace(str(blob.path), blob.path.name)
+            reasons.append(f"{type(error).__name__}: {text}")
+        else:
+            reasons.append(None)
+    return reasons
+
+
+def fill_shared(
+    start: int, blobs: Sequence[Blob], *, name: str, shape: Shape, geometry: Geometry
+) -> list[str | None]:
+    """In a worker: `fill` the rows from `start` on of a shared file."""
+    rows = np.memmap(name, np.uint8, "r+", shape=shape)[start : start + len(blobs)]
+    return fill(rows, blobs, geometry)
+
+
+@contextmanager
+def shared(shape: Shape) -> Iterator[tuple[str, Pixels]]:
+    """An array in a file that workers map by name; afterwards nameless memory.
+
+    Raises XaibenchError where there is no room for it.
+    """
+    size = math.prod(shape)
+    roomy = _SHARED.is_dir() and shutil.disk_usage(_SHARED).free > 2 * size
+    with tempfile.NamedTemporaryFile(dir=_SHARED if roomy else None) as file:
+        _reserve(file.fileno(), size)
+        yield file.name, np.memmap(file.name, np.uint8, "r+", shape=shape)
+
+
+def _reserve(file: int, size: int) -> None:
+    """Take the room now: a sparse file would kill whoever writes where there is none."""
+    try:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file, 0, size)
+        else:
+            os.ftruncate(file, size)
+    except OSError as error:
+        raise XaibenchError(
+            f"no room for {size >> 10:,} KB of images in {tempfile.gettempdir()} "
+            f"({error.strerror}): make some, or use --workers 0."
+        ) from None
