@@ -47,7 +47,7 @@ def report(
         Optional[list[int]], o.option("table", "Tables of the paper to make: 1 to 4; repeatable.")
     ] = None,
 ) -> None:
-    """Tables with the paper's numbers beside ours: terminal, Markdown, CSV, LaTeX and JSON."""
+    """Tables with the paper's numbers beside ours: terminal, Markdown, CSV, LaTeX, JSON, HTML."""
     for number in table or []:
         if number not in (1, 2, 3, 4):
             raise UsageError(f"unknown table {number}: the paper's are 1, 2, 3 and 4.")
@@ -56,8 +56,11 @@ def report(
 
     from xaibench.read import load_scores
     from xaibench.report import write_report
+    from xaibench.report.fill import run_words
 
-    paths = write_report(load_scores(directory), directory / "report", table or None, Console())
+    console, folder = Console(), directory / "report"
+    scores, words = load_scores(directory), run_words(directory)
+    paths = write_report(scores, folder, table or None, console, words)
     typer.echo(f"written: {directory / 'report'}/{{{','.join(p.name for p in paths)}}}")
 
 
