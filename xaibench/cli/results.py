@@ -20,9 +20,11 @@ RUNS = Path("results/runs")
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    app.command("report", epilog="Examples:\n\n  xaibench report\n\n  xaibench report --table 1")(
-        report
-    )
+    app.command(
+        "report",
+        epilog="Examples:\n\n  xaibench report\n\n  xaibench report --table 1"
+        "\n\n  xaibench report --figures --agreement",
+    )(report)
     app.command("normalize", epilog="Example:\n\n  xaibench normalize --method gradcam")(normalize)
     app.command("audit", epilog="Example:\n\n  xaibench audit --fraction 0.05")(audit)
     app.command("clean", epilog="Examples:\n\n  xaibench clean\n\n  xaibench clean --maps --yes")(
@@ -46,11 +48,20 @@ def report(
     table: Annotated[
         Optional[list[int]], o.option("table", "Tables of the paper to make: 1 to 4; repeatable.")
     ] = None,
+    figures: Annotated[bool, o.option("figures", "Figures 1 and 2 too, as PNG and SVG.")] = False,
+    agreement: Annotated[
+        bool, o.option("agreement", "Compare the methods' maps too: a table and a heat map.")
+    ] = False,
+    top: Annotated[
+        float, o.option("top", "Share of the pixels that --agreement calls top. [default: 0.1]")
+    ] = 0.1,
 ) -> None:
     """Tables with the paper's numbers beside ours: terminal, Markdown, CSV, LaTeX, JSON, HTML."""
     for number in table or []:
         if number not in (1, 2, 3, 4):
             raise UsageError(f"unknown table {number}: the paper's are 1, 2, 3 and 4.")
+    if not 0 < top <= 1:
+        raise UsageError(f"top {top:g}: give a share of the pixels, above 0 and at most 1.")
     directory = find_run(run)
     from rich.console import Console
 
@@ -61,7 +72,16 @@ def report(
     console, folder = Console(), directory / "report"
     scores, words = load_scores(directory), run_words(directory)
     paths = write_report(scores, folder, table or None, console, words)
-    typer.echo(f"written: {directory / 'report'}/{{{','.join(p.name for p in paths)}}}")
+    if agreement:
+        from xaibench.agreement import write_agreement
+
+        console.print()
+        paths += write_agreement(directory, console, top)
+    if figures:
+        from xaibench.gallery import write_figures
+
+        paths += write_figures(directory, scores)
+    typer.echo(f"written: {folder}/{{{','.join(p.name for p in paths)}}}")
 
 
 def normalize(
