@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from xaibench.errors import XaibenchError, fold, unknown
 from xaibench.store.atomic import encode
@@ -12,6 +14,10 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
+    from torch import Tensor
+
+    from xaibench.requests import MethodRequest
+    from xaibench.store.maps import MapShard
 
 COLUMNS = (
     "image target transform variation method metric status model dataset protocol "
@@ -62,33 +68,79 @@ def load_maps(
     """
     import torch
 
-    from xaibench.config import Protocol
     from xaibench.normalize import normalize
+    from xaibench.store import maps as store
+
+    request, paths = _stored_maps(Path(out), method, fold(target), fold(transform), variation)
+    shards = [store.load(path) for path in paths]
+    size = shards[0].size
+    maps = torch.cat([normalize(s.maps, size, request.normalization) for s in shards])
+    return [i for s in shards for i in s.ids], maps.numpy()
+
+
+class MapReader:
+    """Stored maps of one method by image, for images asked for in the order of their blocks.
+
+    The shard read last is kept: memory is that of one shard, 500 images at most.
+    """
+
+    def __init__(self, out: str | Path, method: str, target: str = "ground_truth") -> None:
+        from xaibench.store import maps as store
+
+        self._request, paths = _stored_maps(Path(out), method, fold(target), "none", "none")
+        self._where = {i: (path, r) for path in paths for r, i in enumerate(store.read_ids(path))}
+        self._held: tuple[Path, MapShard] | None = None
+
+    @property
+    def ids(self) -> list[str]:
+        """The images that have a map, in the order of the shards."""
+        return list(self._where)
+
+    def take(self, ids: Collection[str]) -> dict[str, Tensor]:
+        """Image -> its normalised map (H, W) float32; images without one are left out."""
+        from xaibench.normalize import normalize
+        from xaibench.store import maps as store
+
+        wanted: dict[Path, list[tuple[str, int]]] = {}
+        for image in ids:
+            if image in self._where:
+                path, row = self._where[image]
+                wanted.setdefault(path, []).append((image, row))
+        found: dict[str, Tensor] = {}
+        for path, places in wanted.items():
+            if self._held is None or self._held[0] != path:
+                self._held = (path, store.load(path))
+            shard = self._held[1].select([row for _, row in places])
+            maps = normalize(shard.maps, shard.size, self._request.normalization)
+            found |= dict(zip(shard.ids, maps, strict=True))
+        return found
+
+
+def _stored_maps(
+    root: Path, method: str, target: str, transform: str, variation: str
+) -> tuple[MethodRequest, list[Path]]:
+    """The method as the run's protocol has it, and its shards in the order of their blocks."""
+    from xaibench.config import Protocol
     from xaibench.requests import resolve_methods
     from xaibench.store import maps as store
     from xaibench.store.atomic import read_json
 
-    root = Path(out)
     held = root / "manifests" / "protocol.json"
     if not held.exists():
         raise XaibenchError(f"{root} is not a run directory; give the --out of a run.")
     protocol = Protocol.model_validate(read_json(held))
     request = resolve_methods([method], protocol)[0]
     if not (root / "maps" / encode(request.spec)).is_dir():
-        from urllib.parse import unquote
-
         found = [unquote(p.name) for p in (root / "maps").glob("*")]
         raise unknown(f"method in {root}", request.spec, found)
-    place = store.folder(root, request.spec, fold(target), fold(transform), variation)
-    shards = [store.load(path) for path in sorted(place.glob("*.safetensors"))]
-    if not shards:
+    place = store.folder(root, request.spec, target, transform, variation)
+    paths = sorted(place.glob("*.safetensors"))
+    if not paths:
         raise XaibenchError(
             f"{root} has no maps of {request.spec} for {target}, {transform}, {variation}; "
             "run `xaibench explain` for them."
         )
-    size = shards[0].size
-    maps = torch.cat([normalize(s.maps, size, request.normalization) for s in shards])
-    return [i for s in shards for i in s.ids], maps.numpy()
+    return request, paths
 
 
 def load_predictions(out: str | Path) -> pd.DataFrame:
@@ -106,7 +158,7 @@ def load_predictions(out: str | Path) -> pd.DataFrame:
     folder = Path(out) / "predictions"
     parts = []
     for path in sorted(folder.glob("*/*/*.parquet")):
-        transform, variation = path.parts[-3:-1]
+        transform, variation = map(unquote, path.parts[-3:-1])
         part = tables.read(path).to_pandas()
         parts.append(part.assign(transform=transform, variation=variation))
     if not parts:

@@ -44,7 +44,7 @@ def odd_study(full_study: pd.DataFrame) -> pd.DataFrame:
 
 def test_files(full_study: pd.DataFrame, tmp_path: Path) -> None:
     written = write_report(full_study, tmp_path / "report", None, Console(file=io.StringIO()))
-    names = ["tables.md", "tables.csv", "tables.json", "tables.tex"]
+    names = ["tables.md", "tables.csv", "tables.json", "tables.tex", "tables.html"]
     assert written == [tmp_path / "report" / name for name in names]
     assert sorted(p.name for p in (tmp_path / "report").iterdir()) == sorted(names)
 
@@ -100,7 +100,7 @@ def test_terminal_without_unicode(full_study: pd.DataFrame, tmp_path: Path) -> N
 
 def test_fill_command_is_printed_in_one_piece(make_frame, tmp_path: Path) -> None:
     text = report(make_frame([{}]), tmp_path, 60, [4])
-    assert "xaibench run --method all --metric average_increase,average_drop,average_gain" in text
+    assert "xaibench run --method fakecam,gradient,ig,guidedbp,gradcam,gradcampp,scorecam" in text
 
 
 def test_best_and_second(make_frame, tmp_path: Path) -> None:
@@ -148,6 +148,7 @@ def test_latex_compiles(odd_study: pd.DataFrame, tmp_path: Path) -> None:
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "tables.tex"]
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout[-3000:]
+    assert "Overfull" not in run.stdout  # nothing hangs over the edge of the page
 
 
 def test_import_is_cheap() -> None:

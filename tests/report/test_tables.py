@@ -167,7 +167,9 @@ def test_notes(full_study: pd.DataFrame, make_frame) -> None:
 def test_empty_table_says_what_fills_it(make_frame) -> None:
     table = build_table(make_frame([{}]), 4)
     assert table.rows == ()
-    assert fill_command(4) in table.notes[0]
+    assert table.notes == ("No scores for Table 4 yet.",)
+    assert (table.fill.missing, table.fill.cells) == (200, 200)
+    assert "--transform mixup,resize,rotation,crop" in table.fill.command
     assert "--transform mixup --transform resize" in fill_command(4)
     assert "max_sensitivity,avg_sensitivity" in fill_command(3)
     assert fill_command(2).count("--target") == 3

@@ -12,6 +12,8 @@ from xaibench.cli import options as o
 from xaibench.errors import UsageError, XaibenchError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from xaibench.report.compare import Source
 
 Run = Annotated[
@@ -33,7 +35,8 @@ def add_to(app: typer.Typer) -> None:
     app.command(
         "report",
         epilog="Examples:\n\n  xaibench report\n\n  xaibench report --table 1\n\n"
-        "  xaibench report RUN --compare OTHER_RUN\n\n  xaibench report --claims",
+        "  xaibench report RUN --compare OTHER_RUN\n\n  xaibench report --claims\n\n"
+        "  xaibench report --figures --agreement",
     )(report)
     app.command("normalize", epilog="Example:\n\n  xaibench normalize --method gradcam")(normalize)
     app.command("audit", epilog="Example:\n\n  xaibench audit --fraction 0.05")(audit)
@@ -66,11 +69,20 @@ def report(
         bool,
         o.option("claims", "Which of the paper's claims hold, for each run or protocol."),
     ] = False,
+    figures: Annotated[bool, o.option("figures", "Figures 1 and 2 too, as PNG and SVG.")] = False,
+    agreement: Annotated[
+        bool, o.option("agreement", "Compare the methods' maps too: a table and a heat map.")
+    ] = False,
+    top: Annotated[
+        float, o.option("top", "Share of the pixels that --agreement calls top. [default: 0.1]")
+    ] = 0.1,
 ) -> None:
-    """Tables with the paper's numbers beside ours: terminal, Markdown, CSV, LaTeX and JSON."""
+    """Tables with the paper's numbers beside ours: terminal, Markdown, CSV, LaTeX, JSON, HTML."""
     for number in table or []:
         if number not in (1, 2, 3, 4):
             raise UsageError(f"unknown table {number}: the paper's are 1, 2, 3 and 4.")
+    if not 0 < top <= 1:
+        raise UsageError(f"top {top:g}: give a share of the pixels, above 0 and at most 1.")
     directories = [find_run(one) for one in run or ()] or [find_run(None)]
     directories += [find_run(compare)] if compare else []
     if claims and not (run or compare):
@@ -79,24 +91,52 @@ def report(
         raise UsageError(f"{len(directories)} runs: side by side go two (--claims takes more).")
     if len({directory.resolve() for directory in directories}) < len(directories):
         raise UsageError(f"{directories[-1]} is given twice: name another run.")
-    if table and (claims or len(directories) > 1):
-        raise UsageError("--table goes with one run: leave it out, or --claims and --compare.")
+    if (table or figures or agreement) and (claims or len(directories) > 1):
+        raise UsageError(
+            "--table, --figures and --agreement go with one run: leave them out, or --claims and "
+            "--compare."
+        )
     from rich.console import Console
 
     from xaibench import report as reports
-    from xaibench.read import load_scores
 
-    into = directories[0] / "report"
+    console, into = Console(), directories[0] / "report"
     if claims:
         sources = [source_of(directory, predictions=True) for directory in directories]
-        paths = reports.write_claims(sources, into, Console())
+        paths = reports.write_claims(sources, into, console)
     elif len(directories) > 1:
         first, second = (source_of(directory) for directory in directories)
-        paths = reports.write_comparison(first, second, into, Console())
+        paths = reports.write_comparison(first, second, into, console)
     else:
-        scores = load_scores(directories[0])
-        paths = reports.write_report(scores, into, table or None, Console())
+        paths = tables(directories[0], table, console, figures, agreement, top)
     typer.echo(f"written: {into}/{{{','.join(p.name for p in paths)}}}")
+
+
+def tables(
+    directory: Path,
+    table: list[int] | None,
+    console: Console,
+    figures: bool,
+    agreement: bool,
+    top: float,
+) -> list[Path]:
+    """The tables of one run, and what else of it is asked for; returns the files written."""
+    from xaibench.read import load_scores
+    from xaibench.report import write_report
+    from xaibench.report.fill import run_words
+
+    scores, words = load_scores(directory), run_words(directory)
+    paths = write_report(scores, directory / "report", table or None, console, words)
+    if agreement:
+        from xaibench.agreement import write_agreement
+
+        console.print()
+        paths += write_agreement(directory, console, top)
+    if figures:
+        from xaibench.gallery import write_figures
+
+        paths += write_figures(directory, scores)
+    return paths
 
 
 def source_of(directory: Path, predictions: bool = False) -> Source:

@@ -6,6 +6,7 @@ It reads scores alone and imports no model, and pandas and rich only when a repo
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,15 +18,21 @@ if TYPE_CHECKING:
 
 
 def write_report(
-    scores: pd.DataFrame, out_dir: Path, tables: list[int] | None, console: Console
+    scores: pd.DataFrame,
+    out_dir: Path,
+    tables: list[int] | None,
+    console: Console,
+    run: Sequence[str] | None = None,
 ) -> list[Path]:
-    """Print the tables and write `tables.md`, `.csv`, `.json` and `.tex` into `out_dir`.
+    """Print the tables and write `tables.md`, `.csv`, `.json`, `.tex` and `.html` into `out_dir`.
 
     Args:
         scores: tidy frame, one row an image, method, target, transform, variation and metric.
         out_dir: directory to write in; made if missing.
         tables: numbers of the paper's tables, or None for those that have scores.
         console: where the tables are printed.
+        run: options that name the run directory, for the commands that fill what is missing
+            (`report.fill.run_words`).
 
     Returns:
         The files written, each replaced atomically.
@@ -35,19 +42,21 @@ def write_report(
     """
     from xaibench.report.export import to_csv, to_json
     from xaibench.report.header import build_header
+    from xaibench.report.html import to_html
     from xaibench.report.latex import to_latex
     from xaibench.report.markdown import to_markdown
     from xaibench.report.tables import build_tables
     from xaibench.report.terminal import print_report
 
     header = build_header(scores)
-    built = build_tables(scores, tables)
+    built = build_tables(scores, tables, run=run)
     print_report(console, header, built)
     contents = {
         "md": to_markdown(header, built),
         "csv": to_csv(built),
         "json": to_json(header, built),
         "tex": to_latex(header, built),
+        "html": to_html(header, built),
     }
     return _write(out_dir, "tables", contents)
 

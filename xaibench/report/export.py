@@ -85,6 +85,8 @@ def to_json(header: Header, tables: list[Table]) -> str:
                 "title": table.title,
                 "images": table.images,
                 "notes": list(table.notes),
+                "missing": table.fill.missing if table.fill else 0,
+                "fill": table.fill.command if table.fill else None,
                 "cells": records(table),
             }
             for table in tables

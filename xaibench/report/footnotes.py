@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from xaibench.report.columns import METHOD_NAMES, OTHER, VARIATIONS, fill_command
+from xaibench.report.columns import METHOD_NAMES, OTHER, VARIATIONS
 from xaibench.report.measure import Key, Measurement
 from xaibench.report.types import Cell, Table
 
@@ -27,13 +27,10 @@ _SWAPPED = "* The paper's printed AD and AG of Fake-CAM with Resize (2.0 and 90.
 
 
 def empty_note(number: int) -> str:
-    """Say that a table has no scores, and which command fills it."""
+    """Say that a table has no scores."""
     if number == OTHER:
         return "No scores outside of Tables 1-4."
-    return (
-        f"No scores for Table {number} yet. Run, with this run's --data, --model, --protocol and "
-        f"--out: {fill_command(number)}"
-    )
+    return f"No scores for Table {number} yet."
 
 
 def table_notes(table: Table, measured: dict[Key, Measurement], protocol: str) -> tuple[str, ...]:

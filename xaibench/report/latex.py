@@ -5,21 +5,26 @@ The document compiles by itself; a single `table` environment can be copied out 
 
 from __future__ import annotations
 
+import re
+
 from xaibench.report.header import PAPER, Header
 from xaibench.report.render import (
+    barred,
     cell_text,
     column_groups,
+    fill_line,
     header_line,
     legend,
     row_families,
     title,
 )
-from xaibench.report.types import Table, TableColumn
+from xaibench.report.types import Fill, Table, TableColumn
 
-_PREAMBLE = r"""% Written by xaibench. Needs the packages booktabs and geometry.
+_PREAMBLE = r"""% Written by xaibench. Needs the packages booktabs, geometry and graphicx.
 \documentclass[10pt,a4paper]{article}
 \usepackage[margin=12mm]{geometry}
 \usepackage{booktabs}
+\usepackage{graphicx}
 \setlength{\parindent}{0pt}
 \begin{document}"""
 
@@ -39,14 +44,19 @@ _SPECIAL = {
     "|": r"\textbar{}",
 }
 _MARKS = {0: "{}", 1: r"\textbf{{{}}}", 2: r"\underline{{{}}}"}
+# What is wider than the page is made smaller, and nothing else is.
+_FIT = r"\leavevmode\ifdim\wd0>\linewidth\resizebox{\linewidth}{!}{\box0}\else\box0\fi"
 _COLUMNS = 6  # side by side on a page
 
 
 def to_latex(header: Header, tables: list[Table]) -> str:
     """Return the whole report as one LaTeX document."""
-    parts = [_PREAMBLE, rf"\section*{{{escape(header_line(header))}}}", f"Paper: {escape(PAPER)}."]
+    quoted = re.sub('"([^"]*)"', r"``\1''", escape(PAPER))
+    parts = [_PREAMBLE, rf"\section*{{{escape(header_line(header))}}}", f"Paper: {quoted}."]
     parts += [rf"\textbf{{Note.}} {escape(note)}" for note in header.notes]
     parts.append(escape(" ".join(legend(tables))))
+    if any(barred(column.column) for table in tables for column in table.columns):
+        parts.append(r"A bar is 100 minus the metric: $\overline{\mathrm{D}} = 100 - \mathrm{D}$.")
     for table in tables:
         if not table.rows:
             parts.append(rf"\textbf{{{escape(title(table))}}}")
@@ -54,6 +64,7 @@ def to_latex(header: Header, tables: list[Table]) -> str:
             for start in range(0, len(columns), _COLUMNS):
                 parts.append(_float(table, group, columns[start : start + _COLUMNS]))
         parts += [escape(note) for note in table.notes]
+        parts += _fill(table.fill) if table.fill else []
         parts.append(r"\clearpage")
     return "\n\n".join(part for part in parts if part) + "\n\n\\end{document}\n"
 
@@ -71,6 +82,7 @@ def _float(table: Table, group: str, columns: list[int]) -> str:
         r"\begin{table}[htbp]",
         r"\centering\footnotesize\setlength{\tabcolsep}{4pt}",
         rf"\textbf{{{escape(caption)}}}\par\smallskip",
+        r"\setbox0\hbox{%",
         rf"\begin{{tabular}}{{l{'r' * len(columns)}}}",
         r"\toprule",
         _line(["", *(_heading(table.columns[column]) for column in columns)]),
@@ -82,8 +94,16 @@ def _float(table: Table, group: str, columns: list[int]) -> str:
             lines.append(_line([escape(row.label), *(cell[0] for cell in cells)]))
             for second in range(1, max(map(len, cells))):
                 lines.append(_line(["", *(_nth(cell, second) for cell in cells)]))
-    lines += [r"\bottomrule", r"\end{tabular}", r"\end{table}"]
+    lines += [r"\bottomrule", r"\end{tabular}", "}%", _FIT, r"\end{table}"]
     return "\n".join(lines)
+
+
+def _fill(fill: Fill) -> list[str]:
+    """Return the line that says what is missing, and the command in a type that may be broken."""
+    # Without -{}- the hyphens of an option would be set as one dash.
+    command = escape(fill.command).replace("--", "-{}-").replace(",", r",\allowbreak{}")
+    command = command.replace("'", r"{\char13}")
+    return [escape(fill_line(fill)), rf"{{\raggedright\ttfamily\small {command}\par}}"]
 
 
 def _line(cells: list[str]) -> str:
@@ -92,7 +112,9 @@ def _line(cells: list[str]) -> str:
 
 def _heading(column: TableColumn) -> str:
     arrow = {True: r" $\uparrow$", False: r" $\downarrow$", None: ""}
-    return escape(column.column.header) + arrow[column.column.higher_is_better]
+    short = barred(column.column)
+    head = rf"$\overline{{\mathrm{{{short}}}}}$\%" if short else escape(column.column.header)
+    return head + arrow[column.column.higher_is_better]
 
 
 def _nth(lines: list[str], index: int) -> str:
@@ -103,7 +125,7 @@ def _cell(table: Table, row: int, column: int) -> list[str]:
     """Return the lines of a cell: mean and interval, the paper, what the mean hides."""
     cell = table.cells[row][column]
     if cell is None:
-        return [""]
+        return [r"$\cdot$"]
     text = cell_text(cell, table.columns[column].column, table.images)
     mean = _MARKS[cell.place].format(_minus(text.mean))
     lines = [mean + (rf" {{\scriptsize {_minus(text.interval)}}}" if text.interval else "")]

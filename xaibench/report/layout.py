@@ -20,7 +20,8 @@ from xaibench.report.types import Row, TableColumn
 Measured = dict[Key, Measurement]
 
 
-def _paper_metrics(number: int, protocol: str) -> tuple[str, ...]:
+def paper_metrics(number: int, protocol: str) -> tuple[str, ...]:
+    """Return the metrics that the paper's table `number` has a column for under a protocol."""
     # The verdict on completeness (passes or fails) is what the published protocol stores; others
     # store a residual, which no column of the paper prints.
     metrics = SPECS[number].metrics
@@ -35,7 +36,7 @@ def paper_columns(measured: Measured, number: int, protocol: str) -> tuple[Table
     for target, transform in spec.groups():
         group = TARGET_NAMES[target] if len(spec.targets) > 1 else ""
         group = transform if len(spec.transforms) > 1 else group
-        for metric in _paper_metrics(number, protocol):
+        for metric in paper_metrics(number, protocol):
             if (target, transform, metric) in present:
                 columns.append(TableColumn(COLUMNS[metric], target, transform, group))
     return tuple(columns)
@@ -47,7 +48,7 @@ def other_columns(measured: Measured, protocol: str) -> tuple[TableColumn, ...]:
         (target, transform, metric)
         for number, spec in SPECS.items()
         for target, transform in spec.groups()
-        for metric in _paper_metrics(number, protocol)
+        for metric in paper_metrics(number, protocol)
     }
     largest: dict[tuple[str, str, str], float] = {}
     for key, measurement in measured.items():

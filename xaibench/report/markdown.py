@@ -6,6 +6,7 @@ from xaibench.report.header import PAPER, Header
 from xaibench.report.render import (
     cell_text,
     column_groups,
+    fill_line,
     header_line,
     heading,
     legend,
@@ -29,6 +30,8 @@ def to_markdown(header: Header, tables: list[Table]) -> str:
             parts += [f"### {escape(group)}"] if group else []
             parts.append(_grid(table, columns))
         parts += ["\n".join(f"- {escape(note)}" for note in table.notes)] if table.notes else []
+        if table.fill:
+            parts += [escape(fill_line(table.fill)), f"```\n{table.fill.command}\n```"]
     return "\n\n".join(parts) + "\n"
 
 
@@ -62,7 +65,7 @@ def _method(row: Row) -> str:
 def _cell(table: Table, row: int, column: int) -> str:
     cell = table.cells[row][column]
     if cell is None:
-        return ""
+        return "\u00b7"
     text = cell_text(cell, table.columns[column].column, table.images)
     lines = [f"{_MARKS[cell.place].format(text.mean)} {escape(text.interval)}".strip()]
     if text.paper and text.difference:

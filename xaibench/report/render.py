@@ -8,7 +8,7 @@ from itertools import groupby
 
 from xaibench.report.columns import Column
 from xaibench.report.header import Header
-from xaibench.report.types import Cell, Row, Table, TableColumn
+from xaibench.report.types import Cell, Fill, Row, Table, TableColumn
 
 MISSING = "-"
 
@@ -79,6 +79,18 @@ def title(table: Table) -> str:
     words = table.name if table.name == table.title else f"{table.name}. {table.title}"
     plural = "s" * (table.images != 1)
     return f"{words} ({table.images:,} image{plural})" if table.images else words
+
+
+def fill_line(fill: Fill) -> str:
+    """Say how many cells are missing, before the command that fills them."""
+    own = "" if fill.complete else " (add this run's --data, --model, --protocol and --out)"
+    verb = "is" if fill.missing == 1 else "are"
+    return f"{fill.missing} of the table's {fill.cells} cells {verb} missing. To fill it, run{own}:"
+
+
+def barred(column: Column) -> str | None:
+    """Return what the paper sets under a bar, "AD" where it prints 100 - AD; else None."""
+    return column.short if column.paper.endswith("_bar") else None
 
 
 def column_groups(table: Table) -> list[tuple[str, list[int]]]:

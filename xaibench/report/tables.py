@@ -8,12 +8,13 @@ it looks in the files named after the formats.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from xaibench.errors import UsageError
 from xaibench.report.columns import OTHER, SPECS, Column
+from xaibench.report.fill import find_fill
 from xaibench.report.footnotes import empty_note, table_notes
 from xaibench.report.header import build_header
 from xaibench.report.layout import Measured, other_columns, paper_columns, places, table_rows
@@ -50,11 +51,12 @@ def build_tables(
     *,
     resamples: int = RESAMPLES,
     seed: int = SEED,
+    run: Sequence[str] | None = None,
 ) -> list[Table]:
     """Build the tables `numbers`, or by default those that the scores have something new for.
 
     Table 2 repeats Table 1 where only the ground-truth class was explained: then it is built only
-    when asked for.
+    when asked for. `run` are the options that name the run directory (`fill.run_words`).
 
     Raises:
         XaibenchError: unknown table, no scores, or scores of more than one run.
@@ -69,14 +71,27 @@ def build_tables(
     measured = measure(scores, resamples=resamples, seed=seed)
     paper = _paper()
     if asked is not None:
-        return [_table(measured, paper, number, protocol) for number in asked]
-    tables = [_table(measured, paper, number, protocol) for number in (*SPECS, OTHER)]
-    return [table for table in tables if _has_news(table)]
+        tables = [_table(measured, paper, number, protocol) for number in asked]
+    else:
+        tables = [_table(measured, paper, number, protocol) for number in (*SPECS, OTHER)]
+        tables = [table for table in tables if _has_news(table)]
+    labelled = bool((scores["label"] >= 0).any())
+    return [_with_fill(table, measured, protocol, labelled, run) for table in tables]
 
 
 def _has_news(table: Table) -> bool:
     targets = {column.target for column in table.columns}
     return bool(table.rows) and not (table.number == 2 and targets == {"ground_truth"})
+
+
+def _with_fill(
+    table: Table, measured: Measured, protocol: str, labelled: bool, run: Sequence[str] | None
+) -> Table:
+    if table.number == OTHER:
+        return table
+    methods = [row.method for row in table.rows]
+    fill = find_fill(table.number, protocol, measured, methods, labelled, run)
+    return replace(table, fill=fill)
 
 
 def _table(measured: Measured, paper: Paper, number: int, protocol: str) -> Table:

@@ -15,6 +15,7 @@ from xaibench.report.render import (
     CellText,
     cell_text,
     column_groups,
+    fill_line,
     header_line,
     heading,
     legend,
@@ -23,6 +24,7 @@ from xaibench.report.render import (
 )
 from xaibench.report.types import Table
 
+_GAP = "."  # nothing was scored; "-" is a cell without a mean
 _LABEL = 24  # longest label that is not folded
 
 _STYLES = {0: "", 1: "bold", 2: "underline"}
@@ -65,8 +67,11 @@ def _print_table(console: Console, table: Table) -> None:
                 console.print()
             console.print(_grid(table, part, fit, _arrows(console)))
     for note in table.notes:
-        # The note of an empty table is a command to copy: the terminal may wrap it, we do not.
-        console.print(Text(note, style="dim"), soft_wrap=not table.rows)
+        console.print(Text(note, style="dim"))
+    if table.fill:
+        console.print(Text(fill_line(table.fill), style="dim"))
+        # A command to copy: the terminal may wrap it, we do not.
+        console.print(Text(table.fill.command), soft_wrap=True)
 
 
 def _beside(text: CellText, place: int) -> Lines:
@@ -85,8 +90,10 @@ def _below(text: CellText, place: int) -> Lines:
 
 def _lines(table: Table, row: int, column: int, layout: Layout) -> Lines:
     cell = table.cells[row][column]
+    if cell is None:
+        return [(_GAP, "dim")]
     text = cell_text(cell, table.columns[column].column, table.images)
-    return [line for line in layout(text, cell.place if cell else 0) if line[0]]
+    return [line for line in layout(text, cell.place) if line[0]]
 
 
 def _fit(table: Table, columns: list[int], width: int) -> _Fit:

@@ -54,10 +54,27 @@ class TableColumn:
 
 
 @dataclass(frozen=True)
+class Fill:
+    """What a table lacks of the paper's.
+
+    Attributes:
+        missing: cells that nothing was scored for.
+        cells: cells of the whole table.
+        command: the command that fills them, quoted for a shell.
+        complete: whether it names the run; else the reader has to add --out and the like.
+    """
+
+    missing: int
+    cells: int
+    command: str
+    complete: bool
+
+
+@dataclass(frozen=True)
 class Table:
     """A table: `cells[row][column]`, None where nothing was scored.
 
-    `images` is the usual n of its cells. A table without rows has notes that say how to fill it.
+    `images` is the usual n of its cells; `fill` says which command makes the table whole.
     """
 
     number: int
@@ -67,6 +84,7 @@ class Table:
     cells: tuple[tuple[Cell | None, ...], ...]
     notes: tuple[str, ...]
     images: int = 0
+    fill: Fill | None = None
 
     @property
     def name(self) -> str:
