@@ -99,8 +99,8 @@ def _columns(ids: list[str], labels: Tensor, logits: Tensor) -> dict[str, object
         "argmin": classes["least_probable"].tolist(),
     }
     for target in TARGETS:
-        place = classes[target].clamp(min=0)[:, None]
-        known = classes[target] >= 0
+        known = (classes[target] >= 0) & (classes[target] < logits.shape[1])
+        place = classes[target].where(known, 0)[:, None]
         for kind, table in (("logit", logits), ("probability", probabilities)):
             column = torch.where(known, table.gather(1, place)[:, 0], torch.nan)
             columns[f"{kind}_{target}"] = column.numpy()
