@@ -1,6 +1,8 @@
 """timm's classifiers, against timm's own loading and preprocessing; skipped without timm."""
 
+import http.server
 import socket
+import threading
 import time
 
 import pytest
@@ -14,6 +16,7 @@ from xaibench.errors import UsageError, XaibenchError
 from xaibench.models import weights as w
 from xaibench.models.batchnorm import with_group_statistics
 from xaibench.models.load import load_model
+from xaibench.models.timm import _check, _config, _input
 
 library = pytest.importorskip("timm")
 SMALL = "mobilenetv4_conv_small_035"
@@ -105,6 +108,7 @@ def test_a_local_file_is_loaded_and_hashed(tmp_path):
     found = load_model(f"timm:{SMALL}", tmp_path / "own.safetensors")
     assert all(torch.equal(v, state[k]) for k, v in found.module.state_dict().items())
     assert found.weights_sha256 == w.file_sha256(tmp_path / "own.safetensors")
+    assert found.weights_id.startswith(f"file:own.safetensors as {SMALL}")
     assert found.num_classes == 7
     with torch.no_grad():
         assert found(torch.zeros(1, 3, 64, 64)).shape == (1, 7)
@@ -162,6 +166,49 @@ def test_cached_weights_need_no_network(cache, place):
     assert found.weights_sha256 == w.state_sha256(found.module)
 
 
+@pytest.mark.parametrize("file", ["model.safetensors", "pytorch_model.bin"])
+def test_the_hub_is_asked_once_and_its_file_kept(cache, monkeypatch, file):
+    """From a server on this machine that answers as the hub does."""
+    import huggingface_hub.constants as constants
+
+    state = library.create_model("resnet18").state_dict()
+    save_file(state, cache / "model.safetensors")
+    torch.save(state, cache / "pytorch_model.bin")
+    content = (cache / file).read_bytes()
+
+    class Hub(http.server.BaseHTTPRequestHandler):
+        def do_HEAD(self):
+            found = self.path.endswith(f"/timm/resnet18.a1_in1k/resolve/main/{file}")
+            self.send_response(200 if found else 404)
+            self.send_header("Content-Length", str(len(content) if found else 0))
+            self.send_header("ETag", '"1"')
+            self.send_header("X-Repo-Commit", "0" * 40)
+            if not found:
+                self.send_header("X-Error-Code", "EntryNotFound")
+            self.end_headers()
+
+        def do_GET(self):
+            self.do_HEAD()
+            self.wfile.write(content)
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        base = f"http://127.0.0.1:{server.server_port}"
+        monkeypatch.setattr(constants, "ENDPOINT", base)
+        place = f"{base}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", place)
+        try:
+            first = load_model("timm:resnet18")
+        finally:
+            server.shutdown()
+    again = load_model("timm:resnet18")
+    assert first.weights_sha256 == again.weights_sha256
+    assert all(torch.equal(v, state[k]) for k, v in again.module.state_dict().items())
+
+
 def test_without_a_network_it_fails_at_once_with_three_remedies(cache):
     began = time.monotonic()
     with pytest.raises(XaibenchError) as raised:
@@ -177,6 +224,41 @@ def test_without_a_network_it_fails_at_once_with_three_remedies(cache):
     ):
         assert part in said
     assert "\n" not in said
+
+
+def test_weights_that_are_not_on_the_hub_are_looked_for_at_their_address(cache, monkeypatch):
+    monkeypatch.setattr(w, "urlopen", lambda *_, **__: (_ for _ in ()).throw(OSError("no route")))
+    file = library.get_pretrained_cfg("legacy_xception").url.split("/")[-1]
+    with pytest.raises(XaibenchError, match=rf"no route.*save {file} as .*{file}"):
+        load_model("timm:legacy_xception")
+
+
+def test_every_configuration_is_understood():
+    """All pretrained weights of timm: classifiers with an input, or refused in one line."""
+    kinds = {"fed": 0, "refused": 0}
+    for name in library.list_pretrained():
+        config = _config(name)
+        try:
+            _check(name, config)
+            assert _input(name, config).crop >= 64
+            kinds["fed"] += 1
+        except UsageError:
+            kinds["refused"] += 1
+    assert kinds["fed"] > 1000
+    assert kinds["refused"] > 100
+
+
+def test_a_silent_hub_fails_after_a_few_seconds(cache, silent, monkeypatch):
+    import huggingface_hub.constants as constants
+
+    place = f"{silent}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", place)
+    monkeypatch.setattr(constants, "ENDPOINT", silent)
+    monkeypatch.setattr("xaibench.models.timm.CONNECT_SECONDS", 0.3)
+    began = time.monotonic()
+    with pytest.raises(XaibenchError, match=r"to be downloaded \(timed out\).*connect once"):
+        load_model("timm:resnet18")
+    assert time.monotonic() - began < 4
 
 
 @pytest.mark.parametrize(

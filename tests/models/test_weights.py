@@ -23,27 +23,6 @@ def home(tmp_path, monkeypatch):
     return tmp_path / "torch" / "hub" / "checkpoints"
 
 
-@pytest.fixture
-def silent():
-    """The address of a server that takes connections and never answers."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        held = []
-        server.settimeout(10)
-
-        def take():
-            try:
-                while True:
-                    held.append(server.accept()[0])
-            except OSError:
-                return
-
-        thread = threading.Thread(target=take, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
-        for connection in held:
-            connection.close()
-
-
 def closed_port():
     with socket.create_server(("127.0.0.1", 0)) as server:
         return server.getsockname()[1]
@@ -71,7 +50,7 @@ def test_a_local_file_is_loaded_and_hashed(tmp_path, name, form):
     found = load_model(name, path)
     assert all(torch.equal(v, state[k]) for k, v in found.module.state_dict().items())
     assert found.weights_sha256 == w.file_sha256(path)
-    assert found.weights_id == f"file:{path.name}"
+    assert found.weights_id.removesuffix(" as IMAGENET1K_V1") == f"file:{path.name}"
     assert found.num_classes == 1000
 
 
@@ -145,6 +124,8 @@ def test_a_name_beside_a_file_chooses_the_preprocessing(tmp_path):
     first = load_model("mobilenet_v2", tmp_path / "own.pth")
     second = load_model("torchvision:mobilenet_v2@imagenet1k_v2", tmp_path / "own.pth")
     assert (first.input.resize, second.input.resize) == (256, 232)
+    assert first.weights_id == "file:own.pth"
+    assert second.weights_id == "file:own.pth as IMAGENET1K_V2", "another identity"
 
 
 @pytest.mark.parametrize(

@@ -65,10 +65,10 @@ def timm(name: str, weights: Path | None = None) -> TorchClassifier:
     else:
         if not (tags or weights):
             raise XaibenchError(f"timm has no weights of {wanted}: add @random or --weights FILE.")
-        full = f"{architecture}.{config['tag']}"
+        full = f"{architecture}.{config.get('tag', '')}"
         path = weights or _file(full, config)
         network = _trained(wanted, config, load_state(path), path)
-        identity = f"file:{path.name}" if weights else full
+        identity = f"file:{path.name} as {full}" if weights else full
         sha = file_sha256(path) if weights else state_sha256(network)
     return TorchClassifier(
         name=f"timm:{architecture}",
@@ -123,7 +123,7 @@ def _trained(name: str, config: dict[str, Any], state: State, path: Path) -> nn.
     import timm as library
 
     classes = config["num_classes"]
-    heads = config["classifier"]
+    heads = config.get("classifier")
     head = f"{heads if isinstance(heads, str) or not heads else heads[0]}.weight"
     if head in state:
         classes = len(state[head])
@@ -143,7 +143,7 @@ def _file(full: str, config: dict[str, Any]) -> Path:
     beside = checkpoints() / f"{full}.safetensors"
     if beside.is_file():
         return beside
-    hub = config["hf_hub_id"]
+    hub = config.get("hf_hub_id")
     if not hub:
         return cached(full, config["url"])
     from huggingface_hub import get_session, hf_hub_download, hf_hub_url, try_to_load_from_cache

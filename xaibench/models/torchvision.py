@@ -56,7 +56,8 @@ def torchvision(name: str, weights: Path | None = None) -> TorchClassifier:
         what = f"{entry.name} of {network_name}"
         path = weights or cached(what, entry.url)
         network = _trained(network_name, load_state(path), path)
-        identity = f"file:{path.name}" if weights else entry.name
+        local = f"file:{path.name}{f' as {entry.name}' if wanted else ''}"
+        identity = local if weights else entry.name
         sha = file_sha256(path) if weights else state_sha256(network)
     return TorchClassifier(
         name=network_name,
