@@ -10,7 +10,12 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+from helpers import cli
+
+import xaibench
 from xaibench.datasets.load import load_dataset
+from xaibench.registry import entries
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -89,3 +94,42 @@ def test_the_dataset_recipe_works_as_a_plug_in(tmp_path: Path) -> None:
     )
     (tmp_path / "package" / "check.py").write_text(code)
     assert run_with(package, "check") == "True {None}\n"
+
+
+def test_the_file_recipe_runs(tmp_path: Path) -> None:
+    (tmp_path / "my_net.py").write_text(recipe("my_net.py"))
+    words = ["--method", "gradcam,iba(steps=2)", "--metric", "deletion", "--limit", "2"]
+    words += ["--target", "predicted", "--data", "samples", "--out", str(tmp_path / "out")]
+    code, _, said = cli("run", "--model", f"file:{tmp_path / 'my_net.py'}:build", *words)
+    assert code == 0, said
+    frame = xaibench.load_scores(tmp_path / "out")
+    assert set(frame["model"].astype(str)) == {"file:my_net.py:build"}
+    assert frame["class_index"].between(0, 9).all()
+    _, maps = xaibench.load_maps(tmp_path / "out", method="gradcam", target="predicted")
+    assert maps.shape == (2, 64, 64)
+
+
+def test_the_model_recipe_works_as_a_plug_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = tmp_path / "zoo-1.0.dist-info"
+    info.mkdir()
+    (tmp_path / "zoo.py").write_text(recipe("zoo.py"))
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: zoo\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[xaibench.models]\nzoo = zoo:zoo\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    entries.cache_clear()
+    try:
+        assert "zoo" in cli("list", "models")[1]
+        words = ["--method", "gradcam", "--metric", "deletion", "--limit", "1", "--out"]
+        assert (
+            cli("run", "--model", "zoo:small", "--data", "samples", *words, tmp_path / "o")[0] == 0
+        )
+        code, _, said = cli(
+            "run", "--model", "zoo:smal", "--data", "samples", *words, tmp_path / "p"
+        )
+        assert code == 2
+        assert "unknown network of zoo 'smal': did you mean 'small'?" in said
+    finally:
+        monkeypatch.undo()
+        entries.cache_clear()

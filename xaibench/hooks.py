@@ -38,7 +38,7 @@ def activations(classifier: Classifier, layer: str, images: Tensor) -> Tensor:
     held: list[Tensor] = []
 
     def keep(output: Tensor) -> Tensor:
-        _check_maps(output, layer)
+        _check_maps(output, layer, images)
         held.append(output)
         return output.clone()  # the next module may work in place
 
@@ -47,10 +47,14 @@ def activations(classifier: Classifier, layer: str, images: Tensor) -> Tensor:
     return held[0]
 
 
-def _check_maps(output: Tensor, layer: str) -> None:
-    if not isinstance(output, Tensor) or output.dim() != 4:
+def _check_maps(output: Tensor, layer: str, images: Tensor) -> None:
+    """Channels last, as in Swin transformers, shows in maps of a square image that are not."""
+    square = images.shape[-2] == images.shape[-1]
+    maps = isinstance(output, Tensor) and output.dim() == 4
+    if not maps or (square and output.shape[-2] != output.shape[-1]):
+        shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
         raise XaibenchError(
-            f"layer '{layer}' does not give maps (B, C, h, w): name another with --cam-layer."
+            f"layer '{layer}' gives {shape}, no maps (B, C, h, w): name another with --cam-layer."
         )
 
 
@@ -65,7 +69,7 @@ def activations_and_gradients(
     held: list[Tensor] = []
 
     def keep(output: Tensor) -> Tensor:
-        _check_maps(output, layer)
+        _check_maps(output, layer, images)
         held.append(output.detach().requires_grad_())
         return held[0].clone()  # the next module may work in place
 

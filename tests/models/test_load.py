@@ -1,8 +1,19 @@
 import pytest
 import torch
+from PIL import Image
+from torchvision import models
 
+from xaibench.datasets.load import load_dataset
 from xaibench.errors import UsageError, XaibenchError
 from xaibench.models.load import load_model
+from xaibench.models.torchvision import _input as input_of
+from xaibench.models.torchvision import _weights_entry
+
+
+@pytest.fixture
+def photograph():
+    with Image.open(load_dataset("samples").path(3)) as image:
+        return image.convert("RGB")
 
 
 @pytest.mark.parametrize(
@@ -10,6 +21,10 @@ from xaibench.models.load import load_model
     [
         ("efficientnet_lite", None, None, UsageError, "did you mean 'efficientnet_lite0'"),
         ("torchvision:resnet5", None, None, UsageError, "unknown torchvision model 'resnet5'"),
+        ("resnt50", None, None, UsageError, "unknown model 'resnt50': did you mean 'resnet50'"),
+        ("vgg16@rndom", None, None, UsageError, "unknown weights of vgg16 'rndom': did you mean"),
+        ("vit_h_14", None, None, UsageError, "choose torchvision:vit_h_14@IMAGENET1K_SWAG_E2E"),
+        ("torchvison:vgg16", None, None, UsageError, "did you mean 'torchvision'"),
         ("torchvision:resnet18@IMAGENET", None, None, UsageError, "did you mean"),
         ("torchvision:resnet18@random", None, "layer9", UsageError, "unknown layer of resnet18"),
         ("resnet50", "absent.pth", None, XaibenchError, "does not exist; check --weights"),
@@ -19,23 +34,6 @@ def test_errors_name_the_remedy(tmp_path, name, weights, layer, error, message):
     with pytest.raises(error, match=message) as raised:
         load_model(name, tmp_path / weights if weights else None, layer)
     assert "\n" not in str(raised.value)
-
-
-def test_weights_that_are_none(tmp_path):
-    path = tmp_path / "noise.pth"
-    path.write_bytes(b"not a state dict")
-    with pytest.raises(XaibenchError, match="cannot read weights"):
-        load_model("torchvision:resnet18", path)
-    torch.save([1, 2], path)
-    with pytest.raises(XaibenchError, match="holds no state dict"):
-        load_model("torchvision:resnet18", path)
-
-
-def test_weights_of_another_network(tmp_path):
-    path = tmp_path / "small.pth"
-    torch.save(load_model("torchvision:squeezenet1_1@random").module.state_dict(), path)
-    with pytest.raises(XaibenchError, match="do not fit the network"):
-        load_model("torchvision:resnet18", path)
 
 
 @pytest.mark.parametrize(
@@ -58,8 +56,8 @@ def test_layers_of_vgg16():
 
 
 def check_layers(classifier, cam, iba, channels):
-    assert classifier.layers.get("cam") == cam
-    assert classifier.layers.get("iba") == iba
+    assert classifier.roles.get("cam") == cam
+    assert classifier.roles.get("iba") == iba
     seen = []
     handle = classifier.layer("cam").register_forward_hook(lambda _m, _i, out: seen.append(out))
     with torch.no_grad():
@@ -86,8 +84,23 @@ def test_a_named_cam_layer_takes_its_role():
     assert named.layer("cam") is named.module.conv5
 
 
-def test_a_missing_cam_layer_is_an_error_only_where_it_is_asked_for():
-    network = load_model("torchvision:shufflenet_v2_x0_5@random")
-    for role, remedy in (("cam", "--cam-layer"), ("iba", "iba")):
-        with pytest.raises(XaibenchError, match=remedy):
-            network.layer(role)
+def test_a_missing_layer_is_an_error_only_where_it_is_asked_for():
+    with pytest.raises(XaibenchError, match=r"iba\(layer=NAME\)"):
+        load_model("torchvision:shufflenet_v2_x0_5@random").layer("iba")
+
+
+def test_bare_names_are_torchvisions():
+    one = load_model("ShuffleNet-V2-x0-5@random")
+    assert one.name == "shufflenet_v2_x0_5"
+    assert one.weights_sha256 == load_model("torchvision:shufflenet_v2_x0_5@random").weights_sha256
+
+
+@pytest.mark.parametrize("name", ["efficientnet_b1", "swin_t", "resnet50", "shufflenet_v2_x1_5"])
+@pytest.mark.parametrize("suffix", ["", "@DEFAULT"])
+def test_preprocessing_is_that_of_the_weights(photograph, name, suffix):
+    """Torchvision's own transform of the same weights, up to the rounding of x / 255."""
+    entries = models.get_model_weights(name)
+    entry = entries["DEFAULT" if suffix else "IMAGENET1K_V1"]
+    ours = input_of(_weights_entry(name, suffix.removeprefix("@"), False))
+    found, expected = ours.preprocess("short_side")(photograph), entry.transforms()(photograph)
+    assert (found - expected).abs().max() < 1e-6

@@ -39,15 +39,18 @@ Model = Annotated[
     Optional[str],
     option(
         "model",
-        "efficientnet_lite0 (embedded), resnet50, torchvision:NAME@WEIGHTS "
-        "(@random: random weights).",
+        "efficientnet_lite0 (embedded), any torchvision classifier (resnet50, "
+        "torchvision:NAME@WEIGHTS), timm:NAME or timm:NAME.TAG, file:MODULE.py:FUNCTION; "
+        "@random draws weights. [default: resnet50; with samples, the embedded one]",
     ),
 ]
 Weights = Annotated[
-    Optional[Path], option("weights", "A local weights file (.safetensors or torch state dict).")
+    Optional[Path],
+    option("weights", "Local weights of --model: .safetensors or a torch state dict."),
 ]
 CamLayer = Annotated[
-    Optional[str], option("cam-layer", "The layer CAM methods look at, e.g. layer4.2.")
+    Optional[str],
+    option("cam-layer", "The layer CAM methods look at, e.g. layer4.2. [default: found]"),
 ]
 Data = Annotated[
     Optional[str],

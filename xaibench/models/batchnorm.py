@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
+
+from xaibench.errors import XaibenchError
 
 
 class GroupStatistics(nn.Module):
@@ -58,8 +61,7 @@ def with_group_statistics(module: nn.Module, size: int, again: bool = False) -> 
     variant = copy.deepcopy(module, memo=dict(shared))
     for name, child in list(variant.named_modules()):
         if isinstance(child, _BatchNorm):
-            parent_name, _, attribute = name.rpartition(".")
-            setattr(variant.get_submodule(parent_name), attribute, GroupStatistics(child, size))
+            replace_norm(variant, name, GroupStatistics(child, size))
     for block in blocks(variant) if again else ():
         block.forward = functools.partial(_again_in_backward, block.forward)
     return variant
@@ -84,3 +86,31 @@ def _again_in_backward(
 
     out: Tensor = checkpoint(run, x, *more, use_reentrant=False, preserve_rng_state=False, **named)
     return out
+
+
+def tail(norm: _BatchNorm) -> dict[str, nn.Module] | None:
+    """The modules that a BatchNorm goes on with by itself; None where it does something unknown.
+
+    timm's BatchNormAct2d ends with its modules `drop` and `act`; torch's own have no tail.
+    """
+    if type(norm).forward in (_BatchNorm.forward, nn.SyncBatchNorm.forward):
+        return {}
+    found = {name: part for name, part in norm.named_children() if name in ("drop", "act")}
+    return found if "act" in found else None
+
+
+def replace_norm(network: nn.Module, name: str, other: nn.Module) -> None:
+    """Put another module in the place of a BatchNorm, its tail behind under the same names.
+
+    Raises XaibenchError where the tail is unknown.
+    """
+    norm = network.get_submodule(name)
+    behind = tail(norm) if isinstance(norm, _BatchNorm) else {}
+    if behind is None:
+        raise XaibenchError(
+            f"'{name}' is a BatchNorm with a forward of its own ({type(norm).__name__}), "
+            "which train-mode statistics cannot replace: use --protocol reference."
+        )
+    parent, _, attribute = name.rpartition(".")
+    whole = nn.Sequential(OrderedDict(norm=other, **behind)) if behind else other
+    setattr(network.get_submodule(parent), attribute, whole)

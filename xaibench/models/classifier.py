@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
-from typing import Any
 
 import torch
 from PIL import Image
 from torch import Tensor, nn
 from torchvision.transforms import v2
 
-from xaibench.errors import UsageError, XaibenchError, unknown
+from xaibench.errors import UsageError, unknown
 from xaibench.models.batchnorm import with_group_statistics
 from xaibench.models.fold import folded
+from xaibench.models.layers import find_cam_layer
 
 
 @dataclass(frozen=True)
@@ -54,14 +52,19 @@ class InputSpec:
 
 @dataclass(frozen=True)
 class TorchClassifier:
-    """A torch network in evaluation mode. layers: role ('cam', 'iba') -> dotted module name."""
+    """A torch network in evaluation mode, (B, 3, S, S) normalised -> logits (B, num_classes).
+
+    layers: role ('cam', 'iba') -> dotted module name, as far as they are named; `roles` adds the
+    CAM layer that a forward pass finds. weights_id and weights_sha256: where the weights come
+    from, part of every run's identity.
+    """
 
     name: str
     module: nn.Module
     input: InputSpec
-    layers: dict[str, str]
-    weights_id: str
-    weights_sha256: str
+    layers: dict[str, str] = field(default_factory=dict)
+    weights_id: str = ""
+    weights_sha256: str = ""
     num_classes: int = 1000
 
     def __call__(self, images: Tensor) -> Tensor:
@@ -78,6 +81,23 @@ class TorchClassifier:
         example = torch.randn(1, 3, side, side, generator=generator)
         return folded(self.module, example.to(parameter.device, parameter.dtype))
 
+    @cached_property
+    def roles(self) -> dict[str, str]:
+        """`layers`, with the CAM layer found from the network where none is named.
+
+        The network runs once on a blank image; without a layer that gives maps there is no 'cam'.
+        """
+        if "cam" in self.layers:
+            return self.layers
+        found = find_cam_layer(self.module, self.blank())
+        return self.layers | {"cam": found} if found else self.layers
+
+    def blank(self) -> Tensor:
+        """An input of zeros, the mean colour: (1, 3, S, S) on the network's device."""
+        parameter = next(self.module.parameters())
+        side = self.input.crop
+        return torch.zeros(1, 3, side, side, device=parameter.device, dtype=parameter.dtype)
+
     def _channels(self, values: tuple[float, float, float], like: Tensor) -> Tensor:
         return torch.tensor(values, dtype=like.dtype, device=like.device).view(3, 1, 1)
 
@@ -93,14 +113,21 @@ class TorchClassifier:
 
     def layer(self, role: str) -> nn.Module:
         """The module playing a role, or of that dotted name; UsageError names the nearest."""
-        name = self.layers.get(role, role)
+        name = (self.roles if role == "cam" else self.layers).get(role, role)
         names: dict[str, nn.Module] = dict(self.module.named_modules())
-        if name not in names and role in ("cam", "iba") and role not in self.layers:
-            option = "--cam-layer NAME" if role == "cam" else "--method 'iba(layer=NAME)'"
-            raise UsageError(f"no {role} layer is known for {self.name}: name one with {option}.")
-        if name not in names:
-            raise unknown(f"layer of {self.name}", name, [n for n in names if n])
-        return names[name]
+        if name in names:
+            return names[name]
+        if role == "cam" and name == role:
+            raise UsageError(
+                f"{self.name} has no layer with maps (channels, height, width) that its classifier "
+                "reads, so CAM methods do not apply: name one with --cam-layer NAME or leave "
+                "them out."
+            )
+        if role == "iba" and name == role:
+            raise UsageError(
+                f"no iba layer is known for {self.name}: name one with --method 'iba(layer=NAME)'."
+            )
+        raise unknown(f"layer of {self.name}", name, [n for n in names if n])
 
     def view(self, *, batchnorm_groups: int | None = None, again: bool = False) -> TorchClassifier:
         """The same weights with BatchNorm over each n consecutive inputs' own statistics.
@@ -109,7 +136,8 @@ class TorchClassifier:
         """
         if batchnorm_groups is None:
             return self
-        return replace(self, module=with_group_statistics(self.module, batchnorm_groups, again))
+        variant = with_group_statistics(self.module, batchnorm_groups, again)
+        return replace(self, module=variant, layers=self.roles)
 
     def to(self, device: torch.device) -> TorchClassifier:
         """The network moved to a device, in the memory format in which convolutions run fastest."""
@@ -120,61 +148,3 @@ class TorchClassifier:
 def freeze(module: nn.Module) -> nn.Module:
     """Evaluation mode, no parameter gradients (methods differentiate inputs and activations)."""
     return module.eval().requires_grad_(False)
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def state_sha256(module: nn.Module) -> str:
-    """SHA-256 over the names and bytes of all parameters and buffers."""
-    found = hashlib.sha256()
-    for name, value in sorted(module.state_dict().items()):
-        found.update(name.encode())
-        found.update(
-            value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes()
-            if value.dim()
-            else str(value.item()).encode()
-        )
-    return found.hexdigest()
-
-
-def load_state(path: Path) -> dict[str, Tensor]:
-    """A state dict from a safetensors or torch file (weights_only), 'module.' prefixes removed.
-
-    Raises XaibenchError where the file is missing or does not hold one.
-    """
-    if not path.is_file():
-        raise XaibenchError(f"weights file {path} does not exist; check --weights.")
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(path)
-        else:
-            found: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        reason = type(error).__name__
-        raise XaibenchError(
-            f"cannot read weights from {path} ({reason}); "
-            "give a state dict saved by torch.save or a .safetensors file."
-        ) from None
-    found = found.get("state_dict", found) if isinstance(found, dict) else found
-    if not isinstance(found, dict) or not all(isinstance(v, Tensor) for v in found.values()):
-        raise XaibenchError(f"{path} holds no state dict; save model.state_dict().")
-    return {key.removeprefix("module."): value for key, value in found.items()}
-
-
-def load_into(module: nn.Module, path: Path) -> None:
-    """Load a weights file into a network; XaibenchError where names or shapes do not fit."""
-    try:
-        module.load_state_dict(load_state(path))
-    except RuntimeError as error:
-        lines = [line.strip() for line in str(error).split("\n")]
-        detail = lines[1] if len(lines) > 1 else lines[0]
-        raise XaibenchError(
-            f"the weights in {path} do not fit the network ({detail[:160]}); "
-            "check that --model and --weights belong together."
-        ) from None

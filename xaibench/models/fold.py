@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from xaibench.models.batchnorm import replace_norm, tail
+
 TOLERANCE = 1e-4
 
 
@@ -42,7 +44,7 @@ def _pairs(module: nn.Module, example: Tensor) -> list[tuple[str, str]]:
             uses[name] = uses.get(name, 0) + 1
             if isinstance(child, _BatchNorm):
                 held = outputs.get(id(inputs[0]))
-                if held and held[1] is inputs[0]:
+                if held and held[1] is inputs[0] and tail(child) is not None:
                     pairs.append((held[0], name))
             else:
                 outputs[id(output)] = (name, output)
@@ -76,5 +78,4 @@ def _fold(module: nn.Module, conv_name: str, norm_name: str) -> None:
     )
     conv.weight = nn.Parameter(weight, requires_grad=False)
     conv.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
-    parent, _, attribute = norm_name.rpartition(".")
-    setattr(module.get_submodule(parent), attribute, nn.Identity())
+    replace_norm(module, norm_name, nn.Identity())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import replace
 from pathlib import Path
 
-from xaibench.errors import fold, unknown
+from xaibench.errors import UsageError, fold, unknown
 from xaibench.models.classifier import TorchClassifier
+from xaibench.models.torchvision import torchvision_names
 from xaibench.registry import entries, get
 
 
@@ -15,18 +17,32 @@ def load_model(
 ) -> TorchClassifier:
     """The classifier that a model name stands for, on the CPU.
 
-    Raises UsageError for an unknown name or layer, XaibenchError for missing weights.
+    A name without a scheme is a registered model, or else torchvision's. Raises UsageError for an
+    unknown name or layer, XaibenchError for missing weights.
     """
-    scheme = fold(name.partition(":")[0].partition("@")[0])
-    known = {
-        s: key
-        for key, entry in entries("models").items()
-        for s in entry.metadata.get("schemes", (key,))
-    }
-    if scheme not in known:
-        raise unknown("model", name, [*known, "torchvision:NAME@WEIGHTS"])
-    classifier: TorchClassifier = get("models", known[scheme])(name, weights)
+    classifier: TorchClassifier = get("models", _source(name))(name, weights)
     if cam_layer:
         classifier.layer(cam_layer)
         classifier = replace(classifier, layers=classifier.layers | {"cam": cam_layer})
     return classifier
+
+
+def _source(name: str) -> str:
+    """The registered function that a model name belongs to; UsageError names the nearest."""
+    schemes = {
+        scheme: key
+        for key, entry in entries("models").items()
+        for scheme in entry.metadata.get("schemes", (key,))
+    }
+    plain = fold(name.partition(":")[0].partition("@")[0])
+    if plain in schemes:
+        return schemes[plain]
+    bare = torchvision_names()
+    if ":" not in name and plain in {fold(n) for n in bare}:
+        return "torchvision"
+    if importlib.util.find_spec("timm") and ":" not in name:
+        from xaibench.models.timm import timm_names
+
+        if name.partition("@")[0].partition(".")[0] in timm_names():
+            raise UsageError(f"unknown model '{name}': did you mean 'timm:{name}'?")
+    raise unknown("model", name, [*schemes, *bare])

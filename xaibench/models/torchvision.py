@@ -1,97 +1,141 @@
-"""Any torchvision classifier by name: `resnet50`, `torchvision:vgg16@IMAGENET1K_V1`."""
+"""Any torchvision classifier by name: `resnet50`, `vgg16@random`, `torchvision:NAME@WEIGHTS`."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
-import torch
 from torch import nn
 
-from xaibench.errors import UsageError, XaibenchError, unknown
-from xaibench.models.classifier import (
-    InputSpec,
-    TorchClassifier,
+from xaibench.errors import UsageError, fold, unknown
+from xaibench.models.classifier import InputSpec, TorchClassifier, freeze
+from xaibench.models.layers import find_layers
+from xaibench.models.weights import (
+    State,
+    cached,
+    drawn,
     file_sha256,
-    freeze,
     load_into,
+    load_state,
+    renamed,
     state_sha256,
 )
 from xaibench.registry import model
 
 DEFAULT_WEIGHTS = "IMAGENET1K_V1"
+RANDOM = "random"
+# the weights of these two were trained on Inception's own scaling, done inside the network
+SCALES_INPUT = ("googlenet", "inception_v3")
+# torchvision's DenseNet files have `norm.1` where the network has `norm1`
+OLD_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..*)$")
 
 
-@model(schemes=("torchvision", "resnet50"))
-def torchvision(name: str, weights: Path | None = None) -> TorchClassifier:
-    """torchvision:NAME@WEIGHTS, weights IMAGENET1K_V1 unless named; @random draws them (seed 0)."""
+def torchvision_names() -> list[str]:
+    """Every classifier of torchvision."""
     from torchvision import models
 
-    plain = name.removeprefix("torchvision:")
-    network_name, _, wanted = plain.partition("@")
-    if network_name not in models.list_models(module=models):
-        raise unknown("torchvision model", network_name, models.list_models(module=models))
-    spec = InputSpec()
-    if weights:
-        network = models.get_model(network_name, weights=None)
-        load_into(network, weights)
-        identity, sha = f"file:{weights.name}", file_sha256(weights)
-    elif wanted == "random":
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            network = models.get_model(network_name, weights=None)
+    return list(models.list_models(module=models))
+
+
+@model(schemes=("torchvision",))
+def torchvision(name: str, weights: Path | None = None) -> TorchClassifier:
+    """NAME or torchvision:NAME, any classifier; @WEIGHTS (IMAGENET1K_V1) or @random (seed 0)."""
+    wanted_name, _, wanted = name.removeprefix("torchvision:").partition("@")
+    known = {fold(n): n for n in torchvision_names()}
+    if fold(wanted_name) not in known:
+        raise unknown("torchvision model", wanted_name, known.values())
+    network_name = known[fold(wanted_name)]
+    entry = _weights_entry(network_name, wanted, bool(weights))
+    if wanted == RANDOM:
+        if weights:
+            raise UsageError(f"{name} with --weights {weights}: drop @random or --weights.")
+        network = drawn(lambda: _build(network_name))
         identity, sha = "random(seed=0)", state_sha256(network)
     else:
-        network, identity, spec = _pretrained(network_name, wanted or DEFAULT_WEIGHTS)
-        sha = state_sha256(network)
+        what = f"{entry.name} of {network_name}"
+        path = weights or cached(what, entry.url)
+        network = _trained(network_name, load_state(path), path)
+        local = f"file:{path.name}{f' as {entry.name}' if wanted else ''}"
+        identity = local if weights else entry.name
+        sha = file_sha256(path) if weights else state_sha256(network)
     return TorchClassifier(
         name=network_name,
         module=freeze(network),
-        input=spec,
+        input=_input(entry),
         layers=find_layers(network),
         weights_id=identity,
         weights_sha256=sha,
+        num_classes=_classes(network.state_dict()),
     )
 
 
-def _pretrained(name: str, wanted: str) -> tuple[nn.Module, str, InputSpec]:
-    """The network, its weights' name, and the input that these weights were trained for."""
+def _weights_entry(name: str, wanted: str, local: bool) -> Any:
+    """The record of some weights in torchvision: where they are and what input they were made for.
+
+    @random and --weights without a name take the default's input.
+    """
     from torchvision import models
 
-    known = models.get_model_weights(name)
-    if wanted not in known.__members__:
-        raise unknown(f"weights of {name}", wanted, known.__members__)
-    try:
-        network = models.get_model(name, weights=known[wanted])
-    except Exception as error:
-        folder = Path(torch.hub.get_dir()) / "checkpoints"
-        raise XaibenchError(
-            f"the weights {wanted} of {name} are neither cached nor to be downloaded "
-            f"({type(error).__name__}): connect once, or put {known[wanted].url.split('/')[-1]} "
-            f"into {folder}, or give --weights FILE."
-        ) from None
-    own = known[wanted].transforms()
-    spec = InputSpec(own.resize_size[0], own.crop_size[0], tuple(own.mean), tuple(own.std))
-    return network, wanted, spec
+    known = models.get_model_weights(name).__members__
+    if wanted == RANDOM or not wanted:
+        default = known.get(DEFAULT_WEIGHTS)
+        if default is None and wanted != RANDOM and not local:
+            raise UsageError(
+                f"{name} has no weights {DEFAULT_WEIGHTS}: choose torchvision:{name}@"
+                f"{' or @'.join(n for n in known if n != 'DEFAULT')}."
+            )
+        return default or known["DEFAULT"]
+    folded = {fold(n): n for n in known}
+    if fold(wanted) not in folded:
+        raise unknown(f"weights of {name}", wanted, [*known, RANDOM])
+    return known[folded[fold(wanted)]]
 
 
-def find_layers(network: nn.Module) -> dict[str, str]:
-    """The layers that CAM methods and IBA look at, by role, from the network's structure.
+def _input(entry: Any) -> InputSpec:
+    """The preprocessing that the weights were evaluated with."""
+    own = entry.transforms()
+    return InputSpec(
+        own.resize_size[0],
+        own.crop_size[0],
+        tuple(own.mean),
+        tuple(own.std),
+        own.interpolation.value,
+    )
 
-    ResNets: layer4[-1] and layer2; VGG and other networks with `features`: its last module and,
-    for VGG, conv4_1. Others: the last module with a 4-D output must be named by --cam-layer.
-    """
-    names = [name for name, _ in network.named_modules()]
-    last = getattr(network, "layer4", None)
-    if isinstance(last, nn.Sequential):
-        return {"cam": f"layer4.{len(last) - 1}", "iba": "layer2"}
-    features = getattr(network, "features", None)
-    if isinstance(features, nn.Sequential):
-        layers = {"cam": f"features.{len(features) - 1}"}
-        convolutions = [i for i, m in enumerate(features) if isinstance(m, nn.Conv2d)]
-        pools = [i for i, m in enumerate(features) if isinstance(m, nn.MaxPool2d)]
-        if len(pools) == 5 and len(convolutions) >= 8:
-            layers["iba"] = f"features.{next(i for i in convolutions if i > pools[2])}"
-        return layers
-    if not names:
-        raise UsageError("the network has no modules.")
-    return {}
+
+def _build(name: str, **options: Any) -> nn.Module:
+    from torchvision import models
+
+    if name in SCALES_INPUT:
+        options |= {"transform_input": True, "init_weights": options.get("init_weights", True)}
+    network: nn.Module = models.get_model(name, weights=None, **options)
+    return network
+
+
+def _trained(name: str, state: State, path: Path) -> nn.Module:
+    """The network with the weights of a file, and with as many classes as these have."""
+    state = renamed(state, lambda key: OLD_DENSENET.sub(r"\1\2", key))
+    options: dict[str, Any] = {}
+    if name in SCALES_INPUT:  # files have the heads that only training uses, or not
+        options["init_weights"] = False
+        options["aux_logits"] = any(key.lower().startswith("aux") for key in state)
+    network = _build(name, **options)
+    own = network.state_dict()
+    head = _head(own)
+    if head in state and state[head].shape[1:] == own[head].shape[1:]:
+        classes = len(state[head])
+        network = (
+            _build(name, **options, num_classes=classes) if classes != len(own[head]) else network
+        )
+    load_into(network, state, path)
+    return network
+
+
+def _head(state: State) -> str:
+    """The name of the last tensor: the classifier's bias (K,), or weight (K, C)."""
+    return [key for key in state if not key.lower().startswith("aux")][-1]
+
+
+def _classes(state: State) -> int:
+    return len(state[_head(state)])

@@ -152,9 +152,10 @@ def _columns(
     }
     for target in TARGETS:
         of = known.classes(ids, target) if known else classes[target]
-        place = of.clamp(min=0)[:, None]
+        there = (of >= 0) & (of < logits.shape[1])
+        place = of.where(there, 0)[:, None]
         for kind, table in (("logit", logits), ("probability", probabilities)):
-            column = torch.where(of >= 0, table.gather(1, place)[:, 0], torch.nan)
+            column = torch.where(there, table.gather(1, place)[:, 0], torch.nan)
             columns[f"{kind}_{target}"] = column.numpy()
     return columns
 

@@ -82,7 +82,10 @@ class Session:
     def classifier(self) -> TorchClassifier:
         """The network on the device."""
         config = self.config
-        return load_model(config.model_name, config.weights, config.cam_layer).to(self.device)
+        found = load_model(config.model_name, config.weights, config.cam_layer)
+        if "ground_truth" in self.targets:
+            check_labels(found, self.dataset)
+        return found.to(self.device)
 
     @cached_property
     def methods(self) -> list[MethodRequest]:
@@ -149,7 +152,7 @@ class Session:
             "model": self.classifier.name,
             "weights": self.classifier.weights_id,
             "weights_sha256": self.classifier.weights_sha256,
-            "layers": self.classifier.layers,
+            "layers": self.classifier.roles,
             **self.light_identity(),
         }
 
@@ -262,6 +265,20 @@ class Session:
             return self._memo[key]
 
         return once
+
+
+def check_labels(classifier: TorchClassifier, dataset: Dataset) -> None:
+    """UsageError where the dataset's labels are not the network's classes.
+
+    They are ImageNet's 1,000 unless the images lie in folders named by class index.
+    """
+    count = classifier.num_classes
+    by_index = all(name.partition("/")[0].isdigit() for name in dataset.ids)
+    if max(dataset.labels) >= count or (count != 1000 and not by_index):
+        raise UsageError(
+            f"{classifier.name} has {count} classes of its own, and the labels of {dataset.name} "
+            "are not among them: use --target predicted, or folders named by class index."
+        )
 
 
 def resolve_device(name: str) -> torch.device:

