@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -82,7 +83,8 @@ def as_classifier(module: nn.Module, **layers: str) -> TorchClassifier:
 def tiny(device: torch.device | str = "cpu", classes: int = CLASSES) -> TorchClassifier:
     """A fresh classifier around `Tiny`, layers 'cam' and 'iba'."""
     module = with_random_state(Tiny(classes)).to(device)
-    return as_classifier(module, cam="cam", iba="iba")
+    found = as_classifier(module, cam="cam", iba="iba")
+    return replace(found, num_classes=classes)
 
 
 def tiny_context(device: torch.device | str = "cpu", batch_size: int = 16) -> Context:

@@ -145,7 +145,7 @@ def test_figure_1_shows_what_the_network_saw(out: Path) -> None:
     dataset = load_dataset("samples")
     name = dataset.ids[1]
     (seen,) = photographs(out, [name], ["gradcam"]).values()
-    with Image.open(dataset.path(1)) as image:
+    with Image.open(dataset.open(1)) as image:
         squashed = image.convert("RGB").resize((256, 256), Image.Resampling.BILINEAR)
     expected = np.asarray(squashed.crop((16, 16, 240, 240))) / 255
     np.testing.assert_allclose(seen, expected, atol=1e-6)

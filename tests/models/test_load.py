@@ -12,7 +12,7 @@ from xaibench.models.torchvision import _weights_entry
 
 @pytest.fixture
 def photograph():
-    with Image.open(load_dataset("samples").path(3)) as image:
+    with Image.open(load_dataset("samples").open(3)) as image:
         return image.convert("RGB")
 
 

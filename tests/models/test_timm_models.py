@@ -82,7 +82,7 @@ def test_preprocessing_is_timms_own(name, monkeypatch):
         pretrained_cfg=library.get_pretrained_cfg(name).to_dict()
     )
     theirs = library.data.create_transform(**config, is_training=False)
-    with Image.open(load_dataset("samples").path(3)) as image:
+    with Image.open(load_dataset("samples").open(3)) as image:
         photograph = image.convert("RGB")
     found, expected = ours.preprocess("short_side")(photograph), theirs(photograph)
     assert found.shape == expected.shape == config["input_size"]

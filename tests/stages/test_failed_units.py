@@ -120,4 +120,5 @@ def test_a_layer_that_nobody_knows_fails_its_method_alone(tmp_path: Path) -> Non
 
 
 def _without_roles() -> TorchClassifier:
-    return replace(tiny(), module=nn.Sequential(tiny(classes=1000).module), layers={})
+    found = tiny(classes=1000)
+    return replace(found, module=nn.Sequential(found.module), layers={})
