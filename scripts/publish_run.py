@@ -1,0 +1,74 @@
+"""Copy what a finished run shows to a folder that can be committed.
+
+    python scripts/publish_run.py RUN FOLDER
+
+FOLDER gets the report as it stands in RUN (make it first: `xaibench report RUN`), all scores as one
+Parquet file, their means by method, target, transform, variation and metric as another, and one
+manifest: identity, protocol, and the command, versions, device and counts of every process.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+import xaibench
+
+KEYS = ["method", "target", "transform", "variation", "metric"]
+KEPT = {".md", ".csv", ".json", ".tex", ".html", ".png"}
+
+
+def aggregates(scores: pd.DataFrame) -> pd.DataFrame:
+    """Mean, standard deviation and counts of every cell; constant maps are averaged."""
+    used = scores[scores.status.isin(["ok", "constant_map"])]
+    found = used.groupby(KEYS).value.agg(["mean", "std", "count"])
+    counts = scores.groupby([*KEYS, "status"]).size().unstack(fill_value=0)
+    return found.join(counts, how="outer").reset_index()
+
+
+def manifest(run: Path) -> dict[str, object]:
+    """Identity, protocol and the records of all processes, without their paths."""
+    folder = run / "manifests"
+    records = []
+    for path in sorted(folder.glob("run-*.json")):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        record["command"] = ["xaibench", *record["command"][1:]]
+        records.append(
+            {
+                key: record[key]
+                for key in ("command", "started", "ended", "versions", "git_revision", "device")
+            }
+            | {key: record.get(key) for key in ("batch_size", "seed", "counts")}
+        )
+    return {
+        "identity": json.loads((folder / "identity.json").read_text(encoding="utf-8")),
+        "protocol": json.loads((folder / "protocol.json").read_text(encoding="utf-8")),
+        "processes": records,
+    }
+
+
+def main(run: Path, folder: Path) -> None:
+    """Write the folder anew."""
+    scores = xaibench.load_scores(run)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for path in sorted((run / "report").iterdir()):
+        if path.suffix in KEPT:
+            shutil.copyfile(path, folder / path.name)
+    scores.to_parquet(folder / "scores.parquet", compression="zstd", index=False)
+    aggregates(scores).to_parquet(folder / "aggregates.parquet", compression="zstd", index=False)
+    text = json.dumps(manifest(run), indent=1, default=str)
+    (folder / "manifest.json").write_text(text + "\n", encoding="utf-8")
+    failures = sorted((run / "failures").rglob("*.json"))
+    if failures:
+        rows = [json.loads(path.read_text(encoding="utf-8")) for path in failures]
+        text = json.dumps(rows, indent=1)
+        (folder / "failures.json").write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
