@@ -5,6 +5,7 @@ import pytest
 import torch
 from helpers import cli
 
+from xaibench.datasets.load import load_dataset
 from xaibench.errors import UsageError, XaibenchError
 from xaibench.models import weights as w
 from xaibench.models.load import load_model
@@ -111,7 +112,7 @@ def test_weights_and_a_changed_file_are_another_identity(path, tmp_path):
         ("biuld", UsageError, "unknown function in .*own net.py 'biuld': did you mean 'build'"),
         ("CLASSES", UsageError, "unknown function in"),
         ("number", XaibenchError, "returned int: it must return an nn.Module or a TorchClassifier"),
-        ("broken", XaibenchError, r"failed \(ValueError: first line\)"),
+        ("broken", XaibenchError, r"failed \(ValueError: first line second\)"),
         ("arguments", XaibenchError, "called without arguments"),
         ("Pair", XaibenchError, r"put out tuple for one image: it must be logits \(1, K\)"),
         ("Maps", XaibenchError, r"put out \(1, 8, 28, 28\) for one image"),
@@ -164,3 +165,19 @@ def test_from_the_command_line(path, tmp_path):
     code, _, said = cli(*words, "--target", "predicted")
     assert code == 1
     assert "holds another run (weights: own net.py" in said
+
+
+def test_folders_named_by_class_index_are_the_networks_own_classes(path, tmp_path):
+    dataset = load_dataset("samples")
+    for place, folder in enumerate(("0", "5", "6")):
+        (tmp_path / "data" / folder).mkdir(parents=True)
+        (tmp_path / "data" / folder / "a.jpg").write_bytes(dataset.open(place).read())
+    words = ["run", "--model", f"file:{path}:small", "--data", tmp_path / "data"]
+    words += ["--method", "gradcam", "--metric", "deletion", "--out", tmp_path / "run"]
+    code, _, said = cli(*words)
+    assert code == 2
+    assert "has 6 classes of its own, and the labels of data are not among them" in said
+    (tmp_path / "data" / "6" / "a.jpg").unlink()
+    assert cli(*words)[0] == 0
+    frame = pd.read_parquet(tmp_path / "run" / "scores")
+    assert sorted(frame["class_index"]) == [0, 5]

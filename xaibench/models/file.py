@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xaibench.errors import UsageError, XaibenchError, unknown
+from xaibench.errors import UsageError, XaibenchError, reason, unknown
 from xaibench.models.classifier import InputSpec, TorchClassifier, freeze
 from xaibench.models.layers import find_layers
 from xaibench.models.weights import drawn, file_sha256, load_into, load_state, state_sha256
@@ -81,7 +81,7 @@ def _imported(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[name]
-        raise XaibenchError(f"{path} cannot be imported ({_reason(error)}): mend it.") from error
+        raise XaibenchError(f"{path} cannot be imported ({reason(error)}): mend it.") from error
     return module
 
 
@@ -90,7 +90,7 @@ def _call(function: Callable[[], Any], title: str) -> Any:
         return function()
     except Exception as error:
         raise XaibenchError(
-            f"{title} failed ({_reason(error)}): it is called without arguments."
+            f"{title} failed ({reason(error)}): it is called without arguments."
         ) from error
 
 
@@ -105,15 +105,10 @@ def _classes(classifier: TorchClassifier, title: str) -> int:
             logits = classifier(classifier.blank())
     except Exception as error:
         raise XaibenchError(
-            f"{title} cannot classify a 3x{side}x{side} image ({_reason(error)}); return a "
+            f"{title} cannot classify a 3x{side}x{side} image ({reason(error)}); return a "
             "TorchClassifier with another InputSpec where the input has another size."
         ) from error
     if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != 1:
         shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         raise XaibenchError(f"{title} put out {shape} for one image: it must be logits (1, K).")
     return logits.shape[1]
-
-
-def _reason(error: Exception) -> str:
-    first = str(error).strip().split("\n")[0]
-    return f"{type(error).__name__}: {first}" if first else type(error).__name__

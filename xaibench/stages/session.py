@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -39,6 +40,7 @@ from xaibench.store.state import save as save_state
 from xaibench.types import Context, Cost, Memo
 
 SUBSET_IMAGES = 1_000
+IMAGENET = re.compile(r"n\d{8}|ILSVRC2012")
 AUTO_BATCH = {"cpu": 16, "cuda": 128}
 
 
@@ -268,16 +270,13 @@ class Session:
 
 
 def check_labels(classifier: TorchClassifier, dataset: Dataset) -> None:
-    """UsageError where the dataset's labels are not the network's classes.
-
-    They are ImageNet's 1,000 unless the images lie in folders named by class index.
-    """
+    """UsageError where the dataset's labels are not the network's classes: ImageNet's for one."""
     count = classifier.num_classes
-    by_index = all(name.partition("/")[0].isdigit() for name in dataset.ids)
-    if max(dataset.labels) >= count or (count != 1000 and not by_index):
+    imagenet = dataset.name in ("samples", "imagenet") or bool(IMAGENET.search(dataset.ids[0]))
+    if max(dataset.labels) >= count or (count != 1000 and imagenet):
         raise UsageError(
             f"{classifier.name} has {count} classes of its own, and the labels of {dataset.name} "
-            "are not among them: use --target predicted, or folders named by class index."
+            "are not among them: use --target predicted."
         )
 
 
