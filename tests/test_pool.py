@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -26,19 +29,28 @@ print("done", flush=True)
 """
 
 
-def started(code: str) -> subprocess.Popen[str]:
-    """A Python process of its own, with the tests' modules."""
+@contextmanager
+def started(code: str) -> Iterator[subprocess.Popen[str]]:
+    """A Python process of its own, with the tests' modules, that listens to Ctrl-C."""
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])
     }
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-c", code],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # a shell's background job is deaf to SIGINT, and so would be its children
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
 
 
 def alive(session: int) -> list[str]:
@@ -100,33 +112,33 @@ def test_a_dead_worker_is_one_line_and_the_next_call_works() -> None:
 
 @linux
 def test_the_interpreter_ends_with_its_workers() -> None:
-    process = started(READING.format(times=1))
-    out, err = process.communicate(timeout=120)
-    assert (process.returncode, out.split(), err) == (0, ["ready", "done"], "")
-    assert gone(process.pid, 10)
+    with started(READING.format(times=1)) as process:
+        out, err = process.communicate(timeout=120)
+        assert (process.returncode, out.split(), err) == (0, ["ready", "done"], "")
+        assert gone(process.pid, 10)
 
 
 @linux
 def test_ctrl_c_stops_reading_at_once() -> None:
-    process = started(READING.format(times=2000))
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    time.sleep(0.5)
-    begun = time.monotonic()
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
-    out, err = process.communicate(timeout=60)
-    assert time.monotonic() - begun < 20
-    assert "done" not in out
-    assert err.count("KeyboardInterrupt") == 1, "the parent's alone"
-    assert gone(process.pid, 10)
+    with started(READING.format(times=2000)) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(0.5)
+        begun = time.monotonic()
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
+        out, err = process.communicate(timeout=60)
+        assert time.monotonic() - begun < 20
+        assert "done" not in out
+        assert err.count("KeyboardInterrupt") == 1, "the parent's alone"
+        assert gone(process.pid, 10)
 
 
 @linux
 def test_workers_do_not_outlive_a_killed_parent() -> None:
-    process = started(READING.format(times=2000))
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    assert len(alive(process.pid)) >= 3
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate(timeout=60)
-    assert gone(process.pid, 20)
+    with started(READING.format(times=2000)) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        assert len(alive(process.pid)) >= 3
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate(timeout=60)
+        assert gone(process.pid, 20)
