@@ -19,8 +19,7 @@ def network(ctx: Context, batchnorm: BatchNorm, repeats: int = 1) -> Classifier:
     """The network, with BatchNorm over each group's `repeats` inputs an image where 'train'."""
     if batchnorm == "eval":
         return ctx.classifier
-    large = ctx.group_size > 1 and repeats > 1
-    return ctx.classifier.view(batchnorm_groups=ctx.group_size * repeats, again=large)
+    return ctx.classifier.view(batchnorm_groups=ctx.group_size * repeats, again=repeats > 1)
 
 
 def explained_classes(batch: Batch, logits: Tensor, how: ExplainedClass) -> Tensor:
