@@ -74,7 +74,9 @@ def test_every_differing_line_of_the_files_is_a_switch_exactly_once(
 @BOTH_WAYS
 def test_all_switches_make_the_other_protocol(before: Protocol, after: Protocol) -> None:
     made = applied(before, all_switches(before, after), after.name)
-    assert made.sha256 == after.sha256
+    # what concerns transformed inputs alone is no switch: an ablation explains untouched images
+    of_transforms = {"transforms": made.transforms, "batchnorm_group": made.batchnorm_group}
+    assert made.sha256 == after.model_copy(update=of_transforms).sha256
     for kind in ("methods", "metrics"):
         for name in entries(kind):
             entry = get(kind, name)

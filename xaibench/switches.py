@@ -137,7 +137,8 @@ def differences(
 ) -> list[Switch]:
     """Every value in which two protocols differ for these methods and metrics, each once.
 
-    Values that a protocol leaves out count with the code's default.
+    Values that a protocol leaves out count with the code's default. What concerns transformed
+    inputs alone (transforms, batchnorm_group) is left out: an ablation explains untouched images.
     """
     found = _compare(
         "preprocessing", "", before.preprocessing.model_dump(), after.preprocessing.model_dump()
