@@ -121,3 +121,11 @@ def test_list_without_a_name_shows_all_kinds() -> None:
     for kind in (*KINDS, "protocols"):
         assert f"{kind}:\n" in said
         assert cli("list", kind)[1] in said
+
+
+@pytest.mark.parametrize("command", ["run", "report", "ablate"])
+def test_help_says_the_defaults(command: str) -> None:
+    """A bracket in a help text is text, not the terminal's markup."""
+    said = cli(command, "--help")[1]
+    assert "[default: " in said
+    assert "\\[" not in said

@@ -8,11 +8,16 @@ from typing import Annotated, Any, Optional
 import typer
 
 
+def shown(text: str) -> str:
+    """Help text with its brackets kept, which the terminal would take for markup."""
+    return text.replace("[", "\\[")
+
+
 def option(name: str, text: str, **more: Any) -> Any:
     """A Typer option with its environment variable."""
     variable = "XAIBENCH_" + name.upper().replace("-", "_")
     names = [f"--{name}/--no-{name}"] if more.pop("switch", False) else [f"--{name}"]
-    return typer.Option(*names, envvar=variable, help=text, show_default=False, **more)
+    return typer.Option(*names, envvar=variable, help=shown(text), show_default=False, **more)
 
 
 Method = Annotated[
