@@ -220,7 +220,8 @@ def test_the_papers_configurations_are_its_tables() -> None:
     methods = {m for family in FAMILIES for m in family.methods}
     found = load_configs({"limit": 3, "protocol": "reference"}, find_config("paper"))
     assert [c.limit for c in found] == [3] * 4
-    for number, config in enumerate(found, 1):
+    assert found[0].target == SPECS[2].targets, "all targets at once, before one of them alone"
+    for number, config in zip((2, 1, 3, 4), found, strict=True):
         spec = SPECS[number]
         assert set(config.method) == methods
         assert set(config.metric) == set(spec.metrics)
