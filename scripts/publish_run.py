@@ -19,6 +19,7 @@ import pandas as pd
 import xaibench
 
 KEYS = ["method", "target", "transform", "variation", "metric"]
+PHOTOGRAPHS = {"figure1"}  # not ours to publish
 KEPT = {".md", ".csv", ".json", ".tex", ".html", ".png"}
 
 
@@ -54,14 +55,15 @@ def manifest(run: Path) -> dict[str, object]:
 def main(run: Path, folder: Path) -> None:
     """Write the folder anew."""
     scores = xaibench.load_scores(run)
+    text = json.dumps(manifest(run), indent=1, default=str)
+    found = [p for p in sorted((run / "report").iterdir()) if p.suffix in KEPT]
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for path in sorted((run / "report").iterdir()):
-        if path.suffix in KEPT:
+    for path in found:
+        if path.stem not in PHOTOGRAPHS:
             shutil.copyfile(path, folder / path.name)
     scores.to_parquet(folder / "scores.parquet", compression="zstd", index=False)
     aggregates(scores).to_parquet(folder / "aggregates.parquet", compression="zstd", index=False)
-    text = json.dumps(manifest(run), indent=1, default=str)
     (folder / "manifest.json").write_text(text + "\n", encoding="utf-8")
     failures = sorted((run / "failures").rglob("*.json"))
     if failures:

@@ -118,7 +118,7 @@ def _share_maps(plan: Study, job: Job, config: RunConfig) -> None:
     source = plan.root / directory_name(plan.before.name)
     target = plan.root / job.directory
     for method in map(encode, job.methods):
-        maps = (source / "maps" / method).rglob("*.safetensors")
+        maps = (source / "maps" / method).rglob("[0-9]*.safetensors")
         for path in [*source.glob(f"state/{method}.*"), *maps]:
             if not (target / path.relative_to(source)).exists():
                 write(target / path.relative_to(source), partial(shutil.copyfile, path))

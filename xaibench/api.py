@@ -79,10 +79,16 @@ def run(
     seconds = time.monotonic() - started
     result = RunResult(session.root, len(chosen), computed, len(failed), seconds)
     manifest.end(counts={"images": len(chosen), "unreadable": len(failed), **computed})
+    if outcome.unmapped:
+        raise XaibenchError(
+            f"{outcome.unmapped.total()} scores need maps that are not there "
+            f"({', '.join(outcome.unmapped)}): run `xaibench explain` or `xaibench run` with the "
+            "same options first."
+        )
     if outcome.reasons:
         what, reason = next(iter(outcome.reasons.items()))
         more = len(outcome.reasons) - 1
-        raise UnitsFailed(
+        raise XaibenchError(
             f"{result.line}: {what} failed: {reason.rstrip('.')}"
             + (f", and {more} more: " if more else ": ")
             + f"see {session.root / 'failures'}, then run the same command again."
@@ -103,12 +109,16 @@ def run_configs(
     Raises UsageError at once, and in the end the first XaibenchError, with the number of others.
     """
     errors: list[XaibenchError] = []
+    emptied: set[Path] = set()
     for config in configs:
+        if config.directory in emptied:  # what an earlier one of these has put there stays
+            config = config.model_copy(update={"overwrite": False})
+        emptied.add(config.directory)
         try:
             result = run(config, stages=stages, say=say)
         except UsageError:
             raise
-        except UnitsFailed as error:
+        except XaibenchError as error:
             errors.append(error)
             if len(configs) > 1:
                 say(str(error))
@@ -119,10 +129,6 @@ def run_configs(
         raise errors[0]
     if errors:
         raise XaibenchError(f"{len(errors)} of {len(configs)} configurations have failures.")
-
-
-class UnitsFailed(XaibenchError):
-    """All that could be done is done; some methods or metrics failed."""
 
 
 def _session(config: RunConfig, stages: frozenset[str]) -> Any:

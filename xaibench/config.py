@@ -67,7 +67,7 @@ class RunConfig(_Model):
     metric_backend: Literal["native", "quantus"] = "native"
     limit: int | None = Field(default=None, ge=1)
     subset: Path | None = None
-    per_class: int | None = Field(default=None, ge=1)
+    per_class: int | None = Field(default=None, ge=0)
     device: str = "auto"
     batch_size: str | int = "auto"
     workers: int = Field(default=2, ge=0)
@@ -91,7 +91,7 @@ class RunConfig(_Model):
     @field_validator("target")
     @classmethod
     def _targets(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        names = tuple(fold(v) for v in value)
+        names = tuple(dict.fromkeys(fold(v) for v in value))
         for name in names:
             if name not in TARGETS:
                 raise unknown("target", name, TARGETS)
@@ -175,6 +175,8 @@ def load_config(values: dict[str, Any], file: Path | None = None) -> RunConfig:
     """
     base = {fold(str(k)): v for k, v in read_yaml(file).items()} if file else {}
     given = {fold(str(k)): v for k, v in values.items() if v is not None and v != []}
+    if "subset" in given:  # a list of images stands in the place of a draw
+        base.pop("per_class", None)
     return _validated(RunConfig, base | given, str(file) if file else "the command line")
 
 
@@ -236,7 +238,7 @@ def _validated(kind: type[M], values: dict[str, Any], where: str) -> M:
 def find_config(name: str) -> Path:
     """A configuration by path, or a shipped one by its name; UsageError names the nearest."""
     shipped = config_files()
-    if Path(name).exists() or name.endswith((".yaml", ".yml")):
+    if Path(name).is_file() or name.endswith((".yaml", ".yml")):
         path = Path(name)
         inside = shipped.get(path.stem) if path.parent.name == "configs" else None
         return path if path.exists() or inside is None else inside

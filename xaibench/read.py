@@ -134,7 +134,7 @@ def _stored_maps(
         found = [unquote(p.name) for p in (root / "maps").glob("*")]
         raise unknown(f"method in {root}", request.spec, found)
     place = store.folder(root, request.spec, target, transform, variation)
-    paths = sorted(place.glob("*.safetensors"))
+    paths = sorted(place.glob("[0-9]*.safetensors"))
     if not paths:
         raise XaibenchError(
             f"{root} has no maps of {request.spec} for {target}, {transform}, {variation}; "
@@ -157,7 +157,7 @@ def load_predictions(out: str | Path) -> pd.DataFrame:
 
     folder = Path(out) / "predictions"
     parts = []
-    for path in sorted(folder.glob("*/*/*.parquet")):
+    for path in sorted(folder.glob("*/*/[0-9]*.parquet")):
         transform, variation = map(unquote, path.parts[-3:-1])
         part = tables.read(path).to_pandas()
         parts.append(part.assign(transform=transform, variation=variation))

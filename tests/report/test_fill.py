@@ -91,11 +91,30 @@ def test_the_options_of_a_run(tmp_path: Path) -> None:
     write(tmp_path, "2", **base, limit=5, data="a b", cam_layer="layer4.2")
     expected = "--protocol published --data|a b|--cam-layer layer4.2 --limit 50"
     words = [w for part in expected.split("|") for w in ([part] if part == "a b" else part.split())]
-    assert run_words(tmp_path) == ["--out", str(tmp_path), *words]
+    words_of = run_words(tmp_path)
+    assert words_of is not None
+    assert words_of[False] == words_of[True] == ["--out", str(tmp_path), *words]
     write(tmp_path, "0", **{**base, "seed": 3}, limit=None, data="a b")  # all images, long ago
-    words = run_words(tmp_path)
+    words_of = run_words(tmp_path)
+    assert words_of is not None
+    words = words_of[False]
     assert words[words.index("--seed") + 1] == "3"
     assert "--limit" not in words
+
+
+def test_transformed_images_are_chosen_as_they_were(tmp_path: Path) -> None:
+    """Whichever table ran last, Table 1 is filled on all images and Table 4 on one a class."""
+    for name in ("12", "03"):
+        for path in tmp_path.glob("manifests/*"):
+            path.unlink()
+        for last, transform, more in zip(
+            name, (["none"], ["crop"]), ({}, {"per_class": 1}), strict=True
+        ):
+            write(tmp_path, last, transform=transform, **more)
+        words_of = run_words(tmp_path)
+        assert words_of is not None
+        assert "--per-class" not in words_of[False]
+        assert words_of[True][-2:] == ["--per-class", "1"]
 
 
 @pytest.fixture

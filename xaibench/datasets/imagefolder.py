@@ -16,12 +16,13 @@ def imagefolder(source: str) -> Dataset:
     """PATH: images in subfolders named by WordNet id or class index; a plain folder has none.
 
     Class folders may also lie in PATH/val, where torchvision unpacks ImageNet. Images are in the
-    order of their paths.
+    order of their official numbers, as in the other layouts, or else of their paths.
     """
     root = Path(source)
     inside = class_folders(root)
     start = f"{inside}/" if inside else ""
-    ids = [f"{start}{name}" for name in files_below(root / inside if inside else root)]
+    paths = files_below(root / inside if inside else root)
+    ids = [f"{start}{paths[place]}" for place in ilsvrc.in_order(paths)]
     classes = {wnid: index for index, wnid in enumerate(imagenet_wnids())}
     classes |= {str(index): index for index in range(len(classes))}
     folders = [_first_folder(name.removeprefix(start)) for name in ids]

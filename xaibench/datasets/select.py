@@ -24,7 +24,7 @@ def select(
     of those. Raises UsageError where a name, a label or a class does not fit the dataset.
     """
     places = list(range(len(dataset))) if subset is None else _listed(dataset, subset)
-    if per_class is not None:
+    if per_class:
         places = _drawn(dataset, places, per_class, seed)
     return places[:limit]
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from xaibench.errors import Failed, XaibenchError
+from xaibench.errors import Failed
 from xaibench.plan import Work, needed_maps, needed_scores, predicted_places, units
 from xaibench.stages import failures
 from xaibench.stages.explain import Unit, explain_unit
@@ -17,7 +17,7 @@ from xaibench.stages.predict import (
     predict,
     predict_variation,
 )
-from xaibench.stages.score import fail_unit, score_unit
+from xaibench.stages.score import fail_unit, has_failed, score_unit
 from xaibench.stages.session import Session
 from xaibench.stages.variation import UNTOUCHED, Variation
 
@@ -42,20 +42,11 @@ class Outcome:
 
 
 def run_all(session: Session, works: list[Work], stages: frozenset[str], tick: Tick) -> Outcome:
-    """Do everything that a plan lists; what raises is recorded and the rest goes on.
-
-    Raises XaibenchError where maps to score are missing.
-    """
+    """Do everything that a plan lists; what raises is recorded and the rest goes on."""
     outcome = Outcome()
     for work in works:
         if work.total:
             _block(session, work, stages, tick, outcome)
-    if outcome.unmapped:
-        raise XaibenchError(
-            f"{outcome.unmapped.total()} scores need maps that are not there "
-            f"({', '.join(outcome.unmapped)}): run `xaibench explain` or `xaibench run` with the "
-            "same options first."
-        )
     return outcome
 
 
@@ -106,8 +97,9 @@ def _unit(
     if count:
         try:
             explain_unit(session, unit, predictions, needed)
-            failures.forget(session, unit, "explain")
             outcome.made["maps"] += count
+            if not any(has_failed(session, unit, m.spec) for m in session.metrics):
+                failures.forget(session, unit, "explain")
         except Failed as failure:
             broken = True
             outcome.failed(session, unit, "explain", str(failure))
@@ -117,16 +109,16 @@ def _unit(
     if not wanted:
         return
     scored = score_unit(session, unit, predictions)
-    for metric in session.metrics:
-        if metric.spec in scored.failed:
-            outcome.failed(session, unit, metric.spec, scored.failed[metric.spec])
-        else:
-            failures.forget(session, unit, metric.spec)
+    for metric, why in scored.failed.items():
+        outcome.failed(session, unit, metric, why)
     if broken:
         fail_unit(session, unit, predictions)
     elif scored.unmapped:
-        outcome.unmapped[unit.method.spec] += len(scored.unmapped)
+        outcome.unmapped[unit.method.spec] += scored.unmapped
+    left = [m.spec for m in session.metrics if has_failed(session, unit, m.spec)]
+    for name in ["explain"] * (not left) + [m.spec for m in session.metrics if m.spec not in left]:
+        failures.forget(session, unit, name)
     still = needed_scores(session, unit, stages)
     outcome.made["scores"] += wanted - still
-    outcome.made["failed"] += still - (0 if broken else len(scored.unmapped))
+    outcome.made["failed"] += still - (0 if broken else scored.unmapped)
     tick(wanted, f"score {what}")

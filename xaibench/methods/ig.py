@@ -59,8 +59,9 @@ def ig(
     group = ctx.group_size
     at_once = max(group, ctx.batch_size // steps // group * group)
     model = network(ctx, batchnorm, steps)
-    if model is not ctx.classifier:
-        _check_memory(model, batch.images[:1], steps * min(group, len(batch)))
+    if model is not ctx.classifier and batch.images.device.type == "cpu":
+        kept = ctx.classifier.view(batchnorm_groups=1)
+        _check_memory(kept, batch.images[:1], steps * min(group, len(batch)))
     parts = [
         _attribute(
             ctx, model, batch.images[i : i + at_once], classes[i : i + at_once], start, steps
@@ -76,11 +77,11 @@ def ig(
 def _check_memory(model: Classifier, example: Tensor, count: int) -> None:
     """XaibenchError where a BatchNorm batch of `count` inputs cannot fit into main memory.
 
-    Where inputs are forwarded block by block, about half of what autograd would keep is needed;
-    a GPU says so itself, while the kernel kills a process that takes too much main memory.
+    Where blocks are forwarded again, at most half of what `model` keeps is needed. (A GPU says so
+    itself; the kernel kills a process that takes too much main memory.)
     """
-    need = saved_bytes(model, example) * count // 2
-    if example.device.type == "cpu" and need > free_bytes():
+    need = saved_bytes(model, example, model.module.parameters()) * count // 2
+    if need > free_bytes():
         raise XaibenchError(
             f"one BatchNorm batch of {count} interpolants of {example.shape[-1]} pixels needs "
             f"about {need / 2**30:.0f} GiB, and {free_bytes() / 2**30:.0f} are free: use fewer "

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import psutil
 import torch
 from torch import Tensor
 
 
-def saved_bytes(forward: Callable[[Tensor], Tensor], inputs: Tensor) -> int:
-    """Bytes that autograd keeps for the backward pass of `forward(inputs)`, weights included."""
+def saved_bytes(
+    forward: Callable[[Tensor], Tensor], inputs: Tensor, weights: Iterable[Tensor] = ()
+) -> int:
+    """Bytes that autograd keeps for the backward pass of `forward(inputs)` beside the weights."""
+    own = {w.untyped_storage().data_ptr() for w in weights}
     held: dict[int, int] = {}
 
     def pack(value: Tensor) -> Tensor:
         storage = value.untyped_storage()
-        held[storage.data_ptr()] = storage.nbytes()
+        if storage.data_ptr() not in own:
+            held[storage.data_ptr()] = storage.nbytes()
         return value
 
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(pack, lambda v: v):

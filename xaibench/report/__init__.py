@@ -6,7 +6,6 @@ It reads scores alone and imports no model, and pandas and rich only when a repo
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from xaibench.report.compare import Source
+    from xaibench.report.fill import RunWords
 
 
 def write_report(
@@ -22,7 +22,7 @@ def write_report(
     out_dir: Path,
     tables: list[int] | None,
     console: Console,
-    run: Sequence[str] | None = None,
+    run: RunWords | None = None,
 ) -> list[Path]:
     """Print the tables and write `tables.md`, `.csv`, `.json`, `.tex` and `.html` into `out_dir`.
 

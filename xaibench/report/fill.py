@@ -23,6 +23,7 @@ _NOT_THE_RUN = frozenset(
     "method metric metric_backend target transform out config limit device devices batch_size "
     "workers executor shard compile strict overwrite dry_run".split()
 )
+RunWords = Mapping[bool, Sequence[str]]
 _DEFAULTS = {"seed": 0, "transform": ["none"], "target": []}
 
 
@@ -32,7 +33,7 @@ def find_fill(
     measured: Measured,
     methods: Iterable[str] = (),
     labelled: bool = True,
-    run: Sequence[str] | None = None,
+    run: RunWords | None = None,
 ) -> Fill | None:
     """Return what table `number` (1-4) lacks, or None where it is whole.
 
@@ -44,7 +45,8 @@ def find_fill(
         measured: the cells that there are.
         methods: rows beside the paper's.
         labelled: whether the images have classes; without, none is the ground truth.
-        run: words that name the run directory and its options, None where nobody knows.
+        run: words that name the run directory and its options, by whether images are
+            transformed; None where nobody knows.
     """
     rows = list(dict.fromkeys([*METHOD_NAMES, *methods]))
     cells = [
@@ -63,7 +65,12 @@ def find_fill(
         wanted = [v for v in dict.fromkeys(getattr(key, name) for key in cells) if v in lacking]
         if wanted != _DEFAULTS.get(name):
             words += [f"--{name}", ",".join(wanted)]
-    return Fill(len(missing), len(cells), shlex.join([*words, *(run or ())]), run is not None)
+    return Fill(
+        len(missing),
+        len(cells),
+        shlex.join([*words, *(run[number == 4] if run else ())]),
+        run is not None,
+    )
 
 
 def _whole(key: Key, measurement: Measurement | None) -> bool:
@@ -72,25 +79,35 @@ def _whole(key: Key, measurement: Measurement | None) -> bool:
     return key.transform == "none" or len(measurement.variations) >= VARIATIONS
 
 
-def run_words(root: Path) -> list[str] | None:
+def run_words(root: Path) -> RunWords | None:
     """Return the options that name a run directory: `--out DIR --protocol published --limit 4`.
 
-    They come from the manifests of the directory; of its runs, the one over the most images
-    counts. None where there is no manifest.
+    Of untouched images under False, of transformed ones under True: these may be fewer. They come
+    from the manifests of the directory; of its runs of a kind, the one over the most images counts,
+    and where there is none of the kind, the one over the most. None where there is no manifest.
     """
     manifests = sorted((root / "manifests").glob("run-*.json"))
-    configs = [read_json(path).get("config", {}) for path in manifests]
-    if not configs:
+    records = [record for record in map(read_json, manifests) if record.get("config")]
+    if not records:
         return None
-    largest = max(enumerate(configs), key=lambda item: (_images(item[1]), item[0]))[1]
-    limit = largest.get("limit")
-    words = ["--out", str(root), *_options(largest)]
+    return {transformed: _words(root, records, transformed) for transformed in (False, True)}
+
+
+def _words(root: Path, records: list[dict[str, Any]], transformed: bool) -> list[str]:
+    names = [set(record["config"].get("transform") or ["none"]) for record in records]
+    alike = [r for r, n in zip(records, names, strict=True) if (n != {"none"}) == transformed]
+    chosen = max(enumerate(alike or records), key=lambda item: (_images(item[1]), item[0]))[1]
+    config = chosen["config"]
+    words = ["--out", str(root), *_options(config)]
+    limit = config.get("limit")
     return words if limit is None else [*words, "--limit", str(limit)]
 
 
-def _images(config: Mapping[str, Any]) -> float:
-    limit = config.get("limit")
-    return float("inf") if limit is None else float(limit)
+def _images(record: Mapping[str, Any]) -> float:
+    """How many images a run was over; where it did not end, what it was limited to."""
+    counted = (record.get("counts") or {}).get("images")
+    limit = record["config"].get("limit")
+    return float(counted if counted is not None else limit if limit is not None else "inf")
 
 
 def _options(config: Mapping[str, Any]) -> list[str]:

@@ -8,13 +8,13 @@ it looks in the files named after the formats.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from xaibench.errors import UsageError
 from xaibench.report.columns import OTHER, SPECS, Column
-from xaibench.report.fill import find_fill
+from xaibench.report.fill import RunWords, find_fill
 from xaibench.report.footnotes import empty_note, table_notes
 from xaibench.report.header import build_header
 from xaibench.report.layout import Measured, other_columns, paper_columns, places, table_rows
@@ -51,7 +51,7 @@ def build_tables(
     *,
     resamples: int = RESAMPLES,
     seed: int = SEED,
-    run: Sequence[str] | None = None,
+    run: RunWords | None = None,
 ) -> list[Table]:
     """Build the tables `numbers`, or by default those that the scores have something new for.
 
@@ -85,7 +85,7 @@ def _has_news(table: Table) -> bool:
 
 
 def _with_fill(
-    table: Table, measured: Measured, protocol: str, labelled: bool, run: Sequence[str] | None
+    table: Table, measured: Measured, protocol: str, labelled: bool, run: RunWords | None
 ) -> Table:
     if table.number == OTHER:
         return table

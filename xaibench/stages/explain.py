@@ -74,19 +74,34 @@ def explain(
     """
     try:
         found = method.entry(ctx, batch, state, **method.options)
+        wrong = _wrong(found, batch.targets.shape)
+        if wrong:
+            raise Failed(f"method {method.spec} returned {wrong}")
+        return Explanation(
+            found.maps.detach().float(),
+            {k: v.detach().double() for k, v in found.scalars.items()},
+            batch.targets if found.explained is None else found.explained,
+        )
+    except Failed:
+        raise
     except Exception as error:
         raise Failed(reason(error)) from error
-    expected = batch.targets.shape
+
+
+def _wrong(found: object, expected: torch.Size) -> str:
+    """What is wrong with a method's result; empty where nothing is. expected: (B, T)."""
+    if not isinstance(found, Explanation):
+        return f"{type(found).__name__}; expected an Explanation."
     if found.maps.dim() != 4 or found.maps.shape[:2] != expected:
-        raise Failed(
-            f"method {method.spec} returned maps of shape {tuple(found.maps.shape)}; "
+        return (
+            f"maps of shape {tuple(found.maps.shape)}; "
             f"expected (B, T, h, w) = {(*expected, 'h', 'w')}."
         )
-    return Explanation(
-        found.maps.detach().float(),
-        {k: v.detach().double() for k, v in found.scalars.items()},
-        batch.targets if found.explained is None else found.explained,
-    )
+    more = {**found.scalars, "explained": found.explained}
+    for name, value in more.items():
+        if value is not None and value.shape != expected:
+            return f"{name} of shape {tuple(value.shape)}; expected (B, T) = {tuple(expected)}."
+    return ""
 
 
 def explain_unit(
@@ -113,10 +128,7 @@ def _batches(session: Session, unit: Unit, size: int, group: int) -> list[list[i
     """The unit's places in batches; with the rest of their groups where the method needs them."""
     if group == 1 or not unit.method.groups:
         return cut([[p] for p in unit.places], 1, size)
-    readable, _, _ = session.images.read(session.companions(unit.places))
-    members = set(readable)
-    groups = [[p for p in g if p in members] for g in session.dataset.groups(unit.places)]
-    return cut(groups, group, size)
+    return cut(session.images.groups(unit.places), group, size)
 
 
 def _explain_all(

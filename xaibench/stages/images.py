@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -19,11 +19,15 @@ Read = Callable[[Sequence[int]], tuple[list[int], Tensor, list[Unreadable]]]
 
 @dataclass
 class Images:
-    """Reads images of a dataset and keeps those of one block, and the last inputs made of them."""
+    """Reads images of a dataset and keeps those of one block, and the last inputs made of them.
+
+    lost: the images of a block that the run has recorded as unreadable; they are in no group.
+    """
 
     dataset: Dataset
     seed: int
     decode: Read
+    lost: Callable[[int], Collection[str]] = lambda _block: ()
     _held: dict[int, Tensor | Unreadable] = field(default_factory=dict)
     _last: tuple[tuple[int, ...], Variation, Tensor] | None = None
 
@@ -54,13 +58,24 @@ class Images:
             self._last = (key, variation, self._make(key, variation))
         return self._last[2]
 
-    def _make(self, places: tuple[int, ...], variation: Variation) -> Tensor:
+    def groups(self, places: Sequence[int]) -> list[list[int]]:
+        """The groups of the full order that hold these places, without the unreadable images."""
+        bad = {i for b in {p // self.dataset.block_size for p in places} for i in self.lost(b)}
+        found = self.dataset.groups(places)
+        return [[p for p in group if self.dataset.ids[p] not in bad] for group in found]
+
+    def _readable(self, places: Sequence[int]) -> Tensor:
+        """Images that were readable when the run met them."""
         _, images, failures = self.read(places)
         if failures:
             raise XaibenchError(
-                f"{failures[0].image} was readable before and is not now "
-                f"({failures[0].reason}): run again."
+                f"{failures[0].image} was readable when the run began and is not now "
+                f"({failures[0].reason}): restore it, or start anew with --overwrite."
             )
+        return images
+
+    def _make(self, places: tuple[int, ...], variation: Variation) -> Tensor:
+        images = self._readable(places)
         if variation.request is None:
             return images
         changed = {p: image for part in self._changed(places, variation) for p, image in part}
@@ -73,14 +88,14 @@ class Images:
         request = variation.request
         assert request is not None
         wanted = set(places)
-        for members in self.dataset.groups(places):
+        for members in self.groups(places):
             asked = members if request.groups else [p for p in members if p in wanted]
-            good, images, _ = self.read(asked)
 
-            def draw(i: int | None, good: list[int] = good) -> torch.Generator:
-                group = f"group {good[0] // self.dataset.group_size}"
-                name = group if i is None else self.dataset.ids[good[i]]
+            def draw(i: int | None, asked: list[int] = asked) -> torch.Generator:
+                group = f"group {asked[0] // self.dataset.group_size}"
+                name = group if i is None else self.dataset.ids[asked[i]]
                 return generator(self.seed, name, f"{request.entry.key} {variation.name}")
 
+            images = self._readable(asked)
             moved = request.entry(images, draw, variation.name, **request.options)
-            yield list(zip(good, moved, strict=True))
+            yield list(zip(asked, moved, strict=True))

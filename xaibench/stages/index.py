@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from xaibench.store.atomic import read_json
+
 ReadIds = Callable[[Path], tuple[str, ...]]
 
 
@@ -19,6 +21,14 @@ def unit_name(block: int, ids: Sequence[str]) -> str:
 def block_files(folder: Path, block: int, suffix: str, prefix: str = "") -> list[Path]:
     """The files of a block, in a fixed order."""
     return sorted(folder.glob(f"{prefix}{block:05d}-*{suffix}"))
+
+
+def unreadable(root: Path, block: int) -> dict[str, str]:
+    """Images of a block that could not be decoded when the run met them, with the reason."""
+    found: dict[str, str] = {}
+    for path in block_files(root / "failures", block, ".json"):
+        found |= {row["image"]: row["reason"] for row in read_json(path)["unreadable"]}
+    return found
 
 
 @dataclass(frozen=True)

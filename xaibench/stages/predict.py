@@ -14,11 +14,12 @@ import torch
 from torch import Tensor
 
 from xaibench.config import TARGETS
+from xaibench.stages import index
 from xaibench.stages.index import block_files, missing, unit_name
 from xaibench.stages.session import Session
 from xaibench.stages.variation import UNTOUCHED, Variation, cut
 from xaibench.store import tables
-from xaibench.store.atomic import encode, read_json, write_json
+from xaibench.store.atomic import encode, write_json
 
 SUFFIX = ".parquet"
 COLUMNS = {"ground_truth": "label", "predicted": "argmax", "least_probable": "argmin"}
@@ -60,10 +61,7 @@ def folder(session: Session, variation: Variation = UNTOUCHED) -> Path:
 
 def unreadable(session: Session, block: int) -> dict[str, str]:
     """Images of a block that could not be decoded, with the reason."""
-    found: dict[str, str] = {}
-    for path in block_files(session.root / "failures", block, ".json"):
-        found |= {row["image"]: row["reason"] for row in read_json(path)["unreadable"]}
-    return found
+    return index.unreadable(session.root, block)
 
 
 def missing_predictions(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xaibench.errors import reason
+from xaibench.errors import Failed, reason
 from xaibench.normalize import (
     STATUS_FAILED,
     STATUS_NONFINITE,
@@ -59,15 +59,16 @@ def missing_scores(session: Session, unit: Unit, target: str, metric: str) -> tu
 
 @dataclass(frozen=True)
 class Scored:
-    """What came of a unit: ids that had no map to score, and why metrics failed, by spec."""
+    """What came of a unit: scores that had no map, and why metrics failed, by spec."""
 
-    unmapped: list[str]
+    unmapped: int
     failed: dict[str, str]
 
 
 def score_unit(session: Session, unit: Unit, predictions: Predictions) -> Scored:
     """Score what a unit lacks, for every target."""
-    found = Scored([], {})
+    unmapped = 0
+    failed: dict[str, str] = {}
     for target in session.targets:
         lacking = {m.spec: missing_scores(session, unit, target, m.spec) for m in session.metrics}
         for ids in dict.fromkeys(ids for ids in lacking.values() if ids):
@@ -76,11 +77,13 @@ def score_unit(session: Session, unit: Unit, predictions: Predictions) -> Scored
             places = tuple(p for p in unit.places if session.dataset.ids[p] in wanted)
             part = replace(unit, places=places)
             shard = load_unit(session, part, target)
-            held = shard.ids if shard else ()
-            found.unmapped.extend(i for i in ids if i not in held)
+            held = set(shard.ids if shard else ())
+            unmapped += len(metrics) * sum(i not in held for i in ids)
             if shard:
-                found.failed.update(_score(session, part, target, shard, metrics, predictions))
-    return found
+                places = tuple(p for p in places if session.dataset.ids[p] in held)
+                part = replace(unit, places=places)
+                failed |= _score(session, part, target, shard, metrics, predictions)
+    return Scored(unmapped, failed)
 
 
 def fail_unit(session: Session, unit: Unit, predictions: Predictions) -> int:
@@ -117,8 +120,7 @@ def _score(
         values, status = _status(found[metric.spec], map_status)
         place = scores_folder(session, unit, target, metric.spec)
         _write(place / unit_name(unit.block, shard.ids), fixed, status, values)
-        for path in block_files(place, unit.block, SUFFIX, FAILED):  # it is no failure any more
-            path.unlink()
+        _keep_failed(place, unit.block, set(shard.ids), None)
     return failed
 
 
@@ -151,9 +153,37 @@ def _write_failed(
     session: Session, unit: Unit, target: str, metric: str, fixed: dict[str, list[Any]]
 ) -> None:
     """Rows of NaN beside the others; the next run tries again and removes them."""
-    ids, place = fixed["image"], scores_folder(session, unit, target, metric)
-    stem = place / (FAILED + unit_name(unit.block, ids))
-    _write(stem, fixed, [STATUS_FAILED] * len(ids), [math.nan] * len(ids))
+    rows = fixed | {
+        "status": [STATUS_FAILED] * len(fixed["image"]),
+        "value": [math.nan] * len(fixed["image"]),
+    }
+    place = scores_folder(session, unit, target, metric)
+    _keep_failed(place, unit.block, set(fixed["image"]), rows)
+
+
+def _keep_failed(
+    place: Path, block: int, touched: set[str], rows: dict[str, list[Any]] | None
+) -> None:
+    """One file with the failed rows of a block: those of untouched images, and the new rows."""
+    old = block_files(place, block, SUFFIX, FAILED)
+    held = [row for path in old for row in tables.read(path).to_pylist()]
+    kept = [row for row in held if row["image"] not in touched]
+    names = tables.SCORES.names
+    merged = {n: [row[n] for row in kept] + (rows[n] if rows else []) for n in names}
+    path = place / f"{FAILED}{unit_name(block, merged['image'])}{SUFFIX}"
+    if merged["image"]:
+        tables.save(path, merged, tables.SCORES)
+    for stale in old:
+        if stale != path or not merged["image"]:
+            stale.unlink()
+
+
+def has_failed(session: Session, unit: Unit, metric: str) -> bool:
+    """Whether failed rows of a unit's block stand for any target asked for."""
+    return any(
+        block_files(scores_folder(session, unit, target, metric), unit.block, SUFFIX, FAILED)
+        for target in session.targets
+    )
 
 
 def _results(
@@ -170,7 +200,10 @@ def _results(
     Keys of one function with equal options are called once; where the common stream breaks, each
     function runs alone, so that one cannot take the others with it.
     """
-    base = scoring(session, unit, target, shard, maps, metrics, predictions)
+    try:
+        base = scoring(session, unit, target, shard, maps, metrics, predictions)
+    except Failed as error:
+        return {}, {m.spec: str(error) for m in metrics}
     calls: dict[str, list[MetricRequest]] = {}
     for metric in metrics:
         calls.setdefault(f"{metric.entry.key} {sorted(metric.options.items())}", []).append(metric)
@@ -187,11 +220,24 @@ def _results(
                 failed |= dict.fromkeys((m.spec for m in asked), reason(error))
     for name, values in results.items():
         for metric in calls[name]:
-            if metric.key in values:
-                found[metric.spec] = values[metric.key]
+            wrong = _wrong(metric, values, len(shard.ids))
+            if wrong:
+                failed[metric.spec] = wrong
             else:
-                failed[metric.spec] = f"metric {metric.entry.key} returned no '{metric.key}'."
+                found[metric.spec] = values[metric.key]
     return found, failed
+
+
+def _wrong(metric: MetricRequest, values: Values, count: int) -> str:
+    """What is wrong with a metric's result; empty where nothing is."""
+    if not isinstance(values, Mapping) or metric.key not in values:
+        return f"metric {metric.entry.key} returned no '{metric.key}'."
+    result = values[metric.key]
+    tensor = result.values if isinstance(result, Rows) else result
+    statuses = len(result.statuses) if isinstance(result, Rows) else count
+    if not isinstance(tensor, Tensor) or tensor.shape != (count,) or statuses != count:
+        return f"metric {metric.entry.key} must return {count} values for '{metric.key}'."
+    return ""
 
 
 def _drive(base: Scoring, calls: dict[str, list[MetricRequest]]) -> dict[str, Values]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -32,6 +33,7 @@ from xaibench.requests import (
 )
 from xaibench.seeds import derive
 from xaibench.stages.images import Images
+from xaibench.stages.index import unreadable
 from xaibench.stages.variation import Variation, variations
 from xaibench.store.atomic import read_json
 from xaibench.store.state import State, state_path
@@ -188,7 +190,9 @@ class Session:
     @cached_property
     def images(self) -> Images:
         """The images of the block at hand."""
-        return Images(self.dataset, self.config.seed, self._decode)
+        return Images(
+            self.dataset, self.config.seed, self._decode, functools.partial(unreadable, self.root)
+        )
 
     def _decode(self, places: Sequence[int]) -> tuple[list[int], Tensor, list[Unreadable]]:
         resize = self.protocol.preprocessing.resize
