@@ -89,7 +89,7 @@ def test_what_does_not_fit_is_one_line(tree: Path, tmp_path: Path) -> None:
     assert (code, "ask for at most 1" in err) == (2, True)
     code, err = refused(tree, tmp_path / "out", "--subset", tmp_path / "nothere.txt")
     assert (code, "check the path" in err) == (1, True)
-    code, err = refused(tree, tmp_path / "out", "--per-class", 0)
+    code, err = refused(tree, tmp_path / "out", "--per-class", -1)
     assert code == 2
 
 

@@ -69,7 +69,7 @@ def test_heads_have_scopes_and_bars(whole) -> None:
 
 def test_everything_is_escaped_and_nothing_runs(make_frame) -> None:
     rows = [{"method": WILD}, {"method": "gradcam", "metric": "odd(a='<b>')"}]
-    _, text, tree = page(make_frame(rows, dataset="<i>data</i>"), run=["--out", "a <b>"])
+    _, text, tree = page(make_frame(rows, dataset="<i>data</i>"), run={False: ["--out", "a <b>"]})
     assert not list(tree.iter("script"))
     assert not list(tree.iter("i"))
     assert WILD in {t for e in tree.iter("code") for t in e.itertext()}
@@ -79,7 +79,7 @@ def test_everything_is_escaped_and_nothing_runs(make_frame) -> None:
 
 def test_gaps_and_the_command(make_frame) -> None:
     rows = [{"method": "gradcam"}, {"method": "rise"}, {"method": "rise", "metric": "deletion"}]
-    (table,), _, tree = page(make_frame(rows), run=["--out", "it's"])
+    (table,), _, tree = page(make_frame(rows), run={False: ["--out", "it's"]})
     missing = tree.findall(".//td[@class='missing']")
     assert [td.get("title") for td in missing] == ["not scored"]
     assert tree.find(".//pre/code").text == table.fill.command
