@@ -37,7 +37,11 @@ def manifest(run: Path) -> dict[str, object]:
     records = []
     for path in sorted(folder.glob("run-*.json")):
         record = json.loads(path.read_text(encoding="utf-8"))
-        record["command"] = ["xaibench", *record["command"][1:]]
+        words = record["command"][1:]
+        for place, word in enumerate(words[:-1]):
+            if word == "--out":
+                words[place + 1] = f"results/runs/{run.name}"
+        record["command"] = ["xaibench", *words]
         records.append(
             {
                 key: record[key]
