@@ -63,7 +63,7 @@ def run(
     manifest = _open_directory(session, stages, say)
     from xaibench.execution.local import run_all
     from xaibench.plan import plan
-    from xaibench.stages.predict import unreadable
+    from xaibench.stages.index import unreadable
 
     works = plan(session, stages)
     with progress(sum(work.total for work in works)) as tick:
@@ -73,7 +73,7 @@ def run(
     failed = {
         image: reason
         for work in works
-        for image, reason in unreadable(session, work.block).items()
+        for image, reason in unreadable(session.root, work.block).items()
         if image in chosen
     }
     seconds = time.monotonic() - started

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from xaibench.stages.explain import Unit, missing_maps
-from xaibench.stages.predict import missing_predictions, unreadable
+from xaibench.stages.index import unreadable
+from xaibench.stages.predict import missing_predictions
 from xaibench.stages.score import missing_scores
 from xaibench.stages.session import Session
 from xaibench.stages.variation import UNTOUCHED, Variation
@@ -30,7 +31,7 @@ class Work:
 
 def readable(session: Session, block: int, places: list[int]) -> tuple[int, ...]:
     """The places whose images could be decoded, as far as is known."""
-    failed = unreadable(session, block)
+    failed = unreadable(session.root, block)
     return tuple(p for p in places if session.dataset.ids[p] not in failed)
 
 

@@ -14,8 +14,7 @@ import torch
 from torch import Tensor
 
 from xaibench.config import TARGETS
-from xaibench.stages import index
-from xaibench.stages.index import block_files, missing, unit_name
+from xaibench.stages.index import block_files, missing, unit_name, unreadable
 from xaibench.stages.session import Session
 from xaibench.stages.variation import UNTOUCHED, Variation, cut
 from xaibench.store import tables
@@ -59,16 +58,11 @@ def folder(session: Session, variation: Variation = UNTOUCHED) -> Path:
     return session.root / "predictions" / encode(variation.transform) / encode(variation.name)
 
 
-def unreadable(session: Session, block: int) -> dict[str, str]:
-    """Images of a block that could not be decoded, with the reason."""
-    return index.unreadable(session.root, block)
-
-
 def missing_predictions(
     session: Session, block: int, places: Sequence[int], variation: Variation = UNTOUCHED
 ) -> list[int]:
     """Places of a block that have neither predictions nor a recorded decoding failure."""
-    failed = unreadable(session, block)
+    failed = unreadable(session.root, block)
     ids = {session.dataset.ids[p]: p for p in places if session.dataset.ids[p] not in failed}
     lacking = missing(folder(session, variation), block, tuple(ids), SUFFIX, tables.read_ids)
     return [ids[i] for i in lacking.ids]
