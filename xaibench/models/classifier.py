@@ -14,6 +14,7 @@ from torchvision.transforms import v2
 from xaibench.errors import UsageError, unknown
 from xaibench.models.batchnorm import with_group_statistics
 from xaibench.models.fold import folded
+from xaibench.models.fuse import fused
 from xaibench.models.layers import find_cam_layer
 
 
@@ -74,12 +75,17 @@ class TorchClassifier:
 
     @cached_property
     def inference(self) -> nn.Module:
-        """The network for passes without gradients: BatchNorm folded where that is the same."""
+        """The network for passes without gradients, BatchNorm and ReLU in the convolutions.
+
+        Both only where that is the same; ReLU on a CPU alone.
+        """
         parameter = next(self.module.parameters())
         side = self.input.crop
         generator = torch.Generator().manual_seed(0)
         example = torch.randn(1, 3, side, side, generator=generator)
-        return folded(self.module, example.to(parameter.device, parameter.dtype))
+        example = example.to(parameter.device, parameter.dtype)
+        example = example.contiguous(memory_format=torch.channels_last)
+        return fused(folded(self.module, example), example)
 
     @cached_property
     def roles(self) -> dict[str, str]:

@@ -48,6 +48,28 @@ class EfficientNetLite0(nn.Module):
         return logits
 
 
+def _pad_in_convolutions(network: nn.Module) -> None:
+    """Replace the package's padding module before each convolution by its own, where even."""
+    for module in list(network.modules()):
+        for name, conv in module.named_children():
+            pad = getattr(conv, "static_padding", None)
+            if not isinstance(conv, nn.Conv2d) or pad is None:
+                continue
+            sides = getattr(pad, "padding", (0,))
+            even = len(set(sides)) == 1
+            plain = nn.Conv2d(
+                conv.in_channels,
+                conv.out_channels,
+                conv.kernel_size,  # type: ignore[arg-type]
+                tuple(conv.stride),  # type: ignore[arg-type]
+                padding=sides[0] if even else 0,
+                groups=conv.groups,
+                bias=conv.bias is not None,
+            )
+            plain.weight, plain.bias = conv.weight, conv.bias
+            setattr(module, name, plain if even else nn.Sequential(pad, plain))
+
+
 @model(schemes=("efficientnet_lite0",))
 def efficientnet_lite0(name: str, weights: Path | None = None) -> TorchClassifier:
     """EfficientNet-Lite0, ImageNet-1k weights embedded (75% top-1, 224 px, ReLU6)."""
@@ -65,6 +87,7 @@ def efficientnet_lite0(name: str, weights: Path | None = None) -> TorchClassifie
     with contextlib.redirect_stdout(io.StringIO()):
         network = EfficientNet.from_name("efficientnet-lite0")
     load_into(network, load_state(path), path)
+    _pad_in_convolutions(network)
     return TorchClassifier(
         name=NAME,
         module=freeze(EfficientNetLite0(network)),
