@@ -15,11 +15,11 @@ ExplainedClass = Literal["given", "own_forward"]
 Reduction = Literal["abs_max", "minmax_max"]
 
 
-def network(ctx: Context, batchnorm: BatchNorm, repeats: int = 1) -> Classifier:
-    """The network, with BatchNorm over each group's `repeats` inputs an image where 'train'."""
+def network(ctx: Context, batchnorm: BatchNorm) -> Classifier:
+    """The network, with BatchNorm over each of the dataset's groups where 'train'."""
     if batchnorm == "eval":
         return ctx.classifier
-    return ctx.classifier.view(batchnorm_groups=ctx.group_size * repeats, again=repeats > 1)
+    return ctx.classifier.view(batchnorm_groups=ctx.group_size)
 
 
 def explained_classes(batch: Batch, logits: Tensor, how: ExplainedClass) -> Tensor:

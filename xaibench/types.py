@@ -83,11 +83,14 @@ class Classifier(TypingProtocol):
     def layer(self, role: str) -> nn.Module:
         """The module that plays a role ('cam', 'iba') or has that dotted name."""
 
-    def view(self, *, batchnorm_groups: int | None = None, again: bool = False) -> Classifier:
+    def view(
+        self, *, batchnorm_groups: int | None = None, again: bool = False, chunk: int = 0
+    ) -> Classifier:
         """A variant sharing the weights; only BatchNorm modules differ, the original is untouched.
 
         With batchnorm_groups=n, BatchNorm uses the statistics of each n consecutive inputs;
-        again=True forwards blocks a second time in the backward pass, to save memory.
+        again=True forwards blocks a second time in the backward pass, to save memory; chunk=m
+        does that and more with no more than m inputs in the network at a time.
         """
 
 

@@ -119,6 +119,27 @@ def test_forwarding_blocks_again_changes_no_gradient() -> None:
     assert torch.equal(*found)
 
 
+def test_ig_is_the_same_in_chunks(tmp_path: Path) -> None:
+    maps = []
+    for name, together in (("whole", 2**40), ("chunks", 0)):
+        with mock.patch("xaibench.methods.ig._TOGETHER", together):
+            xaibench.run(
+                {
+                    "method": f"ig(steps={STEPS})",
+                    "metric": "sparseness",
+                    "transform": "rotation",
+                    "limit": 1,
+                    "batch_size": 4,
+                    "out": str(tmp_path / name),
+                }
+            )
+        _, found = xaibench.load_maps(
+            tmp_path / name, f"ig(steps={STEPS})", transform="rotation", variation="45"
+        )
+        maps.append(found)
+    assert np.abs(maps[0] - maps[1]).max() < 1e-4
+
+
 def test_ig_says_when_a_group_does_not_fit_into_memory(tmp_path: Path) -> None:
     with (
         mock.patch("xaibench.methods.ig.free_bytes", return_value=1000),

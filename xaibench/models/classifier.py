@@ -16,6 +16,7 @@ from xaibench.models.batchnorm import with_group_statistics
 from xaibench.models.fold import folded
 from xaibench.models.fuse import fused
 from xaibench.models.layers import find_cam_layer
+from xaibench.models.streamed import Streamed
 
 
 @dataclass(frozen=True)
@@ -135,14 +136,20 @@ class TorchClassifier:
             )
         raise unknown(f"layer of {self.name}", name, [n for n in names if n])
 
-    def view(self, *, batchnorm_groups: int | None = None, again: bool = False) -> TorchClassifier:
+    def view(
+        self, *, batchnorm_groups: int | None = None, again: bool = False, chunk: int = 0
+    ) -> TorchClassifier:
         """The same weights with BatchNorm over each n consecutive inputs' own statistics.
 
-        again: the backward pass forwards each block a second time instead of keeping it.
+        again: the backward pass forwards each block a second time instead of keeping it. chunk:
+        no more inputs than this at a time are in the network, forwards and backwards.
         """
         if batchnorm_groups is None:
             return self
-        variant = with_group_statistics(self.module, batchnorm_groups, again)
+        if chunk:
+            variant: nn.Module = Streamed(self.module, batchnorm_groups, chunk, self.blank())
+        else:
+            variant = with_group_statistics(self.module, batchnorm_groups, again)
         return replace(self, module=variant, layers=self.roles)
 
     def to(self, device: torch.device) -> TorchClassifier:

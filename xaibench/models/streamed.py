@@ -1,0 +1,309 @@
+"""Train-mode BatchNorm over a batch that does not fit into memory, exactly, a few inputs at a time.
+
+The network is cut at the entries of its blocks. A part is forwarded in chunks once for each of its
+BatchNorms to measure that one's mean and variance, then once more with all of them. Backwards, the
+gradient with respect to these statistics is summed over all chunks, last BatchNorm first: an input
+h of a BatchNorm receives dL/dmean / n + dL/dvar * 2 (h - mean) / n beside what flows through it.
+Only the inputs of the parts are kept for the whole batch.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from xaibench.errors import XaibenchError
+from xaibench.models.batchnorm import blocks, replace_norm
+
+Part = Callable[[Tensor], Tensor]
+
+
+class Streamed(nn.Module):
+    """A copy of a network with the statistics of each `size` consecutive inputs, in chunks.
+
+    Equal to models.batchnorm.with_group_statistics up to rounding. Weights are shared, the
+    original is untouched; first derivatives only. example: an input (1, 3, H, W) that shows how
+    the network calls its blocks. Raises XaibenchError for a BatchNorm that is called twice.
+    """
+
+    def __init__(self, module: nn.Module, size: int, chunk: int, example: Tensor) -> None:
+        super().__init__()
+        self.size, self.chunk, self.example = size, chunk, example
+        called = _chain(module, example)
+        shared = {id(t): t for t in (*module.parameters(), *module.buffers())}
+        self.network = copy.deepcopy(module, memo=dict(shared))
+        for name, child in list(self.network.named_modules()):
+            if isinstance(child, _BatchNorm):
+                replace_norm(self.network, name, _Norm(child))
+        self.parts = self._parts(called)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Normalised input (N, 3, H, W) -> logits (N, K)."""
+        return torch.cat([_Gradient.apply(group, self) for group in images.split(self.size)])
+
+    def _parts(self, called: dict[str, _Call]) -> list[Part]:
+        """The network as a chain: up to its first block, each block, from its last block on."""
+        inner = [self.network.get_submodule(name) for name in called]
+        if not inner:
+            return [self.network]
+
+        def before(x: Tensor) -> Tensor:
+            def stop(entry: Tensor, *_: Any, **__: Any) -> Tensor:
+                raise _Entered(entry)
+
+            try:
+                _replaced(self.network, {inner[0]: stop}, x)
+            except _Entered as entered:
+                return entered.value
+            raise AssertionError("the first block is always called")
+
+        def one(block: nn.Module, call: _Call) -> Part:
+            # a block may work in place on its input
+            return lambda x: block(x.clone(), *call.more, **call.named)
+
+        def after(x: Tensor) -> Tensor:
+            forwards: dict[nn.Module, Any] = {block: lambda z, *_, **__: z for block in inner}
+            forwards[inner[-1]] = lambda *_, **__: x.clone()
+            return _replaced(self.network, forwards, self.example)
+
+        each = [one(b, c) for b, c in zip(inner, called.values(), strict=True)]
+        return [before, *each, after]
+
+    def run(self, images: Tensor) -> tuple[Tensor, list[Tensor], list[list[_Statistics]]]:
+        """Logits of one group, and each part's input and statistics."""
+        for norm in self.network.modules():
+            if isinstance(norm, _Norm):
+                norm.statistics = None
+        inputs, measured, value = [], [], images
+        for part in self.parts:
+            inputs.append(value)
+            value, statistics = _forward(part, value, self.chunk)
+            measured.append(statistics)
+        return value, inputs, measured
+
+    def back(
+        self, gradient: Tensor, inputs: list[Tensor], measured: list[list[_Statistics]]
+    ) -> Tensor:
+        """The gradient with respect to a group's images, from that of its logits."""
+        for s in (s for statistics in measured for s in statistics):
+            s.norm.statistics = s
+        for held in reversed(list(zip(self.parts, inputs, measured, strict=True))):
+            part, value, statistics = held
+            gradient = _backward(part, value, gradient, statistics, self.chunk)
+        return gradient
+
+
+@dataclass
+class _Statistics:
+    """One BatchNorm's mean and variance (C,) over the `count` values of a group.
+
+    read: what the BatchNorm read last with gradients on; gradients: those for mean and variance.
+    """
+
+    norm: _Norm
+    count: int
+    mean: Tensor
+    var: Tensor
+    read: Tensor | None = None
+    gradients: tuple[Tensor, Tensor] | None = None
+
+    def merge(self, count: int, var: Tensor, mean: Tensor) -> None:
+        """Add a chunk's moments, in float64 (Chan et al. 1979)."""
+        total = self.count + count
+        apart = mean - self.mean
+        self.var = (self.var * self.count + var * count) / total
+        self.var = self.var + apart.square() * (self.count * count / total**2)
+        self.mean = self.mean + apart * (count / total)
+        self.count = total
+
+    def received(self) -> Tensor:
+        """What the values read receive through the statistics."""
+        assert self.read is not None
+        assert self.gradients is not None
+        h = self.read.detach()
+        through_mean, through_var = (_along(g / self.count, h) for g in self.gradients)
+        return torch.addcmul(through_mean, through_var, 2 * (h - _along(self.mean, h)))
+
+
+class _Norm(nn.Module):
+    """BatchNorm by statistics that are set from outside; raises _Unknown where there are none."""
+
+    def __init__(self, source: _BatchNorm) -> None:
+        super().__init__()
+        self.weight, self.bias, self.eps = source.weight, source.bias, source.eps
+        self.statistics: _Statistics | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, C, ...) -> the same shape."""
+        known = self.statistics
+        if known is None:
+            raise _Unknown(self, x)
+        known.read = x if torch.is_grad_enabled() else None
+        scale = (known.var + self.eps).rsqrt()
+        scale = scale if self.weight is None else scale * self.weight
+        shift = -known.mean * scale
+        shift = shift if self.bias is None else shift + self.bias
+        return torch.addcmul(_along(shift, x), x, _along(scale, x))
+
+
+class _Unknown(Exception):
+    """A BatchNorm was reached whose statistics are not measured yet."""
+
+    def __init__(self, norm: _Norm, value: Tensor) -> None:
+        self.norm, self.value = norm, value
+
+
+class _Entered(Exception):
+    """The first block was reached."""
+
+    def __init__(self, value: Tensor) -> None:
+        self.value = value
+
+
+class _Gradient(torch.autograd.Function):
+    """A group's logits, and their gradient with respect to its images."""
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, streamed: Streamed) -> Tensor:
+        logits, *ctx.kept = streamed.run(images)
+        ctx.streamed = streamed
+        return logits
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return ctx.streamed.back(gradient, *ctx.kept), None
+
+
+def _along(values: Tensor, like: Tensor) -> Tensor:
+    """(C,) -> (1, C, 1, ...) beside (n, C, ...)."""
+    return values.view(1, -1, *[1] * (like.dim() - 2))
+
+
+def _forward(part: Part, value: Tensor, chunk: int) -> tuple[Tensor, list[_Statistics]]:
+    """A part's output for a whole group and the statistics of its BatchNorms, in their order."""
+    measured: list[_Statistics] = []
+    with torch.no_grad():
+        while True:
+            found: _Statistics | None = None
+            outputs = []
+            for piece in value.split(chunk):
+                try:
+                    outputs.append(part(piece))
+                except _Unknown as reached:
+                    found = _measure(found, reached)
+            if found is None:
+                return torch.cat(outputs), measured
+            found.mean, found.var = found.mean.to(value.dtype), found.var.to(value.dtype)
+            found.norm.statistics = found
+            measured.append(found)
+
+
+def _measure(sofar: _Statistics | None, reached: _Unknown) -> _Statistics:
+    h = reached.value
+    count = h.numel() // h.shape[1]
+    var, mean = torch.var_mean(h, [d for d in range(h.dim()) if d != 1], correction=0)
+    if sofar is None:
+        return _Statistics(reached.norm, count, mean.double(), var.double())
+    sofar.merge(count, var.double(), mean.double())
+    return sofar
+
+
+def _backward(
+    part: Part, value: Tensor, gradient: Tensor, measured: list[_Statistics], chunk: int
+) -> Tensor:
+    """The gradient with respect to a part's input, from that of its output."""
+    pieces = list(zip(value.split(chunk), gradient.split(chunk), strict=True))
+    for at, s in reversed(list(enumerate(measured))):
+        known = s.mean, s.var
+        wanted = s.mean, s.var = s.mean.clone().requires_grad_(), s.var.clone().requires_grad_()
+        for_mean, for_var = (torch.zeros_like(t, dtype=torch.float64) for t in known)
+        for piece, given in pieces:
+            found = _pull(part, piece, given, measured[at + 1 :], wanted)
+            for_mean += found[0]
+            for_var += found[1]
+        s.mean, s.var = known
+        s.gradients = for_mean.to(value.dtype), for_var.to(value.dtype)
+    parts: list[Tensor] = []
+    for piece, given in pieces:
+        leaf = piece.detach().requires_grad_()
+        parts += _pull(part, leaf, given, measured, (leaf,))
+    for s in measured:
+        s.gradients = s.read = None
+    return torch.cat(parts)
+
+
+def _pull(
+    part: Part, piece: Tensor, given: Tensor, later: list[_Statistics], wanted: tuple[Tensor, ...]
+) -> tuple[Tensor, ...]:
+    """Gradients for `wanted`, through the output and through the statistics of `later`."""
+    with torch.enable_grad():
+        ends = [(part(piece), given)]
+        ends += [(s.read, s.received()) for s in later if s.read is not None]
+        ends = [(value, g) for value, g in ends if value.requires_grad]
+        outputs, gradients = zip(*ends, strict=True)
+        return torch.autograd.grad(outputs, wanted, gradients)
+
+
+@dataclass(frozen=True)
+class _Call:
+    """What a block is called with beside its input."""
+
+    more: tuple[Any, ...]
+    named: dict[str, Any]
+
+
+def _chain(module: nn.Module, example: Tensor) -> dict[str, _Call]:
+    """The network's blocks with their calls, in order; none where they do not follow on another.
+
+    Raises XaibenchError where a BatchNorm is called twice.
+    """
+    inner = set(blocks(module))
+    names = {child: name for name, child in module.named_modules()}
+    calls: dict[str, _Call] = {}
+    seen: list[Tensor] = []
+    times: dict[nn.Module, int] = {}
+
+    def enter(child: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> None:
+        times[child] = times.get(child, 0) + 1
+        if child in inner:
+            calls[names[child]] = _Call(given[1:], named)
+            seen.append(given[0])
+
+    def leave(child: nn.Module, _: Any, output: Tensor) -> None:
+        if child in inner:
+            seen.append(output)
+
+    watched = [m for m in module.modules() if m in inner or isinstance(m, _BatchNorm)]
+    handles = [m.register_forward_pre_hook(enter, with_kwargs=True) for m in watched]
+    handles += [m.register_forward_hook(leave) for m in watched]
+    try:
+        with torch.no_grad():
+            module(example)
+    finally:
+        for handle in handles:
+            handle.remove()
+    twice = [names[m] for m, n in times.items() if n > 1 and isinstance(m, _BatchNorm)]
+    if twice:
+        raise XaibenchError(f"BatchNorm '{twice[0]}' is called twice: it cannot be streamed.")
+    joined = all(a is b for a, b in zip(seen[1:-1:2], seen[2::2], strict=True))
+    return calls if joined and len(seen) == 2 * len(inner) else {}
+
+
+def _replaced(network: nn.Module, forwards: dict[nn.Module, Any], x: Tensor) -> Tensor:
+    """The network's output with other forwards in the places of some modules."""
+    for module, forward in forwards.items():
+        module.forward = forward
+    try:
+        out: Tensor = network(x)
+        return out
+    finally:
+        for module in forwards:
+            del module.forward
