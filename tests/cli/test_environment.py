@@ -12,7 +12,7 @@ import typer
 import yaml
 from helpers import cli
 
-from xaibench.cli import app
+from xaibench.cli import HUGE_PAGES, app, main
 from xaibench.config import RunConfig
 from xaibench.shipped import config_files
 
@@ -225,3 +225,17 @@ def test_the_default_directory_and_the_latest_run() -> None:
     code, said, _ = cli("report")
     assert code == 0
     assert f"{place}/report" in said
+
+
+@pytest.mark.parametrize(("given", "found"), [({}, "1"), ({HUGE_PAGES: "0"}, "0")])
+def test_huge_pages_are_asked_for_unless_the_user_says_otherwise(
+    given: dict[str, str], found: str
+) -> None:
+    rest = {k: v for k, v in os.environ.items() if k != HUGE_PAGES}
+    with (
+        mock.patch.dict(os.environ, rest | given, clear=True),
+        mock.patch("sys.argv", ["xaibench", "--version"]),
+    ):
+        with pytest.raises(SystemExit):
+            main()
+        assert os.environ[HUGE_PAGES] == found

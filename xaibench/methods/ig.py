@@ -86,13 +86,14 @@ def _over_interpolants(ctx: Context, batch: Batch, steps: int) -> Classifier:
     """
     example, size = batch.images[:1], steps * ctx.group_size
     count = min(size, steps * len(batch))
-    one = ctx.classifier.view(batchnorm_groups=1)
-    saved = saved_bytes(one, example, one.module.parameters())
+    weights = list(ctx.classifier.module.parameters())
+    saved = saved_bytes(ctx.classifier.view(batchnorm_groups=1), example, weights)
     need = saved * count // 2  # blocks forwarded again keep at most half
     chunk = 0
     if need > _TOGETHER:
         chunk = min(ctx.batch_size, max(1, _CHUNK // saved))
-        need = count * (saved // 8 + 8 * example.nbytes)  # the blocks' inputs, and captum's copies
+        kept = saved_bytes(ctx.classifier.view(batchnorm_groups=1, chunk=1), example, weights)
+        need = count * (kept + 6 * example.nbytes)  # captum holds interpolants and gradients too
     if example.device.type == "cpu" and need > free_bytes():
         raise XaibenchError(
             f"one BatchNorm batch of {count} interpolants of {example.shape[-1]} pixels needs "

@@ -10,7 +10,7 @@ Only the inputs of the parts are kept for the whole batch.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,7 +89,7 @@ class Streamed(nn.Module):
         return value, inputs, measured
 
     def back(
-        self, gradient: Tensor, inputs: list[Tensor], measured: list[list[_Statistics]]
+        self, gradient: Tensor, inputs: Sequence[Tensor], measured: list[list[_Statistics]]
     ) -> Tensor:
         """The gradient with respect to a group's images, from that of its logits."""
         for s in (s for statistics in measured for s in statistics):
@@ -172,14 +172,15 @@ class _Gradient(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, images: Tensor, streamed: Streamed) -> Tensor:
-        logits, *ctx.kept = streamed.run(images)
+        logits, inputs, ctx.measured = streamed.run(images)
+        ctx.save_for_backward(*inputs)
         ctx.streamed = streamed
         return logits
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        return ctx.streamed.back(gradient, *ctx.kept), None
+        return ctx.streamed.back(gradient, ctx.saved_tensors, ctx.measured), None
 
 
 def _along(values: Tensor, like: Tensor) -> Tensor:
