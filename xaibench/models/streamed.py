@@ -210,7 +210,9 @@ def _forward(part: Part, value: Tensor, chunk: int) -> tuple[Tensor, list[_Stati
 def _measure(sofar: _Statistics | None, reached: _Unknown) -> _Statistics:
     h = reached.value
     count = h.numel() // h.shape[1]
-    var, mean = torch.var_mean(h, [d for d in range(h.dim()) if d != 1], correction=0)
+    others = [d for d in range(h.dim()) if d != 1]
+    mean = h.mean(others)
+    var = (h - _along(mean, h)).square_().mean(others)  # var_mean takes six times as long on a CPU
     if sofar is None:
         return _Statistics(reached.norm, count, mean.double(), var.double())
     sofar.merge(count, var.double(), mean.double())
