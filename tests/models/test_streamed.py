@@ -74,19 +74,24 @@ class Side(nn.Module):
         return self.norm(self.conv(x))
 
 
-class Beside(nn.Module):
-    """Two blocks side by side: no chain."""
-
-    def __init__(self):
+class Pair(nn.Module):
+    def __init__(self, join):
         super().__init__()
-        self.sides = nn.ModuleList([Side(), Side()])
+        self.sides, self.join = nn.ModuleList([Side(), Side()]), join
 
     def forward(self, x):
-        return (self.sides[0](x) * self.sides[1](x)).relu().mean((2, 3))
+        return self.join(x, *self.sides).relu().mean((2, 3))
 
 
-def test_blocks_that_are_no_chain_are_one_part():
-    module = Beside().double()
+def changed_between(x, first, second):
+    y = first(x)
+    y *= 2
+    return second(y)
+
+
+@pytest.mark.parametrize("join", [lambda x, first, second: first(x) * second(x), changed_between])
+def test_blocks_that_are_no_chain_are_one_part(join):
+    module = Pair(join).double()
     x = torch.randn(5, 3, 8, 8, dtype=torch.float64)
     streamed = Streamed(module, 5, 2, x[:1])
     assert len(streamed.parts) == 1

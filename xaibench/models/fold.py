@@ -11,6 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from xaibench.models.batchnorm import replace_norm, tail
+from xaibench.models.trace import trace
 
 TOLERANCE = 1e-4
 
@@ -56,11 +57,7 @@ def _pairs(module: nn.Module, example: Tensor) -> list[tuple[str, str]]:
         for name, child in module.named_modules()
         if isinstance(child, (nn.Conv2d, _BatchNorm))
     ]
-    try:
-        module(example)
-    finally:
-        for handle in handles:
-            handle.remove()
+    trace(module, example, handles)
     return [(c, n) for c, n in pairs if uses[c] == 1 and uses[n] == 1]
 
 

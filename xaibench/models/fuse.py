@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from xaibench.models.fold import TOLERANCE
+from xaibench.models.trace import trace
 
 # oneDNN's convolution with an activation behind, by the type of the activation
 _ATTRIBUTES: dict[type[nn.Module], tuple[str, list[float]]] = {
@@ -96,13 +97,7 @@ def _sources(module: nn.Module, example: Tensor) -> dict[str, list[str]]:
             handles.append(child.register_forward_hook(after_conv(name)))
         elif type(child) in _ATTRIBUTES:
             handles.append(child.register_forward_pre_hook(before_activation(name)))
-    try:
-        # out of inference mode, whose tensors do not count what is changed in place
-        with torch.inference_mode(False), torch.no_grad():
-            module(example.clone())
-    finally:
-        for handle in handles:
-            handle.remove()
+    trace(module, example, handles)
     return {
         name: [c for c in convs if c is not None]
         for name, convs in sources.items()

@@ -6,8 +6,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
+
+from xaibench.models.trace import trace
 
 MAPS, TOKENS, OTHER = "maps", "tokens", "other"
 
@@ -84,12 +85,7 @@ def _calls(network: nn.Module, example: Tensor) -> list[_Call]:
         return module.register_forward_hook(lambda _m, _i, output: note(name, output))
 
     handles = [watch(name, module) for name, module in network.named_modules() if name]
-    try:
-        with torch.no_grad():
-            network(example)
-    finally:
-        for handle in handles:
-            handle.remove()
+    trace(network, example, handles)
     return found
 
 

@@ -21,6 +21,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from xaibench.errors import XaibenchError
 from xaibench.models.batchnorm import blocks, replace_norm
+from xaibench.models.trace import trace
 
 Part = Callable[[Tensor], Tensor]
 
@@ -264,40 +265,42 @@ class _Call:
 
 
 def _chain(module: nn.Module, example: Tensor) -> dict[str, _Call]:
-    """The network's blocks with their calls, in order; none where they do not follow on another.
+    """The network's blocks with their calls, in order; none where they are no chain.
 
-    Raises XaibenchError where a BatchNorm is called twice.
+    In a chain each block's output is the next one's input as it is, and nothing else reaches a
+    block. Raises XaibenchError where a BatchNorm is called twice.
     """
     inner = set(blocks(module))
     names = {child: name for name, child in module.named_modules()}
     calls: dict[str, _Call] = {}
-    seen: list[Tensor] = []
+    seen: list[tuple[object, int]] = []  # what enters and leaves the blocks, in turns
     times: dict[nn.Module, int] = {}
 
     def enter(child: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> None:
         times[child] = times.get(child, 0) + 1
         if child in inner:
             calls[names[child]] = _Call(given[1:], named)
-            seen.append(given[0])
+            seen.append((given[0], getattr(given[0], "_version", -1)))
 
     def leave(child: nn.Module, _: Any, output: Tensor) -> None:
         if child in inner:
-            seen.append(output)
+            seen.append((output, getattr(output, "_version", -1)))
 
     watched = [m for m in module.modules() if m in inner or isinstance(m, _BatchNorm)]
     handles = [m.register_forward_pre_hook(enter, with_kwargs=True) for m in watched]
     handles += [m.register_forward_hook(leave) for m in watched]
-    try:
-        with torch.no_grad():
-            module(example)
-    finally:
-        for handle in handles:
-            handle.remove()
+    trace(module, example, handles)
     twice = [names[m] for m, n in times.items() if n > 1 and isinstance(m, _BatchNorm)]
     if twice:
         raise XaibenchError(f"BatchNorm '{twice[0]}' is called twice: it cannot be streamed.")
-    joined = all(a is b for a, b in zip(seen[1:-1:2], seen[2::2], strict=True))
-    return calls if joined and len(seen) == 2 * len(inner) else {}
+    joined = all(
+        left is entered and version == now
+        for (left, version), (entered, now) in zip(seen[1:-1:2], seen[2::2], strict=True)
+    )
+    alone = not any(
+        isinstance(v, Tensor) for call in calls.values() for v in (*call.more, *call.named.values())
+    )
+    return calls if joined and alone and len(seen) == 2 * len(inner) else {}
 
 
 def _replaced(network: nn.Module, forwards: dict[nn.Module, Any], x: Tensor) -> Tensor:

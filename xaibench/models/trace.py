@@ -1,0 +1,22 @@
+"""One forward pass of an example under hooks: how a network calls its modules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+
+def trace(module: nn.Module, example: Tensor, handles: Iterable[RemovableHandle]) -> None:
+    """Forward `example` without gradients and remove the hooks, even after an exception.
+
+    Out of inference mode, whose tensors do not count what is changed in place (`_version`).
+    """
+    try:
+        with torch.inference_mode(False), torch.no_grad():
+            module(example.clone())
+    finally:
+        for handle in handles:
+            handle.remove()
