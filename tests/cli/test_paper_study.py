@@ -32,7 +32,9 @@ def test_the_whole_study_from_torchvisions_archive(tmp_path: Path) -> None:
     assert len(scores) == 3 * (6 + 5 * 2 + 6 + 5 * 16)
     assert set(scores["status"]) == {"ok", "constant_map"}
     constant = scores[scores.status == "constant_map"]
-    assert set(zip(constant.method, constant.variation, strict=True)) == {("gradcam", "32")}
+    assert set(constant.method) == {"gradcam"}  # negative all over, as random weights can give
+    small = scores[(scores.method == "gradcam") & (scores["transform"] == "resize")]
+    assert (small[small.variation == "32"].status == "constant_map").all()  # a 1x1 layer
     assert "nothing left" in cli("run", "--config", "paper", *words)[1]
     for options in ([], ["--claims"], ["--figures", "--agreement"]):
         code, _, error = cli("report", tmp_path / "run", *options)
