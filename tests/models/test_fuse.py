@@ -82,6 +82,26 @@ def test_is_found_inside_inference_mode_too():
         assert joined(load_model("efficientnet_lite0").inference) == 33
 
 
+@pytest.mark.parametrize("act", [nn.ReLU, nn.ReLU6])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_a_broken_input_gives_nan_and_its_neighbours_do_not(act, value):
+    module = Net(lambda y, act: act(y), act).eval().requires_grad_(False)
+    x = torch.randn(3, 3, 8, 8)
+    quick = fused(module, x[:1])
+    assert joined(quick) == 1
+    x[1, 2, 3, 4] = value
+    with torch.inference_mode():
+        found = quick(x)
+    assert found[1].isnan().all()
+    assert torch.allclose(found[[0, 2]], module(x[[0, 2]]), atol=1e-6)
+
+
+def test_broken_weights_are_left():
+    module = Net(lambda y, act: act(y)).eval().requires_grad_(False)
+    module.conv.weight[0] = torch.nan
+    assert fused(module, torch.randn(1, 3, 8, 8)) is module
+
+
 def test_float64_is_left():
     module = Net(lambda y, act: act(y)).double()
     assert fused(module, torch.randn(1, 3, 8, 8, dtype=torch.float64)) is module

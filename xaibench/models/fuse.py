@@ -39,12 +39,30 @@ class ConvActivation(nn.Module):
         return out
 
 
+class NonfiniteAsNan(nn.Module):
+    """A network that gives NaN for an input with NaN or infinity.
+
+    oneDNN's ReLU turns NaN into 0 where torch's hands it on, and a broken input would get sound
+    logits.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) -> (B, K)."""
+        nothing = images.flatten(1).sum(1, keepdim=True) * 0
+        logits: Tensor = self.network(images) + nothing
+        return logits
+
+
 def fused(module: nn.Module, example: Tensor) -> nn.Module:
     """A copy with fused activations, or the network itself where that is not the same.
 
     An activation is fused if each of its inputs on `example` (1, 3, H, W) is the untouched output
     of a convolution used once. The copy is kept only if its logits on the example differ by less
-    than TOLERANCE of their range.
+    than TOLERANCE of their range (never where they are NaN).
     """
     if example.device.type != "cpu" or example.dtype != torch.float32 or not _available():
         return module
@@ -58,6 +76,7 @@ def fused(module: nn.Module, example: Tensor) -> nn.Module:
             conv: Any = copied.get_submodule(name)
             _put(copied, name, ConvActivation(conv, activation))
         _put(copied, activation_name, nn.Identity())
+    copied = NonfiniteAsNan(copied)
     with torch.inference_mode():
         before, after = module(example), copied(example)
     near = (before - after).abs().max() <= TOLERANCE * (before.max() - before.min())
