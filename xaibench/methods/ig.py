@@ -84,7 +84,7 @@ def _over_interpolants(ctx: Context, batch: Batch, steps: int) -> Classifier:
     the same way everywhere. Raises XaibenchError where main memory is too small (the kernel would
     kill the process; a GPU says so itself).
     """
-    example, size = batch.images[:1], steps * ctx.group_size
+    example, size = batch.images[:1].clone(), steps * ctx.group_size  # without its batch
     count = min(size, steps * len(batch))
     weights = list(ctx.classifier.module.parameters())
     saved = saved_bytes(ctx.classifier.view(batchnorm_groups=1), example, weights)
