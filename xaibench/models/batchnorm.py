@@ -57,13 +57,19 @@ def with_group_statistics(module: nn.Module, size: int, again: bool = False) -> 
     of the network's blocks for the backward pass and forward each block again there, so that a
     large group's gradient fits into memory.
     """
+    variant = with_norms(module, lambda norm: GroupStatistics(norm, size))
+    for block in blocks(variant) if again else ():
+        block.forward = functools.partial(_again_in_backward, block.forward)
+    return variant
+
+
+def with_norms(module: nn.Module, other: Callable[[_BatchNorm], nn.Module]) -> nn.Module:
+    """A copy of a network that shares its weights, with other(norm) for each BatchNorm."""
     shared = {id(t): t for t in (*module.parameters(), *module.buffers())}
     variant = copy.deepcopy(module, memo=dict(shared))
     for name, child in list(variant.named_modules()):
         if isinstance(child, _BatchNorm):
-            replace_norm(variant, name, GroupStatistics(child, size))
-    for block in blocks(variant) if again else ():
-        block.forward = functools.partial(_again_in_backward, block.forward)
+            replace_norm(variant, name, other(child))
     return variant
 
 

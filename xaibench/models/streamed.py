@@ -9,7 +9,6 @@ Only the inputs of the parts are kept for the whole batch.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +19,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from xaibench.errors import XaibenchError
-from xaibench.models.batchnorm import blocks, replace_norm
+from xaibench.models.batchnorm import blocks, with_norms
 from xaibench.models.trace import trace
 
 Part = Callable[[Tensor], Tensor]
@@ -38,11 +37,7 @@ class Streamed(nn.Module):
         super().__init__()
         self.size, self.chunk, self.example = size, chunk, example
         called = _chain(module, example)
-        shared = {id(t): t for t in (*module.parameters(), *module.buffers())}
-        self.network = copy.deepcopy(module, memo=dict(shared))
-        for name, child in list(self.network.named_modules()):
-            if isinstance(child, _BatchNorm):
-                replace_norm(self.network, name, _Norm(child))
+        self.network = with_norms(module, _Norm)
         self.parts = self._parts(called)
 
     def forward(self, images: Tensor) -> Tensor:
