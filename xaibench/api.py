@@ -72,8 +72,8 @@ def run(
     chosen = {session.dataset.ids[place] for place in session.selection}
     failed = {
         image: reason
-        for work in works
-        for image, reason in unreadable(session.root, work.block).items()
+        for block in session.blocks(session.selection)
+        for image, reason in unreadable(session.root, block).items()
         if image in chosen
     }
     seconds = time.monotonic() - started
@@ -133,6 +133,7 @@ def run_configs(
 
 def _session(config: RunConfig, stages: frozenset[str]) -> Any:
     from xaibench.names import check_names
+    from xaibench.ops.rows import ENOUGH
 
     check_names("methods", config.method)
     check_names("metrics", config.metric)
@@ -145,7 +146,7 @@ def _session(config: RunConfig, stages: frozenset[str]) -> Any:
     held = config.directory / "manifests" / "batch_size.json"
     if held.exists() and not config.overwrite:
         size = read_json(held)
-    session = Session(config, int(size))
+    session = Session(config, max(int(size), ENOUGH))
     _ = (session.methods, session.metrics, session.device, session.targets)
     _ = (session.variations, session.selection)
     if config.boxes is None and any("boxes" in m.needs for m in session.metrics):
@@ -181,6 +182,12 @@ def _announce(session: Any, say: Say) -> None:
             "embedded default: EfficientNet-Lite0 and 20 ImageNet photographs from PyPI packages "
             "(the paper: ResNet-50 and 50,000); choose with --data and --model"
         )
+    asked = config.batch_size
+    if asked != "auto" and int(asked) < session.batch_size:
+        say(
+            f"batch-size {asked}: {session.batch_size} inputs are forwarded at a time, under which "
+            "the number of threads would move last bits"
+        )
     if not session.dataset.labelled and not config.target:
         say(f"the images of {session.dataset.name} have no classes: explaining the predicted class")
 
@@ -188,7 +195,7 @@ def _announce(session: Any, say: Say) -> None:
 def _open_directory(session: Any, stages: frozenset[str], say: Say) -> Any:
     from xaibench.clean import holdings, remove
     from xaibench.store.atomic import read_json, write_json
-    from xaibench.store.manifest import Manifest, claim, version_drift
+    from xaibench.store.manifest import Manifest, claim, claim_subset, version_drift
 
     config, root = session.config, session.root
     held = root / "manifests" / "identity.json"
@@ -200,6 +207,8 @@ def _open_directory(session: Any, stages: frozenset[str], say: Say) -> Any:
     if config.overwrite and (root / "manifests").is_dir():
         remove(root, holdings(root))
     claim(root, identity)
+    if any(variation.request for variation in session.variations):
+        claim_subset(root, session.groups_of.record())
     if not (root / "manifests" / "batch_size.json").exists():
         write_json(root / "manifests" / "batch_size.json", session.batch_size)
         write_json(root / "manifests" / "protocol.json", session.protocol.model_dump(mode="json"))
@@ -252,13 +261,15 @@ def _device_name(device: Any) -> str:
 
 def _dry_run(session: Any, stages: frozenset[str], say: Say, started: float) -> RunResult:
     from xaibench.plan import plan
-    from xaibench.store.manifest import check_identity
+    from xaibench.store.manifest import check_identity, check_subset
 
     root = session.root
     if session.config.overwrite:  # plan as if nothing were there
         session.config = session.config.model_copy(update={"out": root / "overwritten"})
     else:
         check_identity(root, session.identity())
+        if any(variation.request for variation in session.variations):
+            check_subset(root, session.groups_of.record())
     works = plan(session, stages)
     sums = {n: sum(getattr(w, n) for w in works) for n in ("predictions", "maps", "scores")}
     say(

@@ -33,7 +33,9 @@ class Protocol(_Model):
 
     methods, metrics and transforms: option values by registered function name. normalization: per
     method, the steps from native map to [0, 1] that differ from what the method declares.
-    batchnorm_group: images that share a train-mode BatchNorm batch on transformed inputs.
+    probability: the precision of the metrics' softmax. batchnorm_groups: per method, how many
+    images share a train-mode BatchNorm batch on inputs of a transform (`resize`) or of one of its
+    variations (`resize/64`); 1 where nothing is said.
     """
 
     name: str
@@ -43,7 +45,13 @@ class Protocol(_Model):
     metrics: dict[str, dict[str, Any]] = {}
     normalization: dict[str, dict[str, Any]] = {}
     transforms: dict[str, dict[str, Any]] = {}
-    batchnorm_group: Literal[1, 5] = 1
+    probability: Literal["float32", "float64"] = "float64"
+    batchnorm_groups: dict[str, dict[str, Literal[1, 5]]] = {}
+
+    def batchnorm_group(self, method: str, transform: str, variation: str) -> int:
+        """Images that share a BatchNorm batch for a method on a variation of a transform."""
+        known = self.batchnorm_groups.get(method, {})
+        return known.get(f"{transform}/{variation}", known.get(transform, 1))
 
     @property
     def sha256(self) -> str:

@@ -10,13 +10,17 @@ from torch import Tensor
 from xaibench.types import Context
 
 
-def fills(ctx: Context, images: Sequence[str], steps: int, draws: int, values: int) -> Tensor:
-    """Uniform [0, 1) replacement values (B, steps, draws, values) for monotonicity."""
+def fills(
+    ctx: Context,
+    images: Sequence[str],
+    steps: int,
+    draws: int,
+    values: int,
+    purpose: str = "monotonicity",
+) -> Tensor:
+    """Uniform [0, 1) replacement values (B, steps, draws, values) for pixels."""
     return torch.stack(
-        [
-            torch.rand(steps, draws, values, generator=ctx.generator(i, "monotonicity"))
-            for i in images
-        ]
+        [torch.rand(steps, draws, values, generator=ctx.generator(i, purpose)) for i in images]
     )
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from xaibench.errors import XaibenchError
+from xaibench.ops.rows import in_rows
 from xaibench.types import Classifier
 
 
@@ -35,16 +36,26 @@ def replaced_output(layer: nn.Module, change: Callable[[Tensor], Tensor]) -> Ite
 
 def activations(classifier: Classifier, layer: str, images: Tensor) -> Tensor:
     """A layer's output (B, C, h, w) without gradients; XaibenchError where it has another shape."""
-    held: list[Tensor] = []
 
-    def keep(output: Tensor) -> Tensor:
-        _check_maps(output, layer, images)
-        held.append(output)
-        return output.clone()  # the next module may work in place
+    def of(part: Tensor) -> Tensor:
+        held: list[Tensor] = []
 
-    with torch.no_grad(), replaced_output(classifier.layer(layer), keep):
-        classifier(images)
-    return held[0]
+        def keep(output: Tensor) -> Tensor:
+            _check_maps(output, layer, images)
+            held.append(output)
+            return output.clone()  # the next module may work in place
+
+        with replaced_output(classifier.layer(layer), keep):
+            classifier(part)
+        return held[0][: len(part)]
+
+    with torch.no_grad():
+        return torch.cat([of(part) for part in _passes(classifier, images)])
+
+
+def _passes(classifier: Classifier, images: Tensor) -> tuple[Tensor, ...]:
+    """The images that go through the network at a time: a hook sees one pass after the other."""
+    return images.split(classifier.rows_at(images.shape[-2:]))
 
 
 def _check_maps(output: Tensor, layer: str, images: Tensor) -> None:
@@ -66,6 +77,19 @@ def activations_and_gradients(
     One forward and T backwards, which stop at the layer. Raises XaibenchError where the layer's
     output is not (B, C, h, w) or where the logits do not depend on it.
     """
+    parts = []
+    done = 0
+    for part in _passes(classifier, images):
+        classes = targets[done : done + len(part)]
+        parts.append(_of_one_pass(classifier, layer, part, classes))
+        done += len(part)
+    found, gradients = zip(*parts, strict=True)
+    return torch.cat(found), torch.cat(gradients)
+
+
+def _of_one_pass(
+    classifier: Classifier, layer: str, images: Tensor, targets: Tensor
+) -> tuple[Tensor, Tensor]:
     held: list[Tensor] = []
 
     def keep(output: Tensor) -> Tensor:
@@ -83,7 +107,22 @@ def activations_and_gradients(
         gradients = [
             torch.autograd.grad(
                 logits.gather(1, targets[:, t : t + 1]).sum(), held[0], retain_graph=t < last
-            )[0]
+            )[0][: len(images)]
             for t in range(targets.shape[1])
         ]
-    return held[0].detach(), torch.stack(gradients, 1)
+    return held[0].detach()[: len(images)], torch.stack(gradients, 1)
+
+
+def logits_behind(classifier: Classifier, layer: str, image: Tensor, output: Tensor) -> Tensor:
+    """Logits (n, K) where `layer` gives `output` (n, C, h, w), in passes of full rows.
+
+    image (1, 3, H, W): what the network is fed, which nothing of the logits depends on where all
+    goes through the layer. Gradients with respect to `output` flow where they are enabled.
+    """
+
+    def behind(rows: Tensor) -> Tensor:
+        with replaced_output(classifier.layer(layer), lambda _: rows):
+            logits: Tensor = classifier.module(image)
+        return logits
+
+    return in_rows(behind, output, classifier.rows_at(image.shape[-2:]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -20,6 +20,7 @@ STEPS = {
     "rectify": ("none", "relu", "abs"),
     "native_minmax": (True, False),
     "border": ("clamp", "mirror"),
+    "transpose": (True, False),
 }
 
 
@@ -28,12 +29,19 @@ class Normalization:
     """The steps between a native map and [0, 1].
 
     rectify: what to do with negative values first. native_minmax: whether to min-max at native
-    size before upsampling as well as after. border: the upsampling's border.
+    size before upsampling as well as after. border: the upsampling's border. transpose: whether
+    maps of transformed inputs are mirrored at the image's diagonal, as the gradient methods' maps
+    were by the way in which the paper's scripts saved and loaded them.
     """
 
     rectify: Literal["none", "relu", "abs"] = "none"
     native_minmax: bool = False
     border: Border = "clamp"
+    transpose: bool = False
+
+    def of(self, transform: str) -> Normalization:
+        """The steps for maps of a transform's inputs, `none` for the untouched images."""
+        return replace(self, transpose=self.transpose and transform != "none")
 
 
 def normalization(*layers: Mapping[str, Any]) -> Normalization:
@@ -64,7 +72,8 @@ def normalize(native: Tensor, size: tuple[int, int], steps: Normalization) -> Te
         maps = maps.abs()
     if steps.native_minmax:
         maps = minmax(maps)
-    return minmax(upsample(maps, size, steps.border))
+    maps = minmax(upsample(maps, size, steps.border))
+    return maps.transpose(-2, -1).contiguous() if steps.transpose else maps
 
 
 def statuses(maps: Tensor) -> list[str]:

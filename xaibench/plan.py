@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from xaibench.stages.explain import Unit, missing_maps
-from xaibench.stages.index import unreadable
 from xaibench.stages.predict import missing_predictions
 from xaibench.stages.score import missing_scores
 from xaibench.stages.session import Session
@@ -15,10 +14,16 @@ from xaibench.stages.variation import UNTOUCHED, Variation
 
 @dataclass(frozen=True)
 class Work:
-    """What is left of one block, in images: predictions, maps and scores."""
+    """What is left of one block, in images: predictions, maps and scores.
+
+    block: of the dataset's order for the untouched images, of the subset's for variations of
+    transforms. places: the chosen images. companions: these, and those that are in their groups.
+    """
 
     block: int
     places: tuple[int, ...]
+    companions: tuple[int, ...]
+    variations: tuple[Variation, ...]
     predictions: int
     maps: int
     scores: int
@@ -29,17 +34,17 @@ class Work:
         return self.predictions + self.maps + self.scores
 
 
-def readable(session: Session, block: int, places: list[int]) -> tuple[int, ...]:
+def readable(session: Session, places: Sequence[int]) -> tuple[int, ...]:
     """The places whose images could be decoded, as far as is known."""
-    failed = unreadable(session.root, block)
-    return tuple(p for p in places if session.dataset.ids[p] not in failed)
+    bad = session.unreadable(places)
+    return tuple(p for p in places if p not in bad)
 
 
 def units(
-    session: Session, block: int, places: list[int], variation: Variation = UNTOUCHED
+    session: Session, block: int, places: Sequence[int], variation: Variation = UNTOUCHED
 ) -> Iterator[Unit]:
     """The units of a block and variation, one a method; none where nothing is readable."""
-    good = readable(session, block, places)
+    good = readable(session, places)
     for method in session.methods if good else ():
         yield Unit(block, good, method, variation)
 
@@ -74,28 +79,46 @@ def needed_scores(session: Session, unit: Unit, stages: frozenset[str]) -> int:
     )
 
 
-def predicted_places(
-    session: Session, block: int, places: list[int], variation: Variation
-) -> list[int]:
-    """The places that need predictions: for the untouched images, with their companions."""
-    if variation == UNTOUCHED:
-        return session.companions(places)
-    return list(readable(session, block, places))
+def plan(session: Session, stages: frozenset[str]) -> list[Work]:
+    """What is left of every chosen block: the untouched images first, then the transformed.
+
+    Each counts what the given stages ('explain', 'score') would do.
+    """
+    changed = tuple(v for v in session.variations if v.request)
+    plain = tuple(v for v in session.variations if not v.request)
+    chosen = session.selection
+    together = {p for p in session.companions(chosen)} if changed else set(chosen)
+    asked = set(chosen)
+    works = [
+        _work(session, block, [p for p in places if p in asked], places, plain, stages)
+        for block, places in session.blocks(together | asked).items()
+    ]
+    if changed:
+        works += [
+            _work(session, block, places, session.companions(places), changed, stages)
+            for block, places in session.groups_of.blocks(chosen).items()
+        ]
+    return works
 
 
-def plan_block(session: Session, block: int, places: list[int], stages: frozenset[str]) -> Work:
-    """Count what the given stages ('explain', 'score') would do for a block."""
+def _work(
+    session: Session,
+    block: int,
+    places: Sequence[int],
+    companions: Sequence[int],
+    variations: tuple[Variation, ...],
+    stages: frozenset[str],
+) -> Work:
     predictions = maps = scores = 0
-    for variation in dict.fromkeys([UNTOUCHED, *session.variations]):
-        wanted = predicted_places(session, block, places, variation)
-        predictions += len(missing_predictions(session, block, wanted, variation))
-    for variation in session.variations:
+    touched = [v for v in variations if v.request]
+    if touched:
+        good = readable(session, places)
+        predictions = sum(len(missing_predictions(session, block, good, v)) for v in touched)
+    else:
+        predictions = len(missing_predictions(session, block, companions))
+    for variation in variations:
         for unit in units(session, block, places, variation):
             maps += sum(map(len, needed_maps(session, unit, stages).values()))
             scores += needed_scores(session, unit, stages)
-    return Work(block, tuple(places), predictions, maps, scores)
-
-
-def plan(session: Session, stages: frozenset[str]) -> list[Work]:
-    """What is left of every chosen block."""
-    return [plan_block(session, b, places, stages) for b, places in session.blocks().items()]
+    named = (block, tuple(places), tuple(companions), variations)
+    return Work(*named, predictions, maps, scores)

@@ -62,7 +62,7 @@ def load_maps(
     transform: str = "none",
     variation: str = "none",
 ) -> tuple[list[str], NDArray[np.float32]]:
-    """Normalised maps of one method: image ids and an array (N, H, W) float32 in [0, 1].
+    """Normalised maps of one method, as they are scored: ids and (N, H, W) float32 in [0, 1].
 
     Raises XaibenchError where the run has no such maps.
     """
@@ -74,7 +74,8 @@ def load_maps(
     request, paths = _stored_maps(Path(out), method, fold(target), fold(transform), variation)
     shards = [store.load(path) for path in paths]
     size = shards[0].size
-    maps = torch.cat([normalize(s.maps, size, request.normalization) for s in shards])
+    steps = request.normalization.of(fold(transform))
+    maps = torch.cat([normalize(s.maps, size, steps) for s in shards])
     return [i for s in shards for i in s.ids], maps.numpy()
 
 

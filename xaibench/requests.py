@@ -24,6 +24,12 @@ class MethodRequest:
     normalization: Normalization
 
     @property
+    def prepared_of_subset(self) -> bool:
+        """Whether what it prepares for transformed inputs comes from the run's subset alone."""
+        of = self.entry.metadata.get("prepared_of", lambda **_: "dataset")
+        return bool(of(**self.options) == "subset")
+
+    @property
     def groups(self) -> bool:
         """Whether an image's map can depend on the others of its BatchNorm group."""
         return bool(self.entry.metadata.get("groups", lambda **_: False)(**self.options))
@@ -41,7 +47,8 @@ class MetricRequest:
     @property
     def needs(self) -> tuple[str, ...]:
         """What the metric asks of the stage beyond maps: 'forwards', 'explain', 'boxes'."""
-        return tuple(self.entry.metadata.get("needs", ()))
+        needs = self.entry.metadata.get("needs", ())
+        return tuple(needs(**self.options) if callable(needs) else needs)
 
 
 @dataclass(frozen=True)
@@ -144,3 +151,18 @@ def check_protocol(protocol: Protocol) -> None:
         normalization(values)
     for name, values in protocol.transforms.items():
         get("transforms", name).resolve(values)
+    _check_groups(protocol, where)
+
+
+def _check_groups(protocol: Protocol, where: str) -> None:
+    """UsageError for the first method, transform or variation of batchnorm_groups that is none."""
+    for method, groups in protocol.batchnorm_groups.items():
+        if method not in entries("methods"):
+            raise unknown(f"method {where}", method, entries("methods"))
+        for name in groups:
+            transform, slash, variation = name.partition("/")
+            if transform not in entries("transforms"):
+                raise unknown(f"transform {where}", transform, entries("transforms"))
+            known = get("transforms", transform).metadata["variations"]
+            if slash and variation not in known:
+                raise unknown(f"variation of {transform} {where}", variation, known)

@@ -5,7 +5,7 @@ Shapes: B images, T target classes, K classes, (H, W) the input size, (h, w) a m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from typing import Protocol as TypingProtocol
@@ -13,6 +13,7 @@ from typing import Protocol as TypingProtocol
 import torch
 from torch import Tensor, nn
 
+from xaibench.ops.rows import filled
 from xaibench.seeds import generator
 
 
@@ -72,7 +73,13 @@ class Classifier(TypingProtocol):
         """The same function, prepared for passes without gradients; hooks belong on `module`."""
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Logits (B, K) in evaluation mode; gradients flow where they are enabled."""
+        """Logits (B, K) in evaluation mode; gradients flow where they are enabled.
+
+        Forwarded `rows_at(size)` inputs at a time, the last batch filled up.
+        """
+
+    def rows_at(self, size: Sequence[int]) -> int:
+        """Inputs in every forward pass of images of a size (H, W)."""
 
     def to_pixels(self, images: Tensor) -> Tensor:
         """Normalised input -> pixel values in [0, 1]."""
@@ -145,8 +152,9 @@ def _joined(parts: list[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
 class Context:
     """What stages give to methods and metrics besides the batch.
 
-    batch_size: inputs a forward pass. group_size: images that share a train-mode BatchNorm batch;
-    a method that declares `groups` gets whole groups, in the dataset's order.
+    batch_size: images a call, and inputs a forward pass. group_size: images that share a
+    train-mode BatchNorm batch; a method that declares `groups` gets whole groups, in their order.
+    precision: in which a probability is computed from the logits, 'float32' or 'float64'.
     """
 
     classifier: Classifier
@@ -155,6 +163,7 @@ class Context:
     batch_size: int
     workers: int = 0
     group_size: int = 1
+    precision: str = "float64"
 
     def generator(self, image: str, purpose: str) -> torch.Generator:
         """A CPU generator that depends on (seed, image, purpose) alone; image '' is per run."""
@@ -162,9 +171,24 @@ class Context:
 
     def stream(self, chunks: Iterable[Tensor]) -> Iterator[Tensor]:
         """Logits (n, K) of any number of inputs, forwarded in full batches without gradients."""
+        for (logits,) in self.forwarded((c,) for c in chunks):
+            yield logits
+
+    def forwarded(self, chunks: Iterable[tuple[Tensor, ...]]) -> Iterator[tuple[Tensor, ...]]:
+        """Batches of (inputs, whatever goes with each) with logits in the inputs' place.
+
+        Every pass has `batch_size` rows, the last one's being filled up.
+        """
         with torch.inference_mode():
-            for (inputs,) in rebatch(((c,) for c in chunks), self.batch_size):
-                yield self.classifier.inference(inputs)
+            for inputs, *rest in rebatch(chunks, self.batch_size):
+                rows = self.classifier.rows_at(inputs.shape[-2:])
+                full = filled(inputs, rows).contiguous()
+                yield self.classifier.inference(full)[: len(inputs)], *rest
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Softmax of logits (n, K) in the run's precision, as float64."""
+        exact = self.precision == "float64"
+        return (logits.double() if exact else logits.float()).softmax(-1).double()
 
 
 @dataclass(frozen=True)
@@ -234,8 +258,11 @@ class Scoring:
     extras: Mapping[str, Any] = field(default_factory=dict)
 
     def once(self, key: str, compute: Callable[[], Tensor]) -> Tensor:
-        """compute(), or what it gave before for these images, whatever the method: see `memo`."""
-        return self.memo(key, compute) if self.memo else compute()
+        """compute(), or what it gave before for these images, whatever the method: see `memo`.
+
+        A copy of it: what a metric does to its own reaches no other.
+        """
+        return self.memo(key, compute).clone() if self.memo else compute()
 
     def shared(self, key: str, make: Callable[[], Tensor]) -> Answer:
         """Logit and probability (B,) of the scored classes on inputs that all methods share.
@@ -244,7 +271,8 @@ class Scoring:
         """
         table = self.once(key, lambda: torch.cat([*self.ctx.stream([make()])]).float())
         rows, pick = table.expand(len(self.batch), -1), self.target[:, None]
-        return Answer(rows.gather(1, pick)[:, 0], rows.double().softmax(-1).gather(1, pick)[:, 0])
+        probabilities = self.ctx.probabilities(table).expand(len(self.batch), -1)
+        return Answer(rows.gather(1, pick)[:, 0], probabilities.gather(1, pick)[:, 0])
 
 
 @dataclass(frozen=True)

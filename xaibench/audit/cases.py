@@ -78,16 +78,17 @@ def case_maker(
 
     def make(method: str, target: str, transform: str, variation: str, image: str) -> Case:
         place = places[image]
-        block = place // session.dataset.block_size
         view = variations[transform, variation]
-        predictions = load_predictions(session, block, view)
+        block = session.block(place, view)
+        session.images.keep(session.companions([place]))
+        predictions = load_predictions(session, session.companions([place]), view)
         unit = Unit(block, (place,), requests[method], view)
         shard = load_unit(session, unit, target)
         if shard is None:
             raise XaibenchError(
                 f"the map of {image} by {method} is gone: run the same `xaibench run` again."
             )
-        maps = normalize(shard.maps, shard.size, unit.method.normalization)
+        maps = normalize(shard.maps, shard.size, unit.method.normalization.of(view.transform))
         batch = make_batch(session, [place], predictions, (target,), view)
         explain = explainer(session, unit, batch)
         spec = session.classifier.input

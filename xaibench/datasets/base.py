@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import BinaryIO
 from xaibench.datasets.blobs import Blob, File
 from xaibench.errors import XaibenchError
 
-GROUP = 5
+BLOCK = 80
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm"}
 
 
@@ -57,18 +56,13 @@ class Dataset:
 
     @property
     def block_size(self) -> int:
-        """Images in a block: a hundredth of the dataset, whole groups, from one group to 500."""
-        return min(500, GROUP * max(1, -(-len(self) // (100 * GROUP))))
+        """Images in a block of the full order."""
+        return block_size(len(self))
 
-    @property
-    def group_size(self) -> int:
-        """Images in a group, which transforms and train-mode BatchNorm may share draws over."""
-        return GROUP
 
-    def groups(self, places: Iterable[int]) -> list[list[int]]:
-        """The whole groups of the full order that hold some of these places, in order."""
-        found = sorted({p // GROUP for p in places})
-        return [list(range(g * GROUP, min((g + 1) * GROUP, len(self)))) for g in found]
+def block_size(images: int) -> int:
+    """Images in a block of so many: whole batches of 16, 20 and 80, whole groups."""
+    return BLOCK if images <= 100 * BLOCK else 8 * BLOCK
 
 
 def is_image(name: str) -> bool:

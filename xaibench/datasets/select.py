@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 
 from xaibench.datasets import ilsvrc
 from xaibench.datasets.base import Dataset
 from xaibench.datasets.lists import lines, pair
+from xaibench.datasets.subset import Subset
 from xaibench.errors import UsageError
 from xaibench.seeds import derive
 
@@ -23,14 +25,25 @@ def select(
     drawn by seed and name alone, so that one image's luck depends on no other. limit: the first
     of those. Raises UsageError where a name, a label or a class does not fit the dataset.
     """
+    return sorted(ordered(dataset, subset, per_class, seed).places)[:limit]
+
+
+def ordered(dataset: Dataset, subset: Path | None, per_class: int | None, seed: int) -> Subset:
+    """The images before any limit, in the order in which they form groups.
+
+    That of the lines of a list; of a draw by class, an order drawn by the seed (in class order a
+    group would be one class); else the dataset's. Raises as `select` does.
+    """
     places = list(range(len(dataset))) if subset is None else _listed(dataset, subset)
+    source = "all images" if subset is None else "--subset"
     if per_class:
         places = _drawn(dataset, places, per_class, seed)
-    return places[:limit]
+        source = f"{source}, --per-class {per_class}" if subset else f"--per-class {per_class}"
+    return Subset(dataset, tuple(places), source)
 
 
 def _drawn(dataset: Dataset, places: list[int], count: int, seed: int) -> list[int]:
-    """The `count` images of each class whose names the seed ranks first."""
+    """The `count` images of each class whose names the seed ranks first, in another drawn order."""
     if not dataset.labelled:
         raise UsageError(f"the images of {dataset.name} have no classes: drop --per-class.")
     held = Counter(dataset.labels[place] for place in places)
@@ -41,25 +54,25 @@ def _drawn(dataset: Dataset, places: list[int], count: int, seed: int) -> list[i
             f"class {short[0]} with {held[short[0]]}); ask for at most {min(held.values())}."
         )
 
-    def rank(place: int) -> tuple[int, str]:
+    def rank(place: int, purpose: str) -> tuple[int, str]:
         name = dataset.ids[place]
         known = ilsvrc.number(name)
         drawn = name if known is None else ilsvrc.official(known)  # the same in every layout
-        return derive(seed, drawn, "per-class"), name
+        return derive(seed, drawn, purpose), name
 
     taken: Counter[int] = Counter()
     chosen = []
-    for place in sorted(places, key=rank):
+    for place in sorted(places, key=lambda place: rank(place, "per-class")):
         if taken[dataset.labels[place]] < count:
             taken[dataset.labels[place]] += 1
             chosen.append(place)
-    return sorted(chosen)
+    return sorted(chosen, key=lambda place: rank(place, "order of per-class"))
 
 
 def _listed(dataset: Dataset, path: Path) -> list[int]:
-    """The places of the images that a file names; names may repeat."""
+    """The places of the images that a file names, in its order; names may repeat."""
     names = _Names(dataset)
-    chosen: set[int] = set()
+    chosen: dict[int, None] = {}
     unknown, wrong = [], []
     for place, line in enumerate(lines(path)):
         name, label = (line, None) if names.find(line) else (pair(line) or (line, None))
@@ -70,13 +83,13 @@ def _listed(dataset: Dataset, path: Path) -> list[int]:
                 f"{', '.join(dataset.ids[i] for i in found[:2])}): give their paths."
             )
         if found:
-            chosen.add(found[0])
+            chosen[found[0]] = None
             if label is not None and not _same(label, dataset.labels[found[0]], path):
                 wrong.append((name, label, dataset.labels[found[0]]))
         elif place > 0 or name.split(",")[0].strip().lower() not in HEADERS:
             unknown.append(name)
     _check(dataset, path, chosen, unknown, wrong)
-    return sorted(chosen)
+    return list(chosen)
 
 
 def _same(label: str, known: int, path: Path) -> bool:
@@ -87,7 +100,7 @@ def _same(label: str, known: int, path: Path) -> bool:
 def _check(
     dataset: Dataset,
     path: Path,
-    chosen: set[int],
+    chosen: Collection[int],
     unknown: list[str],
     wrong: list[tuple[str, str, int]],
 ) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from xaibench.errors import Failed
-from xaibench.plan import Work, needed_maps, needed_scores, predicted_places, units
+from xaibench.plan import Work, needed_maps, needed_scores, readable, units
 from xaibench.stages import failures
 from xaibench.stages.explain import Unit, explain_unit
 from xaibench.stages.predict import (
@@ -54,31 +54,33 @@ def _block(
     session: Session, work: Work, stages: frozenset[str], tick: Tick, outcome: Outcome
 ) -> None:
     """What is left of a block: of each variation the predictions, then each method's unit."""
-    places = list(work.places)
-    _predict(session, work.block, places, UNTOUCHED, tick, outcome)
-    for variation in session.variations:
-        _predict(session, work.block, places, variation, tick, outcome)
-        predictions = load_predictions(session, work.block, variation)
-        for unit in units(session, work.block, places, variation):
+    session.images.keep(work.companions)
+    if not any(variation.request for variation in work.variations):
+        _predict(session, work.block, work.companions, UNTOUCHED, tick, outcome)
+    for variation in work.variations:
+        if variation.request:
+            good = readable(session, work.places)
+            _predict(session, work.block, good, variation, tick, outcome)
+        predictions = load_predictions(session, work.companions, variation)
+        for unit in units(session, work.block, work.places, variation):
             _unit(session, unit, predictions, stages, tick, outcome)
 
 
 def _predict(
     session: Session,
     block: int,
-    places: list[int],
+    places: Sequence[int],
     variation: Variation,
     tick: Tick,
     outcome: Outcome,
 ) -> None:
-    wanted = predicted_places(session, block, places, variation)
-    lacking = missing_predictions(session, block, wanted, variation)
+    lacking = missing_predictions(session, block, places, variation)
     if not lacking:
         return
-    if variation == UNTOUCHED:
-        outcome.made["predictions"] += predict(session, block, wanted)
+    if variation.request is None:
+        outcome.made["predictions"] += predict(session, block, places)
     else:
-        outcome.made["predictions"] += predict_variation(session, block, wanted, variation)
+        outcome.made["predictions"] += predict_variation(session, block, places, variation)
     tick(len(lacking), f"predict {variation.label}".strip())
 
 

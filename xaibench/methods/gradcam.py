@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from xaibench.hooks import activations_and_gradients
+from xaibench.ops.pairs import combined_channels, over_space
 from xaibench.registry import method
 from xaibench.types import Batch, Context, Cost, Explanation
 
@@ -22,5 +23,5 @@ def gradcam(ctx: Context, batch: Batch, state: None, *, layer: str = "cam") -> E
     activations, gradients = activations_and_gradients(
         ctx.classifier, layer, batch.images, batch.targets
     )
-    weights = gradients.mean((-2, -1))
-    return Explanation((weights[..., None, None] * activations[:, None]).sum(2))
+    weights = over_space(gradients) / activations[0, 0].numel()
+    return Explanation(combined_channels(weights, activations))

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Iterator
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from xaibench.hooks import activations, replaced_output
+from xaibench.hooks import activations, logits_behind
 from xaibench.ops.moments import moments
+from xaibench.ops.rows import filled
 from xaibench.ops.smooth import gaussian
 from xaibench.registry import Range, method
 from xaibench.types import Batch, Context, Cost, Explanation
@@ -34,9 +34,13 @@ def prepare(
     return {"mean": mean, "std": std, "active": (share > ACTIVE_SHARE).double()}
 
 
+Resized = Literal["statistics", "bottleneck"]
+
+
 @method(
     family="perturbation",
     prepare=prepare,
+    prepared_of=lambda statistics_of, **_: statistics_of,
     normalization={"border": "mirror"},
     cost=lambda steps, samples, **_: Cost(
         shared=1, forwards=steps * samples, backwards=steps * samples
@@ -55,21 +59,29 @@ def iba(
     samples: Annotated[int, Range(1)] = 10,
     alpha: float = 5.0,
     statistics_images: Annotated[int, Range(0)] = 10_000,
+    statistics_of: Literal["dataset", "subset"] = "dataset",
+    resized: Resized = "statistics",
 ) -> Explanation:
     """Bits that pass a noise bottleneck optimised for each image (Schulz et al. 2020).
 
     Map (B, T, h, w) = sum over channels of the capacity (equation 6) in bits, from the last of
     `steps` forwards. lambda = smoothed sigmoid of alpha; loss = cross-entropy, mean over the
-    noise samples, + beta * mean capacity. The feature statistics are those of the data set's first
-    statistics_images images (0: all). Noise is drawn per image and step; images are optimised
-    together, at most batch_size inputs at once after the layer and one image at least.
+    noise samples, + beta * mean capacity. The feature statistics are those of the first
+    statistics_images images (0: all) of the data set, untransformed; for transformed inputs
+    statistics_of='subset' takes the images of the run's subset. resized: what is done where the
+    features are of another size than the statistics; these are resized first ('statistics'), or
+    alpha keeps their size and is resized with them in every forward ('bottleneck', as the IBA
+    package does). Noise is drawn per image and step; images are optimised together,
+    at most batch_size inputs at once after the layer and one image at least.
     """
     at_once = max(1, ctx.batch_size // samples)
     maps = []
     for part in (batch.rows(i, i + at_once) for i in range(0, len(batch), at_once)):
-        features = activations(ctx.classifier, layer, part.images)
+        features = filled(activations(ctx.classifier, layer, part.images), at_once)
         of_targets = [
-            _bottleneck(ctx, part, features, t, state, layer, beta, steps, lr, samples, alpha)
+            _bottleneck(
+                ctx, part, features, t, state, layer, beta, steps, lr, samples, alpha, resized
+            )[: len(part)]
             for t in range(part.targets.shape[1])
         ]
         maps.append(torch.stack(of_targets, 1))
@@ -88,36 +100,44 @@ def _bottleneck(
     lr: float,
     samples: int,
     alpha0: float,
+    resized: Resized,
 ) -> Tensor:
-    """Capacity maps (n, h, w) in bits of a few images, each optimised by itself."""
-    mean, std, active = (_fitted(state[name], features) for name in ("mean", "std", "active"))
+    """Capacity maps (n, h, w) in bits of a few images, each optimised by itself.
+
+    features (n, C, h, w) may hold more than the batch: copies that fill it up, with its noise.
+    'bottleneck' leaves features of a single cell (the embedded network's at 32 pixels) as they
+    are: they broadcast against the statistics, and what is behind the layer sees their size.
+    """
+    mean, std, active = (state[name].to(features) for name in ("mean", "std", "active"))
+    size = features.shape[-2:]
+    if resized == "statistics":
+        mean, std, active = (_resized(value, size) for value in (mean, std, active))
+        active = (active > 0.5).to(features.dtype)
     std = std.clamp(min=MIN_STD)
-    active = (active > 0.5).to(features.dtype)
-    alpha = torch.full_like(features, alpha0).requires_grad_()
+    alpha = features.new_full((len(features), *mean.shape), alpha0).requires_grad_()
+    if mean.shape[-2:] != size and min(size) > 1:
+        mean, std, active = (_resized(value, size) for value in (mean, std, active))
     optimizer = torch.optim.Adam([alpha], lr=lr)
-    classes = batch.targets[:, target].repeat_interleave(samples)
+    classes = filled(batch.targets[:, target], len(features)).repeat_interleave(samples)
     draws = [ctx.generator(image, "iba") for image in batch.ids]
     capacity = torch.zeros_like(features)
     for _ in range(steps):
         shape = (samples, *features.shape[1:])
-        drawn = torch.stack([torch.randn(shape, generator=g) for g in draws])
+        drawn = filled(torch.stack([torch.randn(shape, generator=g) for g in draws]), len(features))
         noise = mean + std * drawn.to(features)  # (n, samples, C, h, w)
         with torch.enable_grad():
             opening = gaussian(alpha.sigmoid(), SIGMA, KERNEL)
+            if opening.shape[-2:] != mean.shape[-2:]:
+                opening = _resized(opening, size)
             capacity = _capacity(opening * (features - mean) / std, 1 - opening) * active
             kept, added = (opening * features)[:, None], (1 - opening)[:, None] * noise
             mixed = ((kept + added) * active).flatten(0, 1)
-            with replaced_output(ctx.classifier.layer(layer), functools.partial(_replace, mixed)):
-                logits = ctx.classifier(batch.images)
+            logits = logits_behind(ctx.classifier, layer, batch.images[:1], mixed)
             wrong = F.cross_entropy(logits, classes, reduction="sum") / samples
             loss = wrong + beta * capacity.flatten(1).mean(1).sum()
             (alpha.grad,) = torch.autograd.grad(loss, alpha)
         optimizer.step()
     return capacity.detach().sum(1) / math.log(2)
-
-
-def _replace(new: Tensor, _: Tensor) -> Tensor:
-    return new
 
 
 def _capacity(mu: Tensor, sigma: Tensor) -> Tensor:
@@ -126,10 +146,10 @@ def _capacity(mu: Tensor, sigma: Tensor) -> Tensor:
     return 0.5 * (mu**2 + variance - variance.log() - 1)
 
 
-def _fitted(statistic: Tensor, features: Tensor) -> Tensor:
-    """A statistic (C, h, w) resized bilinearly to the features' size."""
-    values = statistic.to(features)
-    if values.shape == features.shape[1:]:
+def _resized(values: Tensor, size: tuple[int, ...]) -> Tensor:
+    """(C, h, w) or (n, C, h, w) resized bilinearly to (..., H, W); as it is where it has that."""
+    if values.shape[-2:] == size:
         return values
-    size = features.shape[-2:]
-    return F.interpolate(values[None], size, mode="bilinear", align_corners=False)[0]
+    many = values if values.dim() == 4 else values[None]
+    found = F.interpolate(many, size, mode="bilinear", align_corners=False)
+    return found if values.dim() == 4 else found[0]

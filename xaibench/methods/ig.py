@@ -17,6 +17,7 @@ from xaibench.gradients import (
     reduce_channels,
 )
 from xaibench.ops.memory import free_bytes, saved_bytes
+from xaibench.ops.rows import ENOUGH, filled, one_thread
 from xaibench.registry import Range, method
 from xaibench.types import Batch, Classifier, Context, Cost, Explanation
 
@@ -61,19 +62,19 @@ def ig(
     if baseline == "black":
         start = ctx.classifier.from_pixels(start)
     group = ctx.group_size
-    at_once = max(group, ctx.batch_size // steps // group * group)
+    at_once = group if group > 1 else max(1, ctx.batch_size // steps)
     model = ctx.classifier
     if batchnorm == "train":
         model = _over_interpolants(ctx, batch, steps)
     parts = [
-        _attribute(
-            ctx, model, batch.images[i : i + at_once], classes[i : i + at_once], start, steps
-        )
-        for i in range(0, len(batch), at_once)
+        _attribute(ctx, model, images, of, start, steps, at_once)
+        for images, of in zip(batch.images.split(at_once), classes.split(at_once), strict=True)
     ]
     signed = torch.cat(parts)
     base = torch.cat(list(ctx.stream([start]))).expand(len(batch), -1).gather(1, classes)
-    scalars = {"attribution_sum": signed.double().sum((-3, -2, -1)), "baseline_logit": base}
+    with one_thread():
+        total = signed.double().flatten(-3).sum(-1)
+    scalars = {"attribution_sum": total, "baseline_logit": base}
     return Explanation(reduce_channels(signed, reduction), scalars, classes)
 
 
@@ -91,7 +92,8 @@ def _over_interpolants(ctx: Context, batch: Batch, steps: int) -> Classifier:
     need = saved * count // 2  # blocks forwarded again keep at most half
     chunk = 0
     if need > _TOGETHER:
-        chunk = min(ctx.batch_size, max(1, _CHUNK // saved))
+        most = min(ctx.batch_size, max(1, _CHUNK // saved))
+        chunk = next(n for n in range(max(ENOUGH, most), count + 1) if count % n == 0)
         kept = saved_bytes(ctx.classifier.view(batchnorm_groups=1, chunk=1), example, weights)
         need = count * (kept + 6 * example.nbytes)  # captum holds interpolants and gradients too
     if example.device.type == "cpu" and need > free_bytes():
@@ -104,11 +106,24 @@ def _over_interpolants(ctx: Context, batch: Batch, steps: int) -> Classifier:
 
 
 def _attribute(
-    ctx: Context, model: Classifier, images: Tensor, classes: Tensor, start: Tensor, steps: int
+    ctx: Context,
+    model: Classifier,
+    images: Tensor,
+    classes: Tensor,
+    start: Tensor,
+    steps: int,
+    at_once: int,
 ) -> Tensor:
-    """Signed attributions (n, T, 3, H, W) of a few images, a captum call a class."""
+    """Signed attributions (n, T, 3, H, W) of a few images, a captum call a class.
+
+    captum sums over steps in an order that depends on how many images there are: always `at_once`
+    of them, but for a subset's last group, which copies must not fill up.
+    """
     from captum.attr import IntegratedGradients
 
+    asked = len(images)
+    if ctx.group_size == 1:
+        images, classes = filled(images, at_once), filled(classes, at_once)
     n = len(images)
     # captum puts all images at the first step first; BatchNorm's groups need an image together
     order = torch.arange(steps * n).view(steps, n)
@@ -132,4 +147,4 @@ def _attribute(
             )
             for t in range(classes.shape[1])
         ]
-    return torch.stack(found, 1).detach()
+    return torch.stack(found, 1).detach()[:asked]

@@ -52,13 +52,14 @@ def lime(
     def masked() -> Iterator[Tensor]:
         """Inputs image by image; later images are segmented while earlier ones are forwarded."""
         for image, name in zip(images, batch.ids, strict=True):
-            segments = torch.from_numpy(futures[name].result()).to(device)
+            cut = torch.from_numpy(futures[name].result())
             generator = ctx.generator(name, "lime")
-            shown = torch.rand(n_samples, int(segments.max()) + 1, generator=generator) < 0.5
+            shown = torch.rand(n_samples, int(cut.max()) + 1, generator=generator) < 0.5
             if surrogate_model == "ridge":
                 shown[0] = True
             mean = hidden == "mean_colour"
-            other = surrogate.mean_colours(image, segments) if mean else torch.zeros_like(image)
+            other = surrogate.mean_colours(image, cut) if mean else torch.zeros_like(image)
+            segments = cut.to(device)
             parts.append((segments, shown, other))
             for some in shown.to(device).split(ctx.batch_size):
                 yield torch.where(some[:, segments][:, None], image, other)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor
 
-from xaibench.ops.pairs import chunks, weighted_sum
+from xaibench.ops.pairs import in_parts, weighted_sum
 from xaibench.ops.randommasks import draw_grids, render
 from xaibench.registry import Range, method
 from xaibench.types import Batch, Context, Cost, Explanation
@@ -46,15 +47,23 @@ def rise(
     device = batch.images.device
     grids, shifts = state["grids"].to(device), state["shifts"].to(device)
 
-    def mask(_: Tensor, item: Tensor) -> Tensor:
-        return render(grids[item].float(), shifts[item], batch.size)
+    def masks() -> Iterator[tuple[Tensor, Tensor]]:
+        """Mask indices with their masks (n, H, W)."""
 
-    count, size = len(batch), ctx.batch_size
+        def some(item: Tensor) -> Tensor:
+            return render(grids[item].float(), shifts[item], batch.size)
+
+        return in_parts(n_masks, ctx.batch_size, device, some)
+
+    def masked() -> Iterator[tuple[Tensor, Tensor]]:
+        """The images one after the other, each under all masks; and whose each input is."""
+        for place, image in enumerate(batch.images):
+            for item, pictures in masks():
+                yield image * pictures[:, None], torch.full_like(item, place)
+
     scores = []
-    pairs = list(chunks(count, n_masks, size, device))
-    stream = ctx.stream(batch.images[image] * mask(image, item)[:, None] for image, item in pairs)
-    for logits, (image, _item) in zip(stream, pairs, strict=True):
-        found = logits.softmax(-1) if weights == "probability" else logits
-        scores.append(found.gather(1, batch.targets[image]))
-    table = torch.cat(scores).view(count, n_masks, -1)
-    return Explanation(weighted_sum(count, n_masks, size, device, table, mask) / (n_masks * p))
+    for logits, owner in ctx.forwarded(masked()):
+        values = logits.softmax(-1) if weights == "probability" else logits
+        scores.append(values.gather(1, batch.targets[owner]))
+    table = torch.cat(scores).view(len(batch), n_masks, -1)
+    return Explanation(weighted_sum(table, masks()) / (n_masks * p))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from xaibench.hooks import activations
-from xaibench.ops.pairs import chunks
+from xaibench.ops.pairs import chunks, combined_channels
 from xaibench.ops.resize import minmax
 from xaibench.registry import method
 from xaibench.types import Batch, Context, Cost, Explanation
@@ -19,28 +21,42 @@ from xaibench.types import Batch, Context, Cost, Explanation
     cost=lambda channels, **_: Cost(shared=1 + channels),
     citation="wang2020scorecam",
 )
-def scorecam(ctx: Context, batch: Batch, state: None, *, layer: str = "cam") -> Explanation:
-    """Channels weighted by the logit of the input masked with each (Wang et al. 2020).
+def scorecam(
+    ctx: Context,
+    batch: Batch,
+    state: None,
+    *,
+    layer: str = "cam",
+    align_corners: bool = False,
+    weights: Literal["softmax", "probability"] = "softmax",
+) -> Explanation:
+    """Channels weighted by the score of the input masked with each (Wang et al. 2020).
 
-    Map (B, T, h, w) = sum_k softmax_k(logit of x * mask_k) A_k with mask_k the channel upsampled
-    (align_corners) and min-maxed; the baseline of equation 5 cancels in the softmax. Memory beyond
-    the activations: batch_size masked inputs. One pass a channel serves all targets.
+    Map (B, T, h, w) = sum_k w_k A_k. w: softmax over channels of the logit of x * mask_k (algorithm
+    1; the baseline of equation 5 cancels), or the class's probability itself, as the authors'
+    repository has it. mask_k is the channel upsampled and min-maxed; align_corners: True in
+    pytorch-grad-cam, False in the repository. Memory beyond the activations: batch_size masked
+    inputs. One pass a channel serves all targets.
     """
     maps = activations(ctx.classifier, layer, batch.images)
     images, channels = maps.shape[:2]
 
     def masked(image: Tensor, channel: Tensor) -> Tensor:
-        small = maps[image, channel][:, None]
-        large = F.interpolate(small, batch.size, mode="bilinear", align_corners=True)[:, 0]
+        small = maps[image, channel].contiguous()[:, None]
+        large = F.interpolate(small, batch.size, mode="bilinear", align_corners=align_corners)[:, 0]
         return batch.images[image] * minmax(large)[:, None]
 
     pairs = list(chunks(images, channels, ctx.batch_size, batch.images.device))
     logits = ctx.stream(masked(*pair) for pair in pairs)
     scores = torch.cat(
         [
-            found.gather(1, batch.targets[image])
+            (found.softmax(-1) if weights == "probability" else found).gather(
+                1, batch.targets[image]
+            )
             for found, (image, _) in zip(logits, pairs, strict=True)
         ]
     )
-    weights = scores.view(images, channels, -1).softmax(1)
-    return Explanation(torch.einsum("bct,bchw->bthw", weights, maps))
+    table = scores.view(images, channels, -1).transpose(1, 2).contiguous()  # (B, T, C)
+    return Explanation(
+        combined_channels(table if weights == "probability" else table.softmax(-1), maps)
+    )

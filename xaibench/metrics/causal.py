@@ -12,6 +12,7 @@ from torch import Tensor
 from xaibench.ops.blur import blur
 from xaibench.ops.curves import normalized_auc, perturbed, step_sizes
 from xaibench.ops.ranking import Ties, order, ranks
+from xaibench.ops.rows import in_rows
 from xaibench.registry import Range, metric
 from xaibench.types import Answer, Forwards, Scoring, Values
 
@@ -41,14 +42,15 @@ def causal(
     rows_per_step: Annotated[int, Range(1)] = 1,
     kernel: Annotated[int, Range(1, odd=True)] = 11,
     sigma: Annotated[float, Range(1e-3)] = 5.0,
-    ties: Ties = "row_major",
+    ties: Ties = "reverse",
     tie_seed: int = 0,
 ) -> Generator[Forwards, Answer, Values]:
     """Area under the probability curve as the most salient pixels are added or removed.
 
     Insertion goes from the blurred to the untouched image, deletion from the untouched image to
     zeros in normalised space (the mean colour), rows_per_step * W pixels a step; trapezoid AUC
-    over [0, 1]. ties orders equal pixels; tie_seed is used by ties='random'.
+    over [0, 1]. ties orders equal pixels: 'reverse' as the official code does, which turns an
+    ascending order round; tie_seed is used by ties='random'.
     """
     images = scoring.batch.images
     chunk = scoring.ctx.batch_size
@@ -59,7 +61,8 @@ def causal(
     curves: dict[str, tuple[Tensor, Tensor]] = {}
     requests = []
     if "insertion" in scoring.wanted:
-        blurred = blur(images, kernel, sigma)
+        rows = scoring.ctx.classifier.rows_at(scoring.batch.size)
+        blurred = in_rows(lambda part: blur(part, kernel, sigma), images, rows)
         first = scoring.shared(f"blur {kernel} {sigma}", lambda: blurred).probability
         curves["insertion"] = (first[:, None], untouched)
         requests.append(perturbed(blurred, images, place, counts, chunk))

@@ -6,6 +6,7 @@ from typing import Literal
 
 import torch
 
+from xaibench.ops.rows import one_thread
 from xaibench.registry import metric
 from xaibench.types import Rows, Scoring, Values
 
@@ -36,7 +37,8 @@ def completeness(scoring: Scoring, *, test: Literal["exact", "residual"] = "resi
         images = scoring.batch.images
         low = images.flatten(1).amin(1).view(-1, 1, 1, 1)
         base = scoring.shared("minimum", lambda: low.expand_as(images))
-        total = scoring.maps.flatten(1).sum(1)
+        with one_thread():
+            total = scoring.maps.flatten(1).sum(1)
         same = (total == scoring.logit - base.logit).double()
         return {"completeness": torch.where(total.isnan(), torch.nan, same)}
     if not scoring.additive:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from xaibench.ops.rows import one_thread
 from xaibench.registry import Range, metric
 from xaibench.seeds import derive
 from xaibench.types import Scoring, Values
@@ -80,7 +81,9 @@ def _one(scoring: Scoring, i: int, name: str, options: dict[str, Any]) -> float:
         return float("nan")
     image = scoring.batch.images[i].cpu().numpy()
     runner = RUNNERS[name]
-    with global_generator(derive(scoring.ctx.seed, scoring.batch.ids[i], name) % 2**32):
+    # Quantus forwards an image at a time, whose bits would depend on the number of threads
+    seed = derive(scoring.ctx.seed, scoring.batch.ids[i], name) % 2**32
+    with global_generator(seed), one_thread():
         return float(runner(scoring, i, image.copy()[None], map_.copy()[None], options)[0])
 
 

@@ -10,10 +10,12 @@ from torch import Tensor
 
 from xaibench.draws import noise
 from xaibench.gradients import input_gradients
+from xaibench.ops.rows import one_thread
 from xaibench.registry import Range, metric
 from xaibench.types import Rows, Scoring, Values
 
 EXPENSIVE = 500
+IMAGES = 8  # at a time: with ten draws each, five full batches of sixteen
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def sensitivity(
         applies = scoring.extras["in_subset"]
     ratios = torch.full((count, draws), torch.nan, dtype=torch.float64, device=device)
     stand_in = explanation == "gradient_stand_in"
-    for places in applies.nonzero()[:, 0].split(max(1, scoring.ctx.batch_size // draws)):
+    for places in applies.nonzero()[:, 0].split(IMAGES):
         ids = [scoring.batch.ids[i] for i in places.tolist()]
         rows = places.to(device).repeat_interleave(draws)
         inputs = _Perturbed(scoring, ids, rows, draws, radius)
@@ -93,8 +95,9 @@ def sensitivity(
 
 def relative_change(maps: Tensor, others: Tensor) -> Tensor:
     """|m - m'| / |m| (n,) of maps (n, H, W); 0 where both are all zero, NaN where only m is."""
-    gap = (others.double() - maps.double()).flatten(1).norm(dim=1)
-    norm = maps.double().flatten(1).norm(dim=1)
+    with one_thread():
+        gap = (others.double() - maps.double()).flatten(1).norm(dim=1)
+        norm = maps.double().flatten(1).norm(dim=1)
     change = torch.where(norm == 0, torch.nan, gap / norm)
     return torch.where((gap == 0) & (norm == 0), 0.0, change)
 

@@ -23,26 +23,15 @@ from xaibench.types import Scoring, Values
             "unit": "nats",
             "citation": "bhatt2020evaluating",
         },
-        "effective_complexity": {
-            "doc": "Number of pixels above a threshold.",
-            "direction": "lower",
-            "range": (0, None),
-            "unit": "pixels",
-            "citation": "nguyen2020quantitative",
-        },
     },
     needs=(),
     cost=lambda **_: 0,
     citation="chalasani2020concise",
 )
-def sparsity(scoring: Scoring, *, threshold: float = 1e-5) -> Values:
-    """Gini index (1e-7 added to each value), entropy in nats, and pixels above the threshold.
+def sparsity(scoring: Scoring) -> Values:
+    """Gini index (1e-7 added to each value) and entropy in nats.
 
-    An all-zero map has Gini index 0, no entropy (NaN) and 0 pixels.
+    An all-zero map has Gini index 0 and no entropy (NaN).
     """
     flat = scoring.maps.flatten(1)
-    return {
-        "sparseness": gini(flat),
-        "complexity": entropy(flat),
-        "effective_complexity": (flat > threshold).sum(1).double(),
-    }
+    return {"sparseness": gini(flat), "complexity": entropy(flat)}

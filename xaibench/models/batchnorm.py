@@ -38,16 +38,24 @@ class GroupStatistics(nn.Module):
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def _groups(self, x: Tensor, size: int) -> Tensor:
-        """All groups in one fused call: a group's channels become channels of their own."""
-        groups, channels, space = len(x) // size, x.shape[1], x.shape[2:]
-        inner = x.reshape(groups, size, channels, *space).transpose(0, 1)
-        inner = inner.reshape(size, groups * channels, *space)
+        """All groups in one fused call: a group's channels become channels of their own.
+
+        In three dimensions, which have one memory format alone: torch's backward pass reads four
+        by the format of the input, and takes (1, C, H, W) views of either for the other.
+        """
+        groups, channels = len(x) // size, x.shape[1]
+        if groups == 1:
+            return self._normalised(x, self.weight, self.bias)
+        inner = x.reshape(groups, size, channels, -1).transpose(0, 1)
+        inner = inner.reshape(size, groups * channels, -1)
         weight, bias = (None if t is None else t.repeat(groups) for t in (self.weight, self.bias))
+        out = self._normalised(inner, weight, bias)
+        return out.reshape(size, groups, channels, -1).transpose(0, 1).reshape(x.shape)
+
+    def _normalised(self, x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
         # torch.batch_norm, since F.batch_norm refuses a single value, whose output is the bias
-        out = torch.batch_norm(
-            inner, weight, bias, None, None, True, 0.0, self.eps, torch.backends.cudnn.enabled
-        )
-        return out.reshape(size, groups, channels, *space).transpose(0, 1).reshape(x.shape)
+        on = torch.backends.cudnn.enabled
+        return torch.batch_norm(x, weight, bias, None, None, True, 0.0, self.eps, on)
 
 
 def with_group_statistics(module: nn.Module, size: int, again: bool = False) -> nn.Module:

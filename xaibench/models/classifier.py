@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -17,6 +17,7 @@ from xaibench.models.fold import folded
 from xaibench.models.fuse import fused
 from xaibench.models.layers import find_cam_layer
 from xaibench.models.streamed import Streamed
+from xaibench.ops.rows import ENOUGH, filled, in_rows
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,9 @@ class TorchClassifier:
 
     layers: role ('cam', 'iba') -> dotted module name, as far as they are named; `roles` adds the
     CAM layer that a forward pass finds. weights_id and weights_sha256: where the weights come
-    from, part of every run's identity.
+    from, part of every run's identity. rows: inputs in every forward pass at the network's own
+    input size, fewer batches being filled up; groups: inputs that share BatchNorm statistics, of
+    which a pass holds a whole number (0: evaluation mode).
     """
 
     name: str
@@ -68,11 +71,32 @@ class TorchClassifier:
     weights_id: str = ""
     weights_sha256: str = ""
     num_classes: int = 1000
+    rows: int = ENOUGH
+    groups: int = 0
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Logits (B, K) float32 of normalised input (B, 3, H, W)."""
-        logits: Tensor = self.module(images)
-        return logits
+        """Logits (B, K) of normalised input (B, 3, H, W), in batches of one shape.
+
+        With `groups`, what is left over of them is a smaller group, forwarded by itself.
+        """
+        rows, size = self.rows_at(images.shape[-2:]), self.groups
+        if not size:
+            return in_rows(self.module, images, rows)
+        whole = len(images) // size * size
+        parts = []
+        if whole:
+            parts.append(in_rows(self.module, images[:whole], -(-rows // size) * size, size))
+        if whole < len(images):  # a smaller group comes last; whole ones before it fill up the pass
+            rest = images[whole:]
+            before = max(0, -(-(rows - len(rest)) // size) * size)
+            inputs = torch.cat([filled(rest[:1], before)[:before], rest]).contiguous()
+            parts.append(self.module(inputs)[before:])
+        return torch.cat(parts)
+
+    def rows_at(self, size: Sequence[int]) -> int:
+        """Inputs in a forward pass at an input size: fewer at larger ones, but ENOUGH."""
+        fewer = self.rows * self.input.crop**2 // (size[0] * size[1])
+        return max(min(self.rows, ENOUGH), min(self.rows, fewer))
 
     @cached_property
     def inference(self) -> nn.Module:
@@ -150,7 +174,7 @@ class TorchClassifier:
             variant: nn.Module = Streamed(self.module, batchnorm_groups, chunk, self.blank())
         else:
             variant = with_group_statistics(self.module, batchnorm_groups, again)
-        return replace(self, module=variant, layers=self.roles)
+        return replace(self, module=variant, layers=self.roles, groups=batchnorm_groups)
 
     def to(self, device: torch.device) -> TorchClassifier:
         """The network moved to a device, in the memory format in which convolutions run fastest."""

@@ -35,6 +35,6 @@ def perturbed(
 
 def normalized_auc(curve: Tensor) -> Tensor:
     """Trapezoid area (B,) under curves (B, S), the x axis scaled to [0, 1]."""
-    values = curve.double()
+    values = curve.double().contiguous()
     area = values.sum(1) - (values[:, 0] + values[:, -1]) / 2
     return area / (values.shape[1] - 1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from xaibench.ops.rows import one_thread
+
 
 def mean_ranks(values: Tensor) -> Tensor:
     """Ranks (B, N) from 1, equal values sharing the mean of their places."""
@@ -18,8 +20,9 @@ def spearman(a: Tensor, b: Tensor) -> Tensor:
     """Spearman correlation (B,) of rows (B, N); NaN where a row is constant or not finite."""
     finite = a.isfinite().all(1) & b.isfinite().all(1)
     x, y = mean_ranks(a.double()), mean_ranks(b.double())
-    x, y = x - x.mean(1, keepdim=True), y - y.mean(1, keepdim=True)
-    found = (x * y).sum(1) / (x.norm(dim=1) * y.norm(dim=1))
+    with one_thread():
+        x, y = x - x.mean(1, keepdim=True), y - y.mean(1, keepdim=True)
+        found = (x * y).sum(1) / (x.norm(dim=1) * y.norm(dim=1))
     return torch.where(finite, found.clamp(-1, 1), torch.nan)
 
 
@@ -28,11 +31,13 @@ def gini(values: Tensor, shift: float = 1e-7) -> Tensor:
     ordered = (values.double() + shift).sort(dim=1).values
     count = ordered.shape[1]
     places = torch.arange(1, count + 1, device=values.device, dtype=torch.float64)
-    return ((2 * places - count - 1) * ordered).sum(1) / (count * ordered.sum(1))
+    with one_thread():
+        return ((2 * places - count - 1) * ordered).sum(1) / (count * ordered.sum(1))
 
 
 def entropy(values: Tensor) -> Tensor:
     """Shannon entropy (B,) in nats of non-negative rows (B, N) as distributions; NaN if all 0."""
-    flat = values.double()
-    share = flat / flat.sum(1, keepdim=True)
-    return -torch.special.xlogy(share, share).sum(1)
+    flat = values.double().contiguous()
+    with one_thread():
+        share = flat / flat.sum(1, keepdim=True)
+        return -torch.special.xlogy(share, share).sum(1)

@@ -7,15 +7,17 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from xaibench.ops.rows import one_thread
+
 
 def mean_colours(image: Tensor, segments: Tensor) -> Tensor:
-    """The image (3, H, W) with every segment (H, W) painted in its mean colour."""
+    """The image (3, H, W) with every segment (H, W), on the CPU, painted in its mean colour."""
     flat = segments.flatten()
     count = int(flat.max()) + 1
-    sums = torch.zeros(3, count, device=image.device, dtype=torch.float64)
-    sums.index_add_(1, flat, image.flatten(1).double())
+    sums = torch.zeros(3, count, dtype=torch.float64)
+    sums.index_add_(1, flat, image.flatten(1).double().cpu())  # on a GPU in no fixed order
     sizes = torch.bincount(flat, minlength=count)
-    return (sums / sizes)[:, segments].to(image.dtype)
+    return (sums / sizes)[:, segments].to(image)
 
 
 def fit(
@@ -27,13 +29,14 @@ def fit(
     """
     samples = shown.double().cpu()
     targets = scores.double().cpu()
-    if kind == "ridge":
-        return _ridge(samples, targets, _cosine_weights(samples)).float()
-    flat = segments.flatten().cpu()
-    cost = torch.zeros(samples.shape[1], dtype=torch.float64)
-    cost.index_add_(0, flat, energy.flatten().double().cpu())
-    squared = (1 - samples) @ cost
-    return _lasso(samples, targets, torch.exp(-squared / (2 * 1000.0**2))).float()
+    with one_thread():
+        if kind == "ridge":
+            return _ridge(samples, targets, _cosine_weights(samples)).float()
+        flat = segments.flatten().cpu()
+        cost = torch.zeros(samples.shape[1], dtype=torch.float64)
+        cost.index_add_(0, flat, energy.flatten().double().cpu())
+        squared = (1 - samples) @ cost
+        return _lasso(samples, targets, torch.exp(-squared / (2 * 1000.0**2))).float()
 
 
 def _cosine_weights(samples: Tensor, width: float = 0.25) -> Tensor:
@@ -45,13 +48,17 @@ def _cosine_weights(samples: Tensor, width: float = 0.25) -> Tensor:
 
 
 def _ridge(samples: Tensor, targets: Tensor, weights: Tensor, alpha: float = 1.0) -> Tensor:
-    """Weighted ridge regression with an unpenalised intercept, in closed form: (T, d)."""
-    share = (weights / weights.sum())[:, None]
-    x = samples - (share * samples).sum(0)
-    y = targets - (share * targets).sum(0)
+    """Weighted ridge regression with an unpenalised intercept, in closed form: (T, d).
+
+    A target at a time, so that none depends on what else is fitted.
+    """
+    share = weights / weights.sum()
+    x = samples - share @ samples
     weighted = x * weights[:, None]
     gram = weighted.T @ x + alpha * torch.eye(x.shape[1], dtype=x.dtype)
-    return torch.linalg.solve(gram, weighted.T @ y).T
+    return torch.stack(
+        [torch.linalg.solve(gram, weighted.T @ (y - share @ y)) for y in targets.T.contiguous()]
+    )
 
 
 def _lasso(samples: Tensor, targets: Tensor, weights: Tensor, alpha: float = 0.08) -> Tensor:

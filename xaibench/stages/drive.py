@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator, Mapping
 import torch
 from torch import Tensor
 
-from xaibench.types import Answer, Forwards, MetricResult, Scoring, Values, rebatch
+from xaibench.types import Answer, Forwards, MetricResult, Scoring, Values
 
 Pending = Generator[Forwards, Answer, Values]
 
@@ -61,12 +61,9 @@ def _answer(requests: list[tuple[Forwards, Scoring]]) -> Iterator[Answer]:
                 yield inputs, scoring.target[rows]
 
     logits, probabilities = [], []
-    with torch.inference_mode():
-        for inputs, classes in rebatch(chunks(), ctx.batch_size):
-            # float64: 1 - p keeps its digits where p is near 1
-            scores = ctx.classifier.inference(inputs).double()
-            logits.append(scores.gather(1, classes[:, None])[:, 0].float())
-            probabilities.append(scores.softmax(-1).gather(1, classes[:, None])[:, 0])
+    for scores, classes in ctx.forwarded(chunks()):
+        logits.append(scores.float().gather(1, classes[:, None])[:, 0])
+        probabilities.append(ctx.probabilities(scores).gather(1, classes[:, None])[:, 0])
     none = torch.empty(0, device=ctx.device)
     all_logits = torch.cat([none, *logits]).split(lengths)
     all_probabilities = torch.cat([none.double(), *probabilities]).split(lengths)

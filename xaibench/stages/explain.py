@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from xaibench.errors import Failed, reason
+from xaibench.errors import Failed, XaibenchError, reason
 from xaibench.requests import MethodRequest
 from xaibench.stages.index import block_files, missing, unit_name
 from xaibench.stages.predict import Predictions
@@ -57,7 +57,7 @@ def make_batch(
     device = session.device
     return Batch(
         ids,
-        images.to(device, non_blocking=True),
+        images.to(device, non_blocking=True, copy=True),  # what a plug-in does to it stays its own
         predictions.labels(ids).to(device),
         classes.to(device),
         targets,
@@ -72,8 +72,9 @@ def explain(
 
     Raises Failed where the method raises or returns something else.
     """
+    own = {name: value.clone() for name, value in state.items()} if state else state
     try:
-        found = method.entry(ctx, batch, state, **method.options)
+        found = method.entry(ctx, batch, own, **method.options)
         wrong = _wrong(found, batch.targets.shape)
         if wrong:
             raise Failed(f"method {method.spec} returned {wrong}")
@@ -109,11 +110,11 @@ def explain_unit(
 ) -> None:
     """Compute the maps that a unit needs, ids by target, and write one shard a target.
 
-    Batches are cut from all of the unit's images, whatever is needed of them. Raises Failed.
+    Raises Failed.
     """
     if not any(needed.values()):
         return
-    state = session.state(unit.method)
+    state = session.state(unit.method, unit.variation)
     tensors = state.tensors if state else None
     for ids in dict.fromkeys(ids for ids in needed.values() if ids):
         targets = tuple(t for t in session.targets if needed[t] == ids)
@@ -124,11 +125,14 @@ def explain_unit(
             store.save(path, shard, state.sha256 if state else "")
 
 
-def _batches(session: Session, unit: Unit, size: int, group: int) -> list[list[int]]:
-    """The unit's places in batches; with the rest of their groups where the method needs them."""
-    if group == 1 or not unit.method.groups:
-        return cut([[p] for p in unit.places], 1, size)
-    return cut(session.images.groups(unit.places), group, size)
+def _batches(
+    session: Session, unit: Unit, wanted: frozenset[str], size: int, group: int
+) -> list[list[int]]:
+    """The places of wanted images in batches; with the rest of their groups where there are any."""
+    places = [p for p in unit.places if session.dataset.ids[p] in wanted]
+    if group == 1:
+        return cut([[p] for p in places], 1, size)
+    return cut(session.images.groups(places), group, -(-size // group) * group)
 
 
 def _explain_all(
@@ -142,11 +146,9 @@ def _explain_all(
     """One shard a target with the maps of the wanted images."""
     parts: list[tuple[list[str], Explanation]] = []
     size = session.images.inputs(unit.places[:1], unit.variation).shape[-2:]
-    ctx = session.context_for(unit.variation, (size[0], size[1]))
-    for places in _batches(session, unit, ctx.batch_size, ctx.group_size):
+    ctx = session.context_for((size[0], size[1]), unit.variation, unit.method)
+    for places in _batches(session, unit, wanted, ctx.batch_size, ctx.group_size):
         rows = [i for i, p in enumerate(places) if session.dataset.ids[p] in wanted]
-        if not rows:
-            continue
         batch = make_batch(session, places, predictions, targets, unit.variation)
         found = explain(ctx, unit.method, batch, state)
         parts.append(([batch.ids[i] for i in rows], _select(found, rows)))
@@ -161,6 +163,7 @@ def _explain_all(
             explained[:, t],
             (size[0], size[1]),
             {k: v[:, t] for k, v in scalars.items()},
+            session.mark(unit.variation),
         )
         for t in range(len(targets))
     ]
@@ -180,11 +183,17 @@ def _explained(part: Explanation) -> Tensor:
 
 
 def load_unit(session: Session, unit: Unit, target: str) -> store.MapShard | None:
-    """The stored maps of a unit's images, in the unit's order; images without one left out."""
-    shards = [
-        store.load(path)
-        for path in block_files(unit.folder(session.root, target), unit.block, SUFFIX)
-    ]
+    """The stored maps of a unit's images, in the unit's order; images without one left out.
+
+    Raises XaibenchError for maps of transformed inputs in groups of another subset.
+    """
+    paths = block_files(unit.folder(session.root, target), unit.block, SUFFIX)
+    shards = [store.load(path) for path in paths]
+    for path, shard in zip(paths, shards, strict=True):
+        if shard.subset != session.mark(unit.variation):
+            raise XaibenchError(
+                f"{path} is of another subset than this run's groups: delete it and run again."
+            )
     return join(shards, [session.dataset.ids[p] for p in unit.places])
 
 
@@ -203,5 +212,6 @@ def join(shards: Sequence[store.MapShard], ids: Sequence[str]) -> store.MapShard
         torch.cat([s.explained for s in shards]),
         shards[0].size,
         {k: torch.cat([s.scalars[k] for s in shards]) for k in shards[0].scalars},
+        shards[0].subset,
     )
     return whole.select([starts[s] + row for s, row in wanted])

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from xaibench.datasets.base import Dataset
 from xaibench.datasets.load import Unreadable
+from xaibench.datasets.subset import Subset
 from xaibench.errors import XaibenchError
 from xaibench.seeds import generator
 from xaibench.stages.variation import UNTOUCHED, Variation
@@ -19,23 +20,30 @@ Read = Callable[[Sequence[int]], tuple[list[int], Tensor, list[Unreadable]]]
 
 @dataclass
 class Images:
-    """Reads images of a dataset and keeps those of one block, and the last inputs made of them.
+    """Reads images of a subset and keeps those of one block, and the last inputs made of them.
 
-    lost: the images of a block that the run has recorded as unreadable; they are in no group.
+    lost: which of some places the run has recorded as unreadable; they are in no group.
     """
 
-    dataset: Dataset
+    subset: Subset
     seed: int
     decode: Read
-    lost: Callable[[int], Collection[str]] = lambda _block: ()
+    lost: Callable[[Sequence[int]], Collection[int]] = lambda _places: ()
     _held: dict[int, Tensor | Unreadable] = field(default_factory=dict)
     _last: tuple[tuple[int, ...], Variation, Tensor] | None = None
 
+    @property
+    def dataset(self) -> Dataset:
+        """The dataset that the subset is of."""
+        return self.subset.dataset
+
+    def keep(self, places: Collection[int]) -> None:
+        """Let go of all but these: what comes next is of another block."""
+        self._held = {p: image for p, image in self._held.items() if p in set(places)}
+        self._last = None
+
     def read(self, places: Sequence[int]) -> tuple[list[int], Tensor, list[Unreadable]]:
         """The places whose images can be decoded, the images (n, 3, H, W), and the failures."""
-        size = self.dataset.block_size
-        if any(p // size != places[0] // size for p in self._held):
-            self._held, self._last = {}, None
         lacking = [p for p in places if p not in self._held]
         if lacking:
             good, images, failures = self.decode(lacking)
@@ -59,10 +67,10 @@ class Images:
         return self._last[2]
 
     def groups(self, places: Sequence[int]) -> list[list[int]]:
-        """The groups of the full order that hold these places, without the unreadable images."""
-        bad = {i for b in {p // self.dataset.block_size for p in places} for i in self.lost(b)}
-        found = self.dataset.groups(places)
-        return [[p for p in group if self.dataset.ids[p] not in bad] for group in found]
+        """The groups of the subset that hold these places, without the unreadable images."""
+        found = self.subset.groups(places)
+        bad = set(self.lost([p for group in found for p in group]))
+        return [[p for p in group if p not in bad] for group in found]
 
     def _readable(self, places: Sequence[int]) -> Tensor:
         """Images that were readable when the run met them."""
@@ -75,16 +83,15 @@ class Images:
         return images
 
     def _make(self, places: tuple[int, ...], variation: Variation) -> Tensor:
-        images = self._readable(places)
         if variation.request is None:
-            return images
+            return self._readable(places)
         changed = {p: image for part in self._changed(places, variation) for p, image in part}
         return torch.stack([changed[p] for p in places])
 
     def _changed(
         self, places: tuple[int, ...], variation: Variation
     ) -> Iterator[list[tuple[int, Tensor]]]:
-        """Places with their transformed images, group by group of the dataset's full order."""
+        """Places with their transformed images, group by group of the subset's order."""
         request = variation.request
         assert request is not None
         wanted = set(places)
@@ -92,7 +99,7 @@ class Images:
             asked = members if request.groups else [p for p in members if p in wanted]
 
             def draw(i: int | None, asked: list[int] = asked) -> torch.Generator:
-                group = f"group {asked[0] // self.dataset.group_size}"
+                group = f"group {self.subset.group(asked[0])}"
                 name = group if i is None else self.dataset.ids[asked[i]]
                 return generator(self.seed, name, f"{request.entry.key} {variation.name}")
 

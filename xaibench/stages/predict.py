@@ -6,7 +6,7 @@ probabilities of these classes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from xaibench.config import TARGETS
-from xaibench.stages.index import block_files, missing, unit_name, unreadable
+from xaibench.datasets.base import BLOCK
+from xaibench.stages.index import block_files, missing, unit_name
 from xaibench.stages.session import Session
-from xaibench.stages.variation import UNTOUCHED, Variation, cut
+from xaibench.stages.variation import UNTOUCHED, Variation
 from xaibench.store import tables
 from xaibench.store.atomic import encode, write_json
 
@@ -62,8 +63,8 @@ def missing_predictions(
     session: Session, block: int, places: Sequence[int], variation: Variation = UNTOUCHED
 ) -> list[int]:
     """Places of a block that have neither predictions nor a recorded decoding failure."""
-    failed = unreadable(session.root, block)
-    ids = {session.dataset.ids[p]: p for p in places if session.dataset.ids[p] not in failed}
+    bad = session.unreadable(places)
+    ids = {session.dataset.ids[p]: p for p in places if p not in bad}
     lacking = missing(folder(session, variation), block, tuple(ids), SUFFIX, tables.read_ids)
     return [ids[i] for i in lacking.ids]
 
@@ -71,66 +72,64 @@ def missing_predictions(
 def predict(session: Session, block: int, places: Sequence[int]) -> int:
     """Decode and forward untouched images of a block; write predictions, and failures if any.
 
-    Returns the number of predictions made; batches are cut from all `places`, whatever is missing.
+    Returns the number of predictions made.
     """
-    lacking = set(missing_predictions(session, block, places))
-    batches = [b for b in cut([[p] for p in places], 1, session.batch_size) if lacking & set(b)]
-    _, _, failures = session.images.read([p for b in batches for p in b])
-    missed = {session.dataset.ids[p] for p in lacking}
-    new = [f for f in failures if f.image in missed]
-    if new:
-        name = unit_name(block, [f.image for f in new])
-        rows = {"unreadable": [asdict(f) for f in new]}
+    lacking = missing_predictions(session, block, places)
+    good, _, failures = session.images.read(lacking)
+    if failures:
+        name = unit_name(block, [f.image for f in failures])
+        rows = {"unreadable": [asdict(f) for f in failures]}
         write_json(session.root / "failures" / f"{name}.json", rows)
-    bad = {f.image for f in failures}
-    good = [[p for p in b if session.dataset.ids[p] not in bad] for b in batches]
-    return _forward(session, block, [b for b in good if b], lacking, UNTOUCHED, None)
+    return _forward(session, block, good, UNTOUCHED, None)
 
 
 def predict_variation(
     session: Session, block: int, places: Sequence[int], variation: Variation
 ) -> int:
     """Forward a variation of a block's readable images; returns the number of predictions."""
-    lacking = set(missing_predictions(session, block, places, variation))
-    batches = [b for b in cut([[p] for p in places], 1, session.batch_size) if lacking & set(b)]
-    known = load_predictions(session, block)
-    return _forward(session, block, batches, lacking, variation, known)
+    lacking = missing_predictions(session, block, places, variation)
+    known = load_predictions(session, lacking)
+    return _forward(session, block, lacking, variation, known)
 
 
 def _forward(
     session: Session,
     block: int,
-    batches: list[list[int]],
-    lacking: set[int],
+    places: Sequence[int],
     variation: Variation,
     known: Predictions | None,
 ) -> int:
-    """Predictions of those places of the batches that lack them."""
-    if not batches:
+    """Write the predictions of some places; returns their number."""
+    if not places:
         return 0
-    logits = torch.cat([_logits(session, batch, variation) for batch in batches])
-    places = [p for batch in batches for p in batch]
-    kept = [i for i, p in enumerate(places) if p in lacking]
-    ids = [session.dataset.ids[places[i]] for i in kept]
-    labels = torch.tensor([session.dataset.labels[places[i]] for i in kept])
-    columns = _columns(ids, labels, logits[kept], known)
+    logits = _logits(session, places, variation)
+    ids = [session.dataset.ids[p] for p in places]
+    labels = torch.tensor([session.dataset.labels[p] for p in places])
+    columns = _columns(ids, labels, logits, session.context.probabilities(logits), known)
     path = folder(session, variation) / f"{unit_name(block, ids)}{SUFFIX}"
-    tables.save(path, columns, tables.PREDICTIONS)
+    tables.save(path, columns, tables.PREDICTIONS, session.mark(variation))
     return len(ids)
 
 
-def _logits(session: Session, batch: list[int], variation: Variation) -> Tensor:
-    images = session.images.inputs(batch, variation)
-    ctx = session.context_for(variation, (images.shape[-2], images.shape[-1]))
-    parts = (part.to(session.device) for part in images.split(ctx.batch_size))
-    return torch.cat([part.float().cpu() for part in ctx.stream(parts)])
+def _logits(session: Session, places: Sequence[int], variation: Variation) -> Tensor:
+    def inputs() -> Iterator[Tensor]:
+        for start in range(0, len(places), BLOCK):
+            some = places[start : start + BLOCK]
+            yield session.images.inputs(some, variation).to(session.device)
+
+    height, width = session.images.inputs(places[:1], variation).shape[-2:]
+    ctx = session.context_for((height, width), variation)
+    return torch.cat([part.float().cpu() for part in ctx.stream(inputs())])
 
 
 def _columns(
-    ids: list[str], labels: Tensor, logits: Tensor, known: Predictions | None
+    ids: list[str],
+    labels: Tensor,
+    logits: Tensor,
+    probabilities: Tensor,
+    known: Predictions | None,
 ) -> dict[str, object]:
     """The columns of the table; `known` says what the targets' classes are, else the logits."""
-    probabilities = logits.double().softmax(-1)
     classes = {
         "ground_truth": labels,
         "predicted": logits.argmax(1),
@@ -152,16 +151,21 @@ def _columns(
     return columns
 
 
-def load_predictions(session: Session, block: int, variation: Variation = UNTOUCHED) -> Predictions:
-    """Everything predicted so far for a block and variation."""
-    untouched = _rows(session, block, UNTOUCHED)
+def load_predictions(
+    session: Session, places: Sequence[int], variation: Variation = UNTOUCHED
+) -> Predictions:
+    """Everything predicted so far for some images, and others of their blocks, and a variation."""
+    untouched = _rows(session, places, UNTOUCHED)
     return Predictions(
-        untouched, untouched if variation == UNTOUCHED else _rows(session, block, variation)
+        untouched, untouched if variation == UNTOUCHED else _rows(session, places, variation)
     )
 
 
-def _rows(session: Session, block: int, variation: Variation) -> dict[str, dict[str, float]]:
+def _rows(
+    session: Session, places: Sequence[int], variation: Variation
+) -> dict[str, dict[str, float]]:
     rows: dict[str, dict[str, float]] = {}
-    for path in block_files(folder(session, variation), block, SUFFIX):
-        rows |= {row.pop("image"): row for row in tables.read(path).to_pylist()}
+    for block in sorted({session.block(place, variation) for place in places}):
+        for path in block_files(folder(session, variation), block, SUFFIX):
+            rows |= {row.pop("image"): row for row in tables.read(path).to_pylist()}
     return rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from xaibench.datasets.base import BLOCK
 from xaibench.errors import Failed, reason
 from xaibench.normalize import (
     STATUS_FAILED,
@@ -75,14 +77,16 @@ def score_unit(session: Session, unit: Unit, predictions: Predictions) -> Scored
             metrics = [m for m in session.metrics if lacking[m.spec] == ids]
             wanted = set(ids)
             places = tuple(p for p in unit.places if session.dataset.ids[p] in wanted)
-            part = replace(unit, places=places)
-            shard = load_unit(session, part, target)
-            held = set(shard.ids if shard else ())
+            shard = load_unit(session, replace(unit, places=places), target)
+            held = {i: row for row, i in enumerate(shard.ids)} if shard else {}
             unmapped += len(metrics) * sum(i not in held for i in ids)
-            if shard:
-                places = tuple(p for p in places if session.dataset.ids[p] in held)
-                part = replace(unit, places=places)
-                failed |= _score(session, part, target, shard, metrics, predictions)
+            places = tuple(p for p in places if session.dataset.ids[p] in held)
+            for start in range(0, len(places), BLOCK):
+                part = replace(unit, places=places[start : start + BLOCK])
+                rows = [held[session.dataset.ids[p]] for p in part.places]
+                assert shard is not None
+                some = shard.select(rows)
+                failed |= _score(session, part, target, some, metrics, predictions)
     return Scored(unmapped, failed)
 
 
@@ -109,7 +113,8 @@ def _score(
     predictions: Predictions,
 ) -> dict[str, str]:
     """Score one shard; returns why metrics failed, by spec."""
-    maps = normalize(shard.maps, shard.size, unit.method.normalization)
+    steps = unit.method.normalization.of(unit.variation.transform)
+    maps = normalize(shard.maps, shard.size, steps)
     found, failed = _results(session, unit, target, shard, maps, metrics, predictions)
     map_status = statuses(maps)
     fixed = _fixed(session, shard.ids, target, predictions, shard.explained)
@@ -119,7 +124,8 @@ def _score(
             continue
         values, status = _status(found[metric.spec], map_status)
         place = scores_folder(session, unit, target, metric.spec)
-        _write(place / unit_name(unit.block, shard.ids), fixed, status, values)
+        stem = place / unit_name(unit.block, shard.ids)
+        _write(stem, fixed, status, values, session.mark(unit.variation))
         _keep_failed(place, unit.block, set(shard.ids), None)
     return failed
 
@@ -143,10 +149,16 @@ def _fixed(
     }
 
 
-def _write(stem: Path, fixed: dict[str, list[Any]], status: list[str], values: list[float]) -> None:
+def _write(
+    stem: Path,
+    fixed: dict[str, list[Any]],
+    status: list[str],
+    values: list[float],
+    subset: str,
+) -> None:
     columns = fixed | {"status": status, "value": values}
     ordered = {name: columns[name] for name in tables.SCORES.names}
-    tables.save(stem.with_name(stem.name + SUFFIX), ordered, tables.SCORES)
+    tables.save(stem.with_name(stem.name + SUFFIX), ordered, tables.SCORES, subset)
 
 
 def _write_failed(
@@ -243,9 +255,31 @@ def _wrong(metric: MetricRequest, values: Values, count: int) -> str:
 def _drive(base: Scoring, calls: dict[str, list[MetricRequest]]) -> dict[str, Values]:
     started = {}
     for name, asked in calls.items():
-        mine = replace(base, wanted=frozenset(m.key for m in asked))
+        mine = replace(_own(base), wanted=frozenset(m.key for m in asked))
         started[name] = (asked[0].entry(mine, **asked[0].options), mine)
     return drive(started)
+
+
+def _own(base: Scoring) -> Scoring:
+    """A scoring with tensors of its own: what a metric does to them reaches no other."""
+    batch = base.batch
+    seen = batch.images.stride(0) != 0  # else nothing needs the images and none were read
+    return replace(
+        base,
+        batch=replace(
+            batch,
+            images=batch.images.clone() if seen else batch.images,
+            labels=batch.labels.clone(),
+            targets=batch.targets.clone(),
+        ),
+        maps=base.maps.clone(),
+        target=base.target.clone(),
+        logit=base.logit.clone(),
+        probability=base.probability.clone(),
+        scalars={name: value.clone() for name, value in base.scalars.items()},
+        native=None if base.native is None else base.native.clone(),
+        extras=copy.deepcopy(dict(base.extras)),
+    )
 
 
 def _status(result: Tensor | Rows, map_status: list[str]) -> tuple[list[float], list[str]]:

@@ -34,7 +34,7 @@ def scoring(
     heavy = bool(needs - {"boxes"})
     if heavy:
         batch = make_batch(session, unit.places, predictions, (target,), unit.variation)
-        ctx = session.context_for(unit.variation, batch.size)
+        ctx = session.context_for(batch.size, unit.variation, unit.method)
     else:
         blank = torch.zeros(1).expand(len(ids), 3, *shard.size)
         classes = predictions.classes(ids, target)[:, None]
@@ -72,12 +72,13 @@ def _extras(session: Session, unit: Unit, ids: Sequence[str], needs: set[str]) -
 
 def explainer(session: Session, unit: Unit, batch: Batch) -> Explain:
     """The unit's method and normalisation on other inputs of the batch's images."""
-    state = session.state(unit.method)
-    usual = session.context_for(unit.variation, batch.size)
+    state = session.state(unit.method, unit.variation)
+    usual = session.context_for(batch.size, unit.variation, unit.method)
+    steps = unit.method.normalization.of(unit.variation.transform)
 
     def explain_again(inputs: Tensor, rows: Tensor, classifier: Classifier | None = None) -> Tensor:
         ctx = replace(usual, classifier=classifier) if classifier is not None else usual
-        if ctx.group_size > 1 and unit.method.groups:
+        if ctx.group_size > 1:
             raise XaibenchError(
                 f"{unit.method.spec} shares BatchNorm statistics over groups of {ctx.group_size}, "
                 "which perturbed inputs have not: use batchnorm=eval."
@@ -92,15 +93,11 @@ def explainer(session: Session, unit: Unit, batch: Batch) -> Explain:
             positions=tuple(batch.positions[i] for i in places),
             originals=batch.images[rows],
         )
-        parts = [
-            unit.method.entry(
-                ctx,
-                perturbed.rows(start, start + ctx.batch_size),
-                state.tensors if state else None,
-                **unit.method.options,
-            ).maps[:, 0]
-            for start in range(0, len(inputs), ctx.batch_size)
-        ]
-        return normalize(torch.cat(parts), batch.size, unit.method.normalization)
+        parts = []
+        for start in range(0, len(inputs), ctx.batch_size):
+            some = perturbed.rows(start, start + ctx.batch_size)
+            own = {k: v.clone() for k, v in state.tensors.items()} if state else None
+            parts.append(unit.method.entry(ctx, some, own, **unit.method.options).maps[:, 0])
+        return normalize(torch.cat(parts), batch.size, steps)
 
     return explain_again

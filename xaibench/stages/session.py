@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,10 +15,12 @@ import torch
 from torch import Tensor
 
 from xaibench.config import Protocol, RunConfig, load_protocol
+from xaibench.datasets import ilsvrc
 from xaibench.datasets.base import Dataset
 from xaibench.datasets.boxes import Box, Boxes
 from xaibench.datasets.load import Unreadable, load_dataset, read_images
-from xaibench.datasets.select import select
+from xaibench.datasets.select import ordered, select
+from xaibench.datasets.subset import Subset
 from xaibench.errors import Failed, UsageError, XaibenchError, reason
 from xaibench.hooks import activations
 from xaibench.models.classifier import TorchClassifier
@@ -34,7 +36,7 @@ from xaibench.requests import (
 from xaibench.seeds import derive
 from xaibench.stages.images import Images
 from xaibench.stages.index import unreadable
-from xaibench.stages.variation import Variation, variations
+from xaibench.stages.variation import UNTOUCHED, Variation, variations
 from xaibench.store.atomic import read_json
 from xaibench.store.state import State, state_path
 from xaibench.store.state import load as load_state
@@ -52,7 +54,7 @@ class Session:
 
     config: RunConfig
     batch_size: int
-    _states: dict[str, State] = field(default_factory=dict)
+    _states: dict[tuple[str, str], State] = field(default_factory=dict)
     _memo: dict[str, Tensor] = field(default_factory=dict)
     _memo_of: tuple[tuple[str, ...], Variation] | None = None
 
@@ -89,7 +91,7 @@ class Session:
         found = load_model(config.model_name, config.weights, config.cam_layer)
         if "ground_truth" in self.targets:
             check_labels(found, self.dataset)
-        return found.to(self.device)
+        return replace(found.to(self.device), rows=self.batch_size)
 
     @cached_property
     def methods(self) -> list[MethodRequest]:
@@ -124,11 +126,35 @@ class Session:
         asked = self.config
         return select(self.dataset, asked.limit, asked.subset, asked.per_class, asked.seed)
 
-    def blocks(self) -> dict[int, list[int]]:
-        """The chosen places by block of the full order, which holds whole groups."""
+    @cached_property
+    def groups_of(self) -> Subset:
+        """The images that groups of transformed inputs are formed of, whatever the limit."""
+        asked = self.config
+        return ordered(self.dataset, asked.subset, asked.per_class, asked.seed)
+
+    def blocks(self, places: Iterable[int]) -> dict[int, list[int]]:
+        """Places by block of the dataset's full order."""
         found: dict[int, list[int]] = {}
-        for place in self.selection:
+        for place in sorted(places):
             found.setdefault(place // self.dataset.block_size, []).append(place)
+        return found
+
+    def block(self, place: int, variation: Variation) -> int:
+        """The block that an image's results of a variation lie in."""
+        if variation.request:
+            return self.groups_of.block(place)
+        return place // self.dataset.block_size
+
+    def mark(self, variation: Variation) -> str:
+        """The hash of the subset whose groups a variation's results may depend on, or nothing."""
+        return self.groups_of.sha256 if variation.request else ""
+
+    def unreadable(self, places: Iterable[int]) -> set[int]:
+        """Those of some places whose images could not be decoded when the run met them."""
+        found: set[int] = set()
+        for block, some in self.blocks(places).items():
+            bad = unreadable(self.root, block)
+            found |= {p for p in some if self.dataset.ids[p] in bad} if bad else set()
         return found
 
     @cached_property
@@ -147,7 +173,12 @@ class Session:
     def context(self) -> Context:
         """What methods and metrics get."""
         return Context(
-            self.classifier, self.device, self.config.seed, self.batch_size, self.config.workers
+            self.classifier,
+            self.device,
+            self.config.seed,
+            self.batch_size,
+            self.config.workers,
+            precision=self.protocol.probability,
         )
 
     def identity(self) -> dict[str, Any]:
@@ -171,28 +202,32 @@ class Session:
             "seed": self.config.seed,
         }
 
-    def context_for(self, variation: Variation, size: tuple[int, int]) -> Context:
-        """The context for inputs of a variation: larger inputs come in smaller batches."""
-        group = self.protocol.batchnorm_group if variation.request else 1
-        usual = self.classifier.input.crop**2
-        count = min(self.batch_size, max(1, self.batch_size * usual // (size[0] * size[1])))
-        count = max(group, count // group * group)
-        return replace(self.context, batch_size=count, group_size=group)
+    def context_for(
+        self, size: tuple[int, int], variation: Variation, method: MethodRequest | None = None
+    ) -> Context:
+        """The context for inputs of a size: larger ones come in smaller batches, ENOUGH at least.
+
+        A method whose BatchNorm is in train mode gets the size of its groups for the variation.
+        """
+        group = 1
+        if method is not None and method.groups and variation.request:
+            key = variation.request.entry.key
+            group = self.protocol.batchnorm_group(method.entry.key, key, variation.name)
+        return replace(self.context, batch_size=self.classifier.rows_at(size), group_size=group)
 
     def companions(self, places: Sequence[int]) -> list[int]:
         """The places, and those of their groups where any variation asked for needs them."""
         changed = [v.request for v in self.variations if v.request]
-        grouped = self.protocol.batchnorm_group > 1 and any(m.groups for m in self.methods)
-        if any(grouped or request.groups for request in changed):
-            return [p for group in self.dataset.groups(places) for p in group]
+        groups = self.protocol.batchnorm_groups
+        grouped = any(m.groups and groups.get(m.entry.key) for m in self.methods)
+        if changed and (grouped or any(request.groups for request in changed)):
+            return [p for group in self.groups_of.groups(places) for p in group]
         return list(places)
 
     @cached_property
     def images(self) -> Images:
         """The images of the block at hand."""
-        return Images(
-            self.dataset, self.config.seed, self._decode, functools.partial(unreadable, self.root)
-        )
+        return Images(self.groups_of, self.config.seed, self._decode, self.unreadable)
 
     def _decode(self, places: Sequence[int]) -> tuple[list[int], Tensor, list[Unreadable]]:
         resize = self.protocol.preprocessing.resize
@@ -230,32 +265,38 @@ class Session:
         asks = "channels" in inspect.signature(declared).parameters  # a forward, and a CAM layer
         return declared(**method.options, **({"channels": self.channels} if asks else {}))
 
-    def state(self, method: MethodRequest) -> State | None:
+    def state(self, method: MethodRequest, variation: Variation = UNTOUCHED) -> State | None:
         """What the method prepares once per run: read, or computed and stored; None if nothing.
 
-        Raises Failed where the method cannot prepare it.
+        For transformed inputs it may come from the subset's images, and carries its hash. Raises
+        Failed where the method cannot prepare it.
         """
         prepare = method.entry.metadata.get("prepare")
         if prepare is None:
             return None
-        if method.spec not in self._states:
-            path = state_path(self.root, method.spec)
+        places: Sequence[int] = range(len(self.dataset))
+        subset = ""
+        if variation.request and method.prepared_of_subset and not self.groups_of.whole:
+            places, subset = self.groups_of.places, self.groups_of.sha256
+        key = (method.spec, subset)
+        if key not in self._states:
+            path = state_path(self.root, method.spec, subset)
             if path.exists():
-                self._states[method.spec] = load_state(path)
+                self._states[key] = load_state(path)
             else:
+                images = functools.partial(self._untransformed, places)
                 try:
-                    tensors = prepare(self.context, self.untransformed, **method.options)
+                    tensors = prepare(self.context, images, **method.options)
                 except Exception as error:
                     raise Failed(reason(error)) from error
-                self._states[method.spec] = save_state(path, tensors)
-        return self._states[method.spec]
+                self._states[key] = save_state(path, tensors)
+        return self._states[key]
 
-    def untransformed(self, most: int) -> Iterator[Tensor]:
-        """The first `most` images of the full order (0: all), on the device, in batches."""
-        count = min(most or len(self.dataset), len(self.dataset))
-        for start in range(0, count, self.batch_size):
-            places = range(start, min(start + self.batch_size, count))
-            _, images, _ = self._decode(places)
+    def _untransformed(self, places: Sequence[int], most: int) -> Iterator[Tensor]:
+        """The first `most` images of some places (0: all), on the device, in batches."""
+        some = places[: most or len(places)]
+        for start in range(0, len(some), self.batch_size):
+            _, images, _ = self._decode(some[start : start + self.batch_size])
             if len(images):
                 yield images.to(self.device)
 
@@ -276,12 +317,24 @@ class Session:
 def check_labels(classifier: TorchClassifier, dataset: Dataset) -> None:
     """UsageError where the dataset's labels are not the network's classes: ImageNet's for one."""
     count = classifier.num_classes
-    imagenet = dataset.name in ("samples", "imagenet") or bool(IMAGENET.search(dataset.ids[0]))
-    if max(dataset.labels) >= count or (count != 1000 and imagenet):
+    if max(dataset.labels) >= count or (count != 1000 and _imagenet(dataset)):
         raise UsageError(
             f"{classifier.name} has {count} classes of its own, and the labels of {dataset.name} "
             "are not among them: use --target predicted."
         )
+
+
+def _imagenet(dataset: Dataset) -> bool:
+    """Whether the labels are ImageNet's: its own name, its class folders, its names in a list.
+
+    Folders named by class index say what the classes are, whatever the files are called.
+    """
+    *folders, name = dataset.ids[0].split("/")
+    return (
+        dataset.name in ("samples", "imagenet")
+        or any(ilsvrc.is_wnid(folder) for folder in folders)
+        or (not folders and bool(IMAGENET.search(name)))
+    )
 
 
 def resolve_device(name: str) -> torch.device:

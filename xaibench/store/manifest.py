@@ -82,6 +82,31 @@ def check_identity(root: Path, identity: dict[str, Any]) -> None:
         )
 
 
+def claim_subset(root: Path, subset: dict[str, Any]) -> None:
+    """Note the subset that transformed inputs' groups are of, or check that it is this one."""
+    path = root / "manifests" / "subset.json"
+    check_subset(root, subset)
+    if not path.exists():
+        write_json(path, subset)
+
+
+def check_subset(root: Path, subset: dict[str, Any]) -> None:
+    """XaibenchError unless the run has no transformed inputs yet, or of this very subset."""
+    path = root / "manifests" / "subset.json"
+    if not path.exists():
+        return
+    held = read_json(path)
+    if held.get("sha256") != subset["sha256"]:
+        there, here = (
+            f"{one.get('images')} images ({one.get('from')}, {str(one.get('sha256'))[:8]})"
+            for one in (held, subset)
+        )
+        raise XaibenchError(
+            f"{root} holds transformed inputs in groups of another subset: {there} there, {here} "
+            "asked for. Choose another --out, or --overwrite to start it anew."
+        )
+
+
 def version_drift(root: Path) -> list[str]:
     """Package versions of earlier manifests that differ from the installed ones, as lines."""
     now = versions()

@@ -24,7 +24,8 @@ EXPLAINED = "explained_index"
 class MapShard:
     """Maps of some images for one target. maps (N, h, w) float32, explained (N,) int64.
 
-    size: the network's input (H, W). scalars: named (N,) float64 values of the method.
+    size: the network's input (H, W). scalars: named (N,) float64 values of the method. subset: for
+    transformed inputs, the hash of the ordered subset that their groups are of.
     """
 
     ids: tuple[str, ...]
@@ -32,6 +33,7 @@ class MapShard:
     explained: Tensor
     size: tuple[int, int]
     scalars: dict[str, Tensor] = field(default_factory=dict)
+    subset: str = ""
 
     def select(self, places: list[int]) -> MapShard:
         """Some of the images, in the order given."""
@@ -41,6 +43,7 @@ class MapShard:
             self.explained[places],
             self.size,
             {name: value[places] for name, value in self.scalars.items()},
+            self.subset,
         )
 
 
@@ -58,6 +61,7 @@ def save(path: Path, shard: MapShard, state_sha256: str = "") -> None:
         "ids": shard.ids,
         "size": shard.size,
         "state_sha256": state_sha256,
+        "subset": shard.subset,
         "sha256": checksum(tensors, shard.ids),
     }
     # one key: safetensors writes several in random order
@@ -88,7 +92,8 @@ def load(path: Path) -> MapShard:
         raise _corrupt(path)
     scalars = {k.removeprefix("scalar."): v for k, v in tensors.items() if k.startswith("scalar.")}
     height, width = meta["size"]
-    return MapShard(ids, tensors["maps"], tensors[EXPLAINED], (height, width), scalars)
+    subset = str(meta.get("subset", ""))
+    return MapShard(ids, tensors["maps"], tensors[EXPLAINED], (height, width), scalars, subset)
 
 
 def _header(path: Path) -> dict[str, Any]:

@@ -22,9 +22,10 @@ class State:
     sha256: str
 
 
-def state_path(root: Path, method: str) -> Path:
-    """Where a method's state lies."""
-    return root / "state" / f"{encode(method)}.safetensors"
+def state_path(root: Path, method: str, subset: str = "") -> Path:
+    """Where a method's state lies; subset: the hash of the images it comes from, '' for all."""
+    of = f"@{subset[:16]}" if subset else ""
+    return root / "state" / f"{encode(method)}{of}.safetensors"
 
 
 def save(path: Path, tensors: dict[str, Tensor]) -> State:

@@ -49,9 +49,11 @@ def scores_folder(root: Path, **keys: str) -> Path:
     return path
 
 
-def save(path: Path, columns: Mapping[str, Any], schema: pa.Schema) -> None:
-    """Write columns as Parquet, atomically."""
+def save(path: Path, columns: Mapping[str, Any], schema: pa.Schema, subset: str = "") -> None:
+    """Write columns as Parquet, atomically; subset: the hash that results in groups carry."""
     table = pa.table(dict(columns), schema=schema)
+    if subset:
+        table = table.replace_schema_metadata({"xaibench.subset": subset})
     write(
         path, lambda file: pq.write_table(table, file, compression="zstd", write_page_checksum=True)
     )

@@ -11,10 +11,12 @@ from xaibench.types import Draw
 
 
 @transform(variations=("45", "135", "225", "315"), citation="zhang2024saliency")
-def rotation(images: Tensor, draw: Draw, variation: str) -> Tensor:
+def rotation(images: Tensor, draw: Draw, variation: str, *, fill: bool = False) -> Tensor:
     """The input turned counter-clockwise by 45, 135, 225 or 315 degrees.
 
-    images (g, 3, H, W) normalised -> the same shape: bilinear, no expansion, corners filled with
-    0 in normalised space (the mean colour).
+    images (g, 3, H, W) normalised -> the same shape: bilinear, no expansion; what comes from
+    outside is 0 in normalised space (the mean colour). fill: give torchvision that 0 as its fill,
+    too, which then weighs the border pixels by their share of the image twice.
     """
-    return F.rotate(images, float(variation), InterpolationMode.BILINEAR, expand=False, fill=[0.0])
+    given = [0.0] if fill else None
+    return F.rotate(images, float(variation), InterpolationMode.BILINEAR, expand=False, fill=given)

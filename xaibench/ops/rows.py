@@ -1,0 +1,54 @@
+"""Batches of one shape: what is left over is filled up, so that no value depends on its neighbours.
+
+A convolution or a matrix product of another shape may round otherwise in the last bit; of the same
+shape, each row has the same bits whatever its place, its neighbours and the number of threads, from
+16 rows on (tests/test_same_bits.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+ENOUGH = 16
+"""Rows from which the number of threads moves no bit of a network's output."""
+
+
+def filled(part: Tensor, rows: int, unit: int = 1) -> Tensor:
+    """`part` (n, ...) with copies of its first `unit` rows behind, `rows` in all.
+
+    No gradient flows to the copies' source.
+    """
+    lacking = rows - len(part)
+    if lacking <= 0:
+        return part
+    again = part[:unit].detach()
+    times = -(-lacking // len(again))
+    return torch.cat([part, *[again] * times])[:rows]
+
+
+def in_rows(
+    function: Callable[[Tensor], Tensor], inputs: Tensor, rows: int, unit: int = 1
+) -> Tensor:
+    """function(inputs) (n, ...), `rows` of them at a time and always that many.
+
+    unit: rows that belong together, of which `rows` and `inputs` hold a whole number.
+    """
+    found = [
+        function(filled(part, rows, unit).contiguous())[: len(part)] for part in inputs.split(rows)
+    ]
+    return found[0] if len(found) == 1 else torch.cat(found)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Inside, torch computes in one thread: full sums and solves differ otherwise."""
+    held = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(held)
