@@ -58,11 +58,13 @@ def blurred(x, size, sigma=5.0):
     return torch.from_numpy(result).to(x.dtype)
 
 
-def ranking(m, ties="row_major"):
+def ranking(m, ties="reverse"):
     """Flat pixel indices of the map ``m`` (H, W), most salient first, as a list.
 
-    Equal values: by index ascending (``row_major``) or descending (``reverse``). The official code
-    reverses an unstable ascending sort, so its own tie order is not defined.
+    Equal values: by index descending (``reverse``) or ascending (``row_major``). ``reverse`` is
+    what RISE's CausalMetric and the study's ins_del.py do: both reverse an ascending argsort of the
+    flattened map (`evaluate`, salient_order), ties included. Their argsort is NumPy's default,
+    which promises no order of ties; taken as stable it is `ranking_flip`.
     """
     values = [float(v) for v in np.asarray(m).reshape(-1)]
     if any(math.isnan(v) for v in values):
@@ -72,6 +74,14 @@ def ranking(m, ties="row_major"):
     if ties == "reverse":
         return sorted(range(len(values)), key=lambda i: (-values[i], -i))
     raise ValueError(f"unknown tie order {ties!r}")
+
+
+def ranking_flip(m):
+    """`ranking` with ties in reverse, in NumPy and with a stable sort: (H W,) integers.
+
+    RISE's evaluation.py and the study's evaluation/ins_del.py, but for ``kind``.
+    """
+    return np.flip(np.argsort(np.asarray(m).reshape(-1), kind="stable"))
 
 
 def steps_of(order, pixels_per_step):
@@ -87,19 +97,42 @@ def auc(curve):
     return area / (len(curve) - 1)
 
 
-def _probabilities(model, images, target, batch):
+def auc_script(curve):
+    """`auc` in the arithmetic of the study's ins_del.py: a float32 tensor, sum less half the ends.
+
+    ``curve``: n + 1 probabilities (the script keeps them in a float32 tensor). Python float of a
+    float32 value.
+    """
+    values = torch.tensor([float(p) for p in curve], dtype=torch.float32)
+    return ((values.sum() - values[0] / 2 - values[-1] / 2) / (len(values) - 1)).item()
+
+
+def target_probability(logits, target, precision="float64"):
+    """Softmax probability of ``target`` from one row of ``logits`` (K,), as a Python float.
+
+    ``float32``: torch's softmax of the float32 logits, the result a float32 value (the study's
+    scripts, all of them). ``float64``: the same logits, exponentials and sum in float64.
+    """
+    if precision == "float32":
+        return torch.softmax(torch.as_tensor(logits).detach().cpu().float(), dim=-1)[target].item()
+    if precision != "float64":
+        raise ValueError(f"unknown precision {precision!r}")
+    values = torch.as_tensor(logits).detach().cpu().numpy().astype(np.float64)
+    exponentials = np.exp(values - values.max())
+    return float(exponentials[target] / exponentials.sum())
+
+
+def _probabilities(model, images, target, batch, precision):
     result = []
     for first in range(0, len(images), batch):
         stack = torch.from_numpy(np.stack(images[first : first + batch]))
         with torch.no_grad():
             logits = model(stack)
-        for row in logits.detach().cpu().numpy().astype(np.float64):
-            exponentials = np.exp(row - row.max())
-            result.append(float(exponentials[target] / exponentials.sum()))
+        result.extend(target_probability(row, target, precision) for row in logits)
     return result
 
 
-def _curve(model, start, finish, m, target, rows_per_step, ties, batch):
+def _curve(model, start, finish, m, target, rows_per_step, ties, batch, precision):
     current = start.detach().cpu().numpy().copy()
     final = finish.detach().cpu().numpy()
     width = current.shape[2]
@@ -109,31 +142,62 @@ def _curve(model, start, finish, m, target, rows_per_step, ties, batch):
             row, column = divmod(index, width)
             current[:, row, column] = final[:, row, column]
         images.append(current.copy())
-    return _probabilities(model, images, target, batch)
+    return _probabilities(model, images, target, batch, precision)
 
 
 def insertion_curve(
-    model, x, m, target, rows_per_step, kernel, sigma=5.0, ties="row_major", batch=1
+    model,
+    x,
+    m,
+    target,
+    rows_per_step,
+    kernel,
+    sigma=5.0,
+    ties="reverse",
+    batch=1,
+    precision="float64",
 ):
     """Probabilities of ``target`` from the blurred image to the original, one per step plus one.
 
-    ``kernel`` is the side of the blur kernel (11 in the official code). All channels of the pixels
-    of a step become original at once, most salient pixels first.
+    ``kernel`` is the side of the blur kernel (11 in RISE's official code, 5 in the study's
+    scripts). All channels of the pixels of a step become original at once, most salient pixels
+    first. ``precision``: of the softmax, see `target_probability`; the study's curve is float32.
     """
     start = blurred(x, kernel, sigma)
-    return _curve(model, start, x, m, target, rows_per_step, ties, batch)
+    return _curve(model, start, x, m, target, rows_per_step, ties, batch, precision)
 
 
-def deletion_curve(model, x, m, target, rows_per_step, ties="row_major", batch=1):
+def deletion_curve(
+    model, x, m, target, rows_per_step, ties="reverse", batch=1, precision="float64"
+):
     """Probabilities of ``target`` from the original to zeros in normalised space."""
-    return _curve(model, x, torch.zeros_like(x), m, target, rows_per_step, ties, batch)
+    zeros = torch.zeros_like(x)
+    return _curve(model, x, zeros, m, target, rows_per_step, ties, batch, precision)
 
 
-def insertion(model, x, m, target, rows_per_step, kernel, sigma=5.0, ties="row_major", batch=1):
-    """Area under the insertion curve, in [0, 1]; higher is better."""
-    return auc(insertion_curve(model, x, m, target, rows_per_step, kernel, sigma, ties, batch))
+def insertion(
+    model,
+    x,
+    m,
+    target,
+    rows_per_step,
+    kernel,
+    sigma=5.0,
+    ties="reverse",
+    batch=1,
+    precision="float64",
+):
+    """Area under the insertion curve, in [0, 1]; higher is better.
+
+    The study sums the float32 curve in float32 (`auc_script`); here the area is float64, which
+    moves it by about 1e-7.
+    """
+    curve = insertion_curve(
+        model, x, m, target, rows_per_step, kernel, sigma, ties, batch, precision
+    )
+    return auc(curve)
 
 
-def deletion(model, x, m, target, rows_per_step, ties="row_major", batch=1):
+def deletion(model, x, m, target, rows_per_step, ties="reverse", batch=1, precision="float64"):
     """Area under the deletion curve, in [0, 1]; lower is better."""
-    return auc(deletion_curve(model, x, m, target, rows_per_step, ties, batch))
+    return auc(deletion_curve(model, x, m, target, rows_per_step, ties, batch, precision))

@@ -26,7 +26,11 @@ def completeness_published(model, x, m, target):
     """1.0 where the float32 sum of ``m`` equals logit(x) - logit(baseline) exactly, else 0.0.
 
     The test of Quantus (no tolerance) on the float32 values as they are. The sum of float32 numbers
-    depends on the order of addition, so the answer is in practice 0.0 for every map.
+    depends on the order of addition, so the answer is in practice 0.0 for every map. (The
+    difference is float32, as in Quantus 0.6; 0.5.3 subtracts Python floats, so it asks the float32
+    sum to equal the unrounded difference. The study's released complex_analysis.py computes this
+    value but no longer keeps it: the line that collects it is commented out, and the summary that
+    reads it then raises IndexError.)
     """
     total = np.asarray(m, dtype=np.float32).reshape(-1).sum()
     difference = _logit(model, x, target) - _logit(model, black_baseline(x), target)

@@ -21,6 +21,8 @@ def train_mode_batchnorm(model: nn.Module) -> nn.Module:
     So BatchNorm normalises with the mean and the (biased) variance of the batch in front of it,
     while dropout and stochastic depth stay off. The copy's running statistics move with each
     forward, which has no effect on train-mode outputs: calls do not influence one another.
+    (The study's gradient scripts never call eval(), so there the whole network is in train mode:
+    the same for a ResNet, which has no dropout, and not for VGG.)
     BatchNorm raises ValueError where a channel has a single value (one image, 1 x 1 features).
     """
     clone = copy.deepcopy(model).eval()
@@ -106,6 +108,31 @@ def integrated_gradients_captum(
         internal_batch_size=internal_batch_size,
     )
     return attribution[0].detach().numpy().astype(np.float32)
+
+
+def integrated_gradients_formula(
+    model: nn.Module,
+    x: torch.Tensor,
+    target: int,
+    baseline: float | torch.Tensor,
+    steps: int,
+) -> np.ndarray:
+    """Integrated gradients of one image without captum, for a model in eval mode.
+
+    Equation 1 of Sundararajan et al. 2017, (x - x') times the integral over t in [0, 1] of the
+    gradient at x' + t (x - x'), with NumPy's Gauss-Legendre rule moved from [-1, 1] to [0, 1]. One
+    gradient a node, summed in float64. Returns (3, H, W) float64, signed.
+    """
+    start = _as_baseline(baseline, x)
+    nodes, quadrature = np.polynomial.legendre.leggauss(steps)
+    total = torch.zeros(x.shape, dtype=torch.float64)
+    for node, weight in zip(nodes, quadrature, strict=True):
+        point = (start + (1 + node) / 2 * (x.detach() - start)).to(x.dtype).requires_grad_(True)
+        with torch.enable_grad():
+            logit = model(point)[0, target]
+        (gradient_here,) = torch.autograd.grad(logit, point)
+        total += weight / 2 * gradient_here.double()
+    return (total * (x.detach() - start).double())[0].numpy()
 
 
 def integrated_gradients_group(

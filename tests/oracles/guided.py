@@ -60,6 +60,9 @@ def guided_backprop_signed(model: nn.Module, x: torch.Tensor, target: int) -> np
         R_in = 1(active) 1(R_out > 0) R_out,   active: a > 0 (ReLU), 0 < a < 6 (ReLU6),
     with a the pre-activation. Everything else differentiates as usual, functional relu calls
     included: those are not guided. Raises ValueError if the network has no such module.
+    (The study's gradient_generation.py replaces the modules of a class named ReLU and no others:
+    on a ReLU6 network its guided map is the plain gradient. The ReLU6 rule here is ours, the paper
+    has ReLU alone.)
     Returns (3, H, W) float32, signed.
     """
     guided = copy.deepcopy(model)

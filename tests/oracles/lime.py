@@ -24,6 +24,10 @@ def quickshift_segments(x: torch.Tensor) -> np.ndarray:
     `x` (1, 3, H, W) float32 is handed over as (H, W, 3) float32; skimage takes it for RGB in
     [0, 1] and converts it to Lab although its values are not in that range. skimage breaks ties
     with seeded noise (default rng 42). Returns (H, W) int64, labels 0 .. n - 1.
+
+    The study's scripts hand the lime package's wrapper a `random_seed` instead: an old skimage
+    takes it (for Table 1 a number drawn afresh a run), a new one has no such argument, the wrapper
+    drops it and 42 stands.
     """
     image = np.ascontiguousarray(x[0].detach().numpy().transpose(1, 2, 0))
     return quickshift(image, kernel_size=4, max_dist=200, ratio=0.2).astype(np.int64)

@@ -7,8 +7,13 @@ uniform values drawn afresh; the step's score is the mean squared change of the 
 the squared probability. The metric is Spearman's correlation of the steps' summed saliency with
 their scores, in [-1, 1], NaN where either is constant.
 
-Quantus 0.5 takes pixels as features and draws one value per channel (``monotonicity``);
+Quantus 0.5 takes pixels as features and draws one value per channel (``monotonicity``; read at
+its tag v0.5.3: evaluate_instance, baseline_replacement_by_indices with the map's two axes);
 Quantus 0.6 takes 3 H W channel entries and draws one value for all (``monotonicity_channels``).
+
+``precision``: of the softmax. Quantus's is torch's float32 softmax, everything after it float64
+(but the summed saliency: v0.5.3 adds up float32 numbers one by one; here exactly). It matters for
+very confident images: probabilities that differ by less than 6e-8 are then tied, or all equal 1.
 """
 
 import math
@@ -17,6 +22,8 @@ import warnings
 import numpy as np
 import torch
 from scipy.stats import spearmanr
+
+from .causal import target_probability
 
 EPSILON = 1e-5
 
@@ -27,12 +34,10 @@ def ascending(values):
     return sorted(range(len(numbers)), key=lambda i: (numbers[i], i))
 
 
-def _probability(model, image, target):
+def _probability(model, image, target, precision):
     with torch.no_grad():
         logits = model(torch.from_numpy(image).unsqueeze(0))[0]
-    values = logits.detach().cpu().numpy().astype(np.float64)
-    exponentials = np.exp(values - values.max())
-    return float(exponentials[target] / exponentials.sum())
+    return target_probability(logits, target, precision)
 
 
 def spearman(a, b):
@@ -49,7 +54,7 @@ def _score(p, changed):
     return math.fsum((q - p) ** 2 for q in changed) / len(changed) / divisor
 
 
-def monotonicity_steps(model, x, m, target, rows_per_step, draws, order=None):
+def monotonicity_steps(model, x, m, target, rows_per_step, draws, order=None, precision="float64"):
     """Per step the summed saliency and the score, as two lists (pixel features).
 
     ``x`` (3, H, W), ``m`` (H, W), a step is rows_per_step * W pixels; ``draws``
@@ -62,7 +67,7 @@ def monotonicity_steps(model, x, m, target, rows_per_step, draws, order=None):
     if order is None:
         order = ascending(saliency)
     size = rows_per_step * width
-    p = _probability(model, image, target)
+    p = _probability(model, image, target, precision)
     sums, scores = [], []
     for number, first in enumerate(range(0, len(order), size)):
         step = order[first : first + size]
@@ -74,18 +79,21 @@ def monotonicity_steps(model, x, m, target, rows_per_step, draws, order=None):
                 copy[0, row, column] = draw[0]
                 copy[1, row, column] = draw[1]
                 copy[2, row, column] = draw[2]
-            changed.append(_probability(model, copy, target))
+            changed.append(_probability(model, copy, target, precision))
         sums.append(math.fsum(saliency[index] for index in step))
         scores.append(_score(p, changed))
     return sums, scores
 
 
-def monotonicity(model, x, m, target, rows_per_step, draws, order=None):
+def monotonicity(model, x, m, target, rows_per_step, draws, order=None, precision="float64"):
     """Spearman's correlation over the steps of ``monotonicity_steps``."""
-    return spearman(*monotonicity_steps(model, x, m, target, rows_per_step, draws, order))
+    steps = monotonicity_steps(model, x, m, target, rows_per_step, draws, order, precision)
+    return spearman(*steps)
 
 
-def monotonicity_channels_steps(model, x, m, target, rows_per_step, draws, order=None):
+def monotonicity_channels_steps(
+    model, x, m, target, rows_per_step, draws, order=None, precision="float64"
+):
     """As ``monotonicity_steps``, the features being the 3 H W entries of the flattened input.
 
     The map is repeated for the three channels, so every value occurs three times at least; entries
@@ -100,7 +108,7 @@ def monotonicity_channels_steps(model, x, m, target, rows_per_step, draws, order
     if order is None:
         order = ascending(saliency)
     size = rows_per_step * shape[2]
-    p = _probability(model, image, target)
+    p = _probability(model, image, target, precision)
     sums, scores = [], []
     for number, first in enumerate(range(0, len(order), size)):
         step = order[first : first + size]
@@ -109,12 +117,15 @@ def monotonicity_channels_steps(model, x, m, target, rows_per_step, draws, order
             flat = image.copy().reshape(-1)
             for index in step:
                 flat[index] = draw
-            changed.append(_probability(model, flat.reshape(shape), target))
+            changed.append(_probability(model, flat.reshape(shape), target, precision))
         sums.append(math.fsum(saliency[index] for index in step))
         scores.append(_score(p, changed))
     return sums, scores
 
 
-def monotonicity_channels(model, x, m, target, rows_per_step, draws, order=None):
+def monotonicity_channels(
+    model, x, m, target, rows_per_step, draws, order=None, precision="float64"
+):
     """Spearman's correlation over the steps of ``monotonicity_channels_steps``."""
-    return spearman(*monotonicity_channels_steps(model, x, m, target, rows_per_step, draws, order))
+    steps = monotonicity_channels_steps(model, x, m, target, rows_per_step, draws, order, precision)
+    return spearman(*steps)

@@ -1,5 +1,9 @@
 """Pointing game and energy-based pointing game of one map.
 
+Not what the study's localisation scripts compute (evaluation/pointingGame.py; its README says that
+they were not used for the paper): there rows are compared with xmin and xmax, so boxes are mirrored
+at the diagonal, upper ends count as inside, and any one of several maxima in a box is a hit.
+
 Boxes are (xmin, ymin, xmax, ymax) in pixels of the map, the upper ends exclusive.
 """
 
