@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
+from oracles.table4 import mixup_group
+from oracles.table4 import rotation as script_rotation
 from torchvision.transforms import v2
 
 from xaibench.config import load_protocol
 from xaibench.datasets.base import Dataset
+from xaibench.datasets.subset import Subset
 from xaibench.requests import resolve_transforms
 from xaibench.seeds import derive
 from xaibench.stages.images import Images
@@ -27,8 +32,11 @@ def dataset(tmp_path) -> Dataset:
     return Dataset("toy", tmp_path, tuple(f"i{n}" for n in range(N)), tuple(range(N)))
 
 
-def reader(dataset: Dataset, pictures: torch.Tensor, seed: int = 3) -> Images:
-    return Images(dataset, seed, lambda places: (list(places), pictures[list(places)], []))
+def reader(
+    dataset: Dataset, pictures: torch.Tensor, seed: int = 3, order: Sequence[int] = ()
+) -> Images:
+    read = lambda places: (list(places), pictures[list(places)], [])  # noqa: E731
+    return Images(Subset(dataset, tuple(order or range(N))), seed, read)
 
 
 def of(spec: str, name: str, protocol: str = "published") -> Variation:
@@ -69,6 +77,19 @@ def test_mixup_blends_with_the_one_before_in_the_group(dataset, pictures, seed) 
         assert torch.allclose(got, expected, atol=1e-6)
 
 
+def test_groups_are_consecutive_in_the_subsets_own_order(dataset, pictures) -> None:
+    order = [7, 2, 11, 0, 9, 4, 12]
+    images = reader(dataset, pictures, order=order)
+    found = images.inputs([2, 4], of("mixup", "44"))
+    expected = []
+    for place, group, members in ((2, 0, order[:5]), (4, 1, order[5:])):
+        lam = np.random.default_rng(derive(3, f"group {group}", "mixup 44")).beta(1, 1)
+        batch = mixup_group(pictures[members], lam)
+        expected.append(batch[members.index(place)])
+    assert torch.allclose(found, torch.stack(expected), atol=1e-6)
+    assert images.groups([12, 9]) == [order[:5], order[5:]]
+
+
 def test_mixup_weights_are_uniform_for_alpha_one() -> None:
     lams = [
         np.random.default_rng(derive(0, f"group {g}", "mixup 44")).beta(1, 1) for g in range(400)
@@ -103,6 +124,15 @@ def test_rotation_is_counter_clockwise_and_filled_with_zero(dataset, pictures, d
     inner = np.s_[:, 12:28, 12:28]  # scipy treats the border in another way
     assert np.allclose(found.numpy()[inner], expected[inner], atol=1e-3)
     assert (found[:, 0, 0] == 0).all()
+
+
+@pytest.mark.parametrize("degrees", [45, 135, 225, 315])
+def test_rotation_weighs_the_border_once_as_the_script(dataset, pictures, degrees) -> None:
+    images = reader(dataset, pictures)
+    found = images.inputs([2], of("rotation", str(degrees)))[0]
+    assert torch.equal(found, script_rotation(pictures[2], degrees))
+    twice = images.inputs([2], of("rotation(fill=true)", str(degrees)))[0]
+    assert (twice - found).abs().max() > 0.05
 
 
 def test_crop_of_a_group_is_one_box_and_of_an_image_its_own(dataset, pictures) -> None:

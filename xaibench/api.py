@@ -133,10 +133,10 @@ def run_configs(
 
 def _session(config: RunConfig, stages: frozenset[str]) -> Any:
     from xaibench.names import check_names
-    from xaibench.ops.rows import ENOUGH
 
     check_names("methods", config.method)
     check_names("metrics", config.metric)
+    from xaibench.ops.rows import ENOUGH
     from xaibench.stages.session import AUTO_BATCH, Session, resolve_device
     from xaibench.store.atomic import read_json
 
@@ -239,7 +239,7 @@ def _resolved(session: Any) -> dict[str, Any]:
     return {
         "protocol": session.protocol.model_dump(mode="json"),
         "methods": {m.spec: dict(m.options) for m in session.methods},
-        "normalization": {m.spec: vars(m.normalization) for m in session.methods},
+        "normalization": {m.spec: vars(m.on_transforms) for m in session.methods},
         "metrics": {m.spec: dict(m.options) for m in session.metrics},
         "targets": session.targets,
         "transforms": {

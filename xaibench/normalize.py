@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -30,18 +30,15 @@ class Normalization:
 
     rectify: what to do with negative values first. native_minmax: whether to min-max at native
     size before upsampling as well as after. border: the upsampling's border. transpose: whether
-    maps of transformed inputs are mirrored at the image's diagonal, as the gradient methods' maps
-    were by the way in which the paper's scripts saved and loaded them.
+    the map is mirrored at the image's diagonal in the end, as the gradient methods' maps of
+    transformed inputs were by the way in which the paper's scripts saved and loaded them; a
+    protocol's transpose holds for transformed inputs alone (`MethodRequest.steps`).
     """
 
     rectify: Literal["none", "relu", "abs"] = "none"
     native_minmax: bool = False
     border: Border = "clamp"
     transpose: bool = False
-
-    def of(self, transform: str) -> Normalization:
-        """The steps for maps of a transform's inputs, `none` for the untouched images."""
-        return replace(self, transpose=self.transpose and transform != "none")
 
 
 def normalization(*layers: Mapping[str, Any]) -> Normalization:

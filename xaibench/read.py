@@ -74,7 +74,7 @@ def load_maps(
     request, paths = _stored_maps(Path(out), method, fold(target), fold(transform), variation)
     shards = [store.load(path) for path in paths]
     size = shards[0].size
-    steps = request.normalization.of(fold(transform))
+    steps = request.steps(fold(transform))
     maps = torch.cat([normalize(s.maps, size, steps) for s in shards])
     return [i for s in shards for i in s.ids], maps.numpy()
 

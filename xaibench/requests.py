@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from xaibench.config import Protocol
@@ -16,12 +16,20 @@ from xaibench.specs import canonical, parse
 
 @dataclass(frozen=True)
 class MethodRequest:
-    """A method with its values; spec is its canonical name under the protocol."""
+    """A method with its values; spec is its canonical name under the protocol.
+
+    normalization: the steps for maps of untouched images; on_transforms: of transformed inputs.
+    """
 
     spec: str
     entry: Registered
     options: Mapping[str, Any]
     normalization: Normalization
+    on_transforms: Normalization
+
+    def steps(self, transform: str) -> Normalization:
+        """The normalisation of maps of a transform's inputs, `none` for the untouched images."""
+        return self.normalization if transform == "none" else self.on_transforms
 
     @property
     def prepared_of_subset(self) -> bool:
@@ -101,7 +109,8 @@ def resolve_methods(specs: Iterable[str], protocol: Protocol) -> list[MethodRequ
         steps = normalization(
             entry.metadata.get("normalization", {}), protocol.normalization.get(entry.key, {})
         )
-        found[spec] = MethodRequest(spec, entry, options, steps)
+        plain = replace(steps, transpose=False)
+        found[spec] = MethodRequest(spec, entry, options, plain, steps)
     return list(found.values())
 
 

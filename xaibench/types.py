@@ -13,7 +13,6 @@ from typing import Protocol as TypingProtocol
 import torch
 from torch import Tensor, nn
 
-from xaibench.ops.rows import filled
 from xaibench.seeds import generator
 
 
@@ -142,6 +141,19 @@ def rebatch(chunks: Iterable[tuple[Tensor, ...]], size: int) -> Iterator[tuple[T
             rows += len(chunk[0])
     if held:
         yield _joined(held)
+
+
+def filled(part: Tensor, rows: int, unit: int = 1) -> Tensor:
+    """`part` (n, ...) with copies of its first `unit` rows behind, `rows` in all.
+
+    No gradient flows to the copies' source.
+    """
+    lacking = rows - len(part)
+    if lacking <= 0:
+        return part
+    again = part[:unit].detach()
+    times = -(-lacking // len(again))
+    return torch.cat([part, *[again] * times])[:rows]
 
 
 def _joined(parts: list[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:

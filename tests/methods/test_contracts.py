@@ -190,7 +190,9 @@ def ctx_cost(name: str, protocol: str, channels: int = 7) -> Cost:
 
 
 def passes(ctx: Context, batch: Batch, spec: str, protocol: str) -> int:
-    """Logit rows that the network gave: inputs, and IBA's noise samples after its layer."""
+    """Logit rows that the network gave, unfilled: inputs, and IBA's samples after its layer."""
+    plain = dataclasses.replace(ctx.classifier, rows=1)
+    ctx = dataclasses.replace(ctx, classifier=plain, batch_size=1)
     method = request(spec, protocol)
     state = prepared(ctx, batch, method)
     rows = []

@@ -61,7 +61,7 @@ def check_layers(classifier, cam, iba, channels):
     seen = []
     handle = classifier.layer("cam").register_forward_hook(lambda _m, _i, out: seen.append(out))
     with torch.no_grad():
-        classifier(torch.zeros(1, 3, 224, 224))
+        classifier.module(torch.zeros(1, 3, 224, 224))
     handle.remove()
     assert [tuple(s.shape[:2]) for s in seen] == [(1, channels)]
 

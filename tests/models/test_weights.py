@@ -152,7 +152,7 @@ def test_files_of_torchvision_load_as_torchvision_loads_them(home, tmp_path, nam
     theirs = models.get_model(name, weights=entry).eval()
     image = torch.randn(1, 3, 96, 96)
     with torch.no_grad():
-        assert torch.equal(load_model(name, path)(image), theirs(image))
+        assert torch.equal(load_model(name, path).module(image), theirs(image))
 
 
 def test_a_damaged_file_in_the_cache_is_named(home):

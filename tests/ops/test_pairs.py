@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from xaibench.ops.pairs import chunks, weighted_sum
+from xaibench.ops.pairs import chunks, combined_channels, in_parts, over_space, weighted_sum
 
 CPU = torch.device("cpu")
 
@@ -21,13 +21,31 @@ def test_weighted_sum_equals_the_loop(size):
     weights = torch.rand(3, 5, 2, generator=generator, dtype=torch.float64)
     held = []
 
-    def render(image, item):
+    def render(item):
         held.append(len(item))
-        return pictures[item] + image[:, None, None]
+        return pictures[item]
 
-    found = weighted_sum(3, 5, size, CPU, weights, render)
+    found = weighted_sum(weights, in_parts(5, size, CPU, render))
     for i in range(3):
         for t in range(2):
-            slow = sum(weights[i, k, t] * (pictures[k] + i) for k in range(5))
+            slow = sum(weights[i, k, t] * pictures[k] for k in range(5))
             assert torch.allclose(found[i, t], slow)
-    assert max(held) <= size
+    assert set(held) == {size}  # one shape
+
+
+def test_a_weight_that_is_not_finite_spoils_its_own_map_alone():
+    weights = torch.rand(2, 5, 2)
+    weights[0, 3, 1] = torch.nan
+    found = weighted_sum(weights, in_parts(5, 2, CPU, lambda item: torch.rand(len(item), 3, 3)))
+    assert found.isnan().flatten(2).all(2).tolist() == [[False, True], [False, False]]
+
+
+def test_channels_and_space_equal_einsum():
+    generator = torch.Generator().manual_seed(1)
+    maps = torch.rand(3, 6, 4, 5, generator=generator, dtype=torch.float64)
+    weights = torch.rand(3, 2, 6, generator=generator, dtype=torch.float64)
+    expected = torch.einsum("btc,bchw->bthw", weights, maps)
+    for layout in (torch.contiguous_format, torch.channels_last):
+        given = maps.contiguous(memory_format=layout)
+        assert torch.allclose(combined_channels(weights, given), expected)
+        assert torch.allclose(over_space(given), maps.sum((-2, -1)))

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from oracles.causal import ranking
+from oracles.causal import ranking, ranking_flip
 
 from xaibench.ops.ranking import order, ranks
 
@@ -12,6 +12,14 @@ def test_equals_a_sort_with_a_stated_key(ties):
     found = order(maps, descending=True, ties=ties)
     for i in range(5):
         assert found[i].tolist() == list(ranking(maps[i].numpy(), ties=ties))
+
+
+def test_reverse_is_an_ascending_order_turned_round():
+    """As RISE's official code and the paper's have it."""
+    maps = torch.randint(0, 4, (5, 6, 7), generator=torch.Generator().manual_seed(1)) / 4
+    found = order(maps, descending=True, ties="reverse")
+    for one, ours in zip(maps, found, strict=True):
+        assert ours.tolist() == ranking_flip(one.numpy()).tolist()
 
 
 def test_ascending_ties_go_by_index():

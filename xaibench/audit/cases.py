@@ -88,7 +88,7 @@ def case_maker(
             raise XaibenchError(
                 f"the map of {image} by {method} is gone: run the same `xaibench run` again."
             )
-        maps = normalize(shard.maps, shard.size, unit.method.normalization.of(view.transform))
+        maps = normalize(shard.maps, shard.size, unit.method.steps(view.transform))
         batch = make_batch(session, [place], predictions, (target,), view)
         explain = explainer(session, unit, batch)
         spec = session.classifier.input

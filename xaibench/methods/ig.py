@@ -93,7 +93,8 @@ def _over_interpolants(ctx: Context, batch: Batch, steps: int) -> Classifier:
     chunk = 0
     if need > _TOGETHER:
         most = min(ctx.batch_size, max(1, _CHUNK // saved))
-        chunk = next(n for n in range(max(ENOUGH, most), count + 1) if count % n == 0)
+        whole = (n for n in range(max(ENOUGH, most), count) if count % n == 0)
+        chunk = next(whole, count)
         kept = saved_bytes(ctx.classifier.view(batchnorm_groups=1, chunk=1), example, weights)
         need = count * (kept + 6 * example.nbytes)  # captum holds interpolants and gradients too
     if example.device.type == "cpu" and need > free_bytes():

@@ -63,7 +63,9 @@ def _needed(
     count, (height, width) = len(images), scoring.batch.size
     size = rows_per_step * width
     kept = torch.arange(0, height * width, size, device=device)  # all of them need no forward
-    place = ranks(order(scoring.maps, descending=True)).view(count, 1, height, width)
+    place = ranks(order(scoring.maps, descending=True, ties="reverse")).view(
+        count, 1, height, width
+    )
     drawn = fills(scoring.ctx, scoring.batch.ids, len(kept), draws, 3, "effective complexity")
     drawn = drawn.to(device)
 

@@ -11,7 +11,7 @@ Ties = Literal["row_major", "reverse", "random"]
 
 
 def order(
-    maps: Tensor, *, descending: bool, ties: Ties = "reverse", keys: Tensor | None = None
+    maps: Tensor, *, descending: bool, ties: Ties = "row_major", keys: Tensor | None = None
 ) -> Tensor:
     """Flat pixel indices (B, H*W) sorted by saliency.
 

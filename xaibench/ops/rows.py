@@ -13,21 +13,12 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from xaibench.types import filled
+
+__all__ = ["ENOUGH", "filled", "in_rows", "one_thread"]
+
 ENOUGH = 16
 """Rows from which the number of threads moves no bit of a network's output."""
-
-
-def filled(part: Tensor, rows: int, unit: int = 1) -> Tensor:
-    """`part` (n, ...) with copies of its first `unit` rows behind, `rows` in all.
-
-    No gradient flows to the copies' source.
-    """
-    lacking = rows - len(part)
-    if lacking <= 0:
-        return part
-    again = part[:unit].detach()
-    times = -(-lacking // len(again))
-    return torch.cat([part, *[again] * times])[:rows]
 
 
 def in_rows(

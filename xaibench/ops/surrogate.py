@@ -53,6 +53,7 @@ def _ridge(samples: Tensor, targets: Tensor, weights: Tensor, alpha: float = 1.0
     A target at a time, so that none depends on what else is fitted.
     """
     share = weights / weights.sum()
+    targets = targets - targets[:1]  # a constant one is fitted by the intercept, to the bit
     x = samples - share @ samples
     weighted = x * weights[:, None]
     gram = weighted.T @ x + alpha * torch.eye(x.shape[1], dtype=x.dtype)

@@ -113,7 +113,7 @@ def _score(
     predictions: Predictions,
 ) -> dict[str, str]:
     """Score one shard; returns why metrics failed, by spec."""
-    steps = unit.method.normalization.of(unit.variation.transform)
+    steps = unit.method.steps(unit.variation.transform)
     maps = normalize(shard.maps, shard.size, steps)
     found, failed = _results(session, unit, target, shard, maps, metrics, predictions)
     map_status = statuses(maps)

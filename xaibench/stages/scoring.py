@@ -74,7 +74,7 @@ def explainer(session: Session, unit: Unit, batch: Batch) -> Explain:
     """The unit's method and normalisation on other inputs of the batch's images."""
     state = session.state(unit.method, unit.variation)
     usual = session.context_for(batch.size, unit.variation, unit.method)
-    steps = unit.method.normalization.of(unit.variation.transform)
+    steps = unit.method.steps(unit.variation.transform)
 
     def explain_again(inputs: Tensor, rows: Tensor, classifier: Classifier | None = None) -> Tensor:
         ctx = replace(usual, classifier=classifier) if classifier is not None else usual
