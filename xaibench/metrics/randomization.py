@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import torch
 from torch import Tensor, nn
 
+from xaibench.ops.rows import one_thread
 from xaibench.ops.statistics import spearman
 from xaibench.registry import Range, metric
 from xaibench.types import Scoring, Values
@@ -65,6 +66,8 @@ def randomized(module: nn.Module, share: float, seed: int) -> nn.Module:
     for name, child in layers[len(layers) - round(share * len(layers)) :]:
         for part, value in child.named_parameters(recurse=False):
             drawn = torch.randn(value.shape, generator=generator(seed, f"{name}.{part}", "weights"))
-            spread: Tensor = value.std() if value.numel() > 1 else value.abs()
-            value.data = (drawn.to(value) * spread + value.mean()).to(value)
+            with one_thread():
+                spread: Tensor = value.std() if value.numel() > 1 else value.abs()
+                centre = value.mean()
+            value.data = (drawn.to(value) * spread + centre).to(value)
     return copied

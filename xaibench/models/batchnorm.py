@@ -40,22 +40,19 @@ class GroupStatistics(nn.Module):
     def _groups(self, x: Tensor, size: int) -> Tensor:
         """All groups in one fused call: a group's channels become channels of their own.
 
-        In three dimensions, which have one memory format alone: torch's backward pass reads four
-        by the format of the input, and takes (1, C, H, W) views of either for the other.
+        In three dimensions, which have one memory format alone. Of four, torch's backward pass
+        takes (1, C, H, W) views of either format for the other, and sums over the last format's
+        rows in an order that depends on the number of threads.
         """
         groups, channels = len(x) // size, x.shape[1]
-        if groups == 1:
-            return self._normalised(x, self.weight, self.bias)
         inner = x.reshape(groups, size, channels, -1).transpose(0, 1)
-        inner = inner.reshape(size, groups * channels, -1)
+        inner = inner.reshape(size, groups * channels, -1).contiguous()
         weight, bias = (None if t is None else t.repeat(groups) for t in (self.weight, self.bias))
-        out = self._normalised(inner, weight, bias)
-        return out.reshape(size, groups, channels, -1).transpose(0, 1).reshape(x.shape)
-
-    def _normalised(self, x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
         # torch.batch_norm, since F.batch_norm refuses a single value, whose output is the bias
-        on = torch.backends.cudnn.enabled
-        return torch.batch_norm(x, weight, bias, None, None, True, 0.0, self.eps, on)
+        out = torch.batch_norm(
+            inner, weight, bias, None, None, True, 0.0, self.eps, torch.backends.cudnn.enabled
+        )
+        return out.reshape(size, groups, channels, -1).transpose(0, 1).reshape(x.shape)
 
 
 def with_group_statistics(module: nn.Module, size: int, again: bool = False) -> nn.Module:
