@@ -5,7 +5,7 @@ import torch
 from xaibench.hooks import activations
 from xaibench.ops.resize import minmax, upsample
 from xaibench.registry import method
-from xaibench.types import Batch, Context, Cost, Explanation
+from xaibench.types import Batch, Context, Cost, Explanation, filled
 
 
 @method(
@@ -22,16 +22,18 @@ def opticam(
     Map (B, T, h, w) = sum_k softmax(u)_k A_k; Adam raises the logit of x * minmax(upsampled map)
     over u, from u = 1, each image by itself.
     """
-    features = activations(ctx.classifier, layer, batch.images)
+    rows = ctx.classifier.rows_at(batch.size)  # of one shape, whatever the batch
+    images, targets = filled(batch.images, rows), filled(batch.targets, rows)
+    features = activations(ctx.classifier, layer, images)
     found = []
-    for classes in batch.targets.T:
+    for classes in targets.T:
         u = torch.ones_like(features[..., :1, :1]).requires_grad_()
         optimizer = torch.optim.Adam([u], lr=lr)
         for _step in range(steps):
             with torch.enable_grad():
                 large = upsample((u.softmax(1) * features).sum(1), batch.size)
-                logits = ctx.classifier(batch.images * minmax(large)[:, None])
+                logits = ctx.classifier(images * minmax(large)[:, None])
                 (u.grad,) = torch.autograd.grad(-logits.gather(1, classes[:, None]).sum(), u)
             optimizer.step()
         found.append((u.detach().softmax(1) * features).sum(1))
-    return Explanation(torch.stack(found, 1))
+    return Explanation(torch.stack(found, 1)[: len(batch)])
