@@ -23,6 +23,7 @@ from xaibench.api import run
 from xaibench.config import Protocol, RunConfig
 from xaibench.reach import concerns, moves, same_maps
 from xaibench.requests import resolve_transforms
+from xaibench.specs import parse
 from xaibench.store.atomic import encode, write
 from xaibench.study import Job, Place, Study, directory_name, jobs, study
 from xaibench.switches import Switch
@@ -88,7 +89,9 @@ def _run_all(plan: Study, folder: Path, say: Say) -> None:
             said.add(line)
             say(line)
 
-    for job in jobs(plan.places()):
+    first = directory_name(plan.before.name)
+    # the first protocol's before all others, which take its maps
+    for job in sorted(jobs(plan.places()), key=lambda job: job.directory != first):
         values = {
             "method": job.methods,
             "metric": job.metrics,
@@ -98,14 +101,15 @@ def _run_all(plan: Study, folder: Path, say: Say) -> None:
             "out": plan.root / job.directory,
         }
         config = plan.config.model_copy(update=values)
-        shared = _shared_variations(plan, job)
+        every = _variations(plan, job)
+        shared = _shared(plan, job, every)
         if shared and not config.dry_run:
             _share_maps(plan, job, config, shared)
         result = run(config, say=once)
         if not config.dry_run:
             say(result.line)
         elif shared:
-            some = "" if ("none", "none") in shared else f" on {', '.join(map(' '.join, shared))}"
+            some = f" on {', '.join(map(' '.join, shared))}" if set(shared) < set(every) else ""
             say(f"  (its maps{some} are those of {plan.before.name}: copied)")
 
 
@@ -120,17 +124,19 @@ def _switch_of(plan: Study, job: Job) -> Switch | None:
     return next((s for s, p in plan.derived.items() if p.name == job.directory), None)
 
 
-def _shared_variations(plan: Study, job: Job) -> list[tuple[str, str]]:
-    """Transforms (specs) and variations on which a job's native maps are the first protocol's."""
+def _variations(plan: Study, job: Job) -> list[tuple[str, str]]:
+    """Transforms (specs) with their variations."""
+    return [
+        (spec, name)
+        for spec, request in resolve_transforms(job.transforms, plan.before).items()
+        for name in (request.variations if request else ("none",))
+    ]
+
+
+def _shared(plan: Study, job: Job, every: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Those on which a job's native maps are the first protocol's."""
     switch = _switch_of(plan, job)
-    if switch is None:
-        return []
-    found = []
-    for spec, request in resolve_transforms(job.transforms, plan.before).items():
-        key = request.entry.key if request else "none"
-        for name in request.variations if request else ("none",):
-            found += [(spec, name)] if same_maps(switch, key, name) else []
-    return found
+    return [v for v in every if switch is not None and same_maps(switch, parse(v[0])[0], v[1])]
 
 
 def _share_maps(

@@ -159,7 +159,10 @@ def study(config: RunConfig, after: str, only: Iterable[str] = ()) -> Study:
         raise UsageError(f"both protocols are called {first.name}: give one another `name:`.")
     dataset = load_dataset(config.data_name)
     targets = config.target or (("ground_truth",) if dataset.labelled else ("predicted",))
-    cells = tuple(Cell(*parts) for parts in product(methods, metrics, targets, transforms))
+    cells = tuple(  # in the order of their tables
+        Cell(method, metric, target, transform)
+        for target, transform, method, metric in product(targets, transforms, methods, metrics)
+    )
     whole = len(chosen) == len(switches)
     subset = ordered(dataset, config.subset, config.per_class, config.seed)
     counts = Counts(len(dataset), None if subset.whole else len(subset.places))
