@@ -44,6 +44,7 @@ VARIATIONS = {
 IMAGES, CHOSEN = 6, 5
 KEYS = ["method", "metric", "target", "transform", "variation", "image"]
 PUBLISHED = load_protocol("published")
+METHOD_FILES = [*(Path(xaibench.__file__).parent / "methods").glob("*.py")]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -147,3 +148,10 @@ def test_what_is_said_not_to_move_does_not_and_something_else_does(
     assert bool(moved) == bool(said)
     assert bool(said) == (name not in ("causal.tie_seed", "effective_complexity.tolerance"))
     assert np.isfinite(found).mean() > 0.5
+
+
+def test_no_method_takes_probabilities_in_the_precision_of_the_protocol() -> None:
+    """Its maps would differ between precisions, and an ablation copies them."""
+    found = [path.name for path in METHOD_FILES if "probabilities(" in path.read_text()]
+    assert METHOD_FILES
+    assert not found
