@@ -24,7 +24,12 @@ from xaibench.config import RunConfig, load_config, load_protocol
 from xaibench.report.ablation import Ablation
 
 METRICS = ["insertion(rows_per_step=16)", "sparseness"]
-SWITCHES = ["preprocessing.resize", "normalization.gradcam.native_minmax", "causal.kernel"]
+SWITCHES = [
+    "preprocessing.resize",
+    "probability",
+    "normalization.gradcam.native_minmax",
+    "causal.kernel",
+]
 IMAGES = 3
 
 
@@ -110,7 +115,7 @@ def test_one_switch_equals_a_run_with_that_value(
 
 def test_a_switch_that_cannot_move_a_cell_has_no_effect_there(done: tuple[Path, Ablation]) -> None:
     held = {e.switch for e in done[1].effects if e.metric == "sparseness"}
-    assert held == {"from", *SWITCHES[:2], "all of them", "interaction"}
+    assert held == {"from", SWITCHES[0], SWITCHES[2], "all of them", "interaction"}
     scores = xaibench.load_scores(done[0] / "published")
     assert set(scores.metric) == {*METRICS, "insertion(kernel=11,rows_per_step=16)"}
 
@@ -131,7 +136,7 @@ def test_normalisation_alone_takes_the_maps_that_are_there(done: tuple[Path, Abl
 def test_again_computes_nothing(config: RunConfig, done: tuple[Path, Ablation]) -> None:
     before, lines = state(done[0]), []
     found = ablate(config.model_copy(update={"out": done[0]}), "reference", say=lines.append)
-    assert len(lines) == 4
+    assert len(lines) == 5
     assert all("nothing left to compute" in line for line in lines)
     assert state(done[0]) == before
     assert found == done[1]

@@ -21,7 +21,7 @@ def made(methods: str, metrics: str, only: tuple[str, ...] = (), **more: Any) ->
 
 
 def scores(job: Job) -> list[Place]:
-    parts = product(job.methods, job.metrics, job.targets)
+    parts = product(job.methods, job.metrics, job.targets, job.transforms)
     return [Place(job.directory, *part) for part in parts]
 
 
@@ -53,14 +53,18 @@ def test_preprocessing_and_normalisation_are_runs_of_their_own() -> None:
             "rise(weights='probability')",
         },
         "published+preprocessing.resize=short_side": {"gradcam", "rise"},
+        "published+probability=float64": {"gradcam", "rise"},
         "published+normalization.gradcam.native_minmax=False": {"gradcam"},
         "reference": {"gradcam", "rise"},
     }
 
 
 @pytest.mark.parametrize("targets", [["ground_truth"], ["predicted", "least_probable"]])
-def test_jobs_cover_what_is_needed_once_and_nothing_else(targets: list[str]) -> None:
-    plan = made("all", "all", target=targets)
+@pytest.mark.parametrize("transform", [["none"], ["all"], ["mixup", "crop(box=image)"]])
+def test_jobs_cover_what_is_needed_once_and_nothing_else(
+    targets: list[str], transform: list[str]
+) -> None:
+    plan = made("all", "all", target=targets, transform=transform)
     needed = set(plan.places())
     counted = Counter(place for job in jobs(plan.places()) for place in scores(job))
     assert counted.keys() == needed
@@ -93,7 +97,7 @@ def test_another_quantity_is_not_computed() -> None:
 
 def test_values_given_hold_in_both_protocols() -> None:
     plan = made("rise(n_masks=5,p=0.2)", "deletion(rows_per_step=56)")
-    names = ["preprocessing.resize", "rise.cells", "rise.weights", "causal.kernel"]
+    names = "preprocessing.resize probability rise.cells rise.weights causal.kernel".split()
     assert [switch.name for switch in plan.switches] == names
     (cell,) = plan.cells
     assert plan.base(cell).method == "rise(n_masks=5,p=0.2)"
@@ -106,6 +110,74 @@ def test_values_given_hold_in_both_protocols() -> None:
         "rise(cells=7,n_masks=5,p=0.2)",
         "rise(n_masks=5,p=0.2,weights='probability')",
     }
+
+
+def test_options_of_transforms_share_the_first_run_too() -> None:
+    plan = made(
+        "gradient", "sparseness", ("crop.box", "batchnorm_groups.gradient"), transform="crop"
+    )
+    assert jobs(plan.places()) == [
+        Job(
+            "published",
+            ("gradient",),
+            ("sparseness",),
+            ("ground_truth",),
+            ("crop", "crop(box='image')"),
+        ),
+        Job(
+            "published+batchnorm_groups.gradient=1",
+            ("gradient",),
+            ("sparseness",),
+            ("ground_truth",),
+            ("crop",),
+        ),
+    ]
+
+
+def test_only_cells_that_a_switch_moves_are_computed() -> None:
+    names = ("batchnorm_groups.ig", "normalization.gradient.transpose")
+    plan = made("ig,gradient,gradcam", "sparseness,deletion", names, transform="all")
+    found = {(p.directory, p.method, p.transform) for p in plan.places()}
+    one, two = "published+batchnorm_groups.ig=1", "published+normalization.gradient.transpose=False"
+    changed = ("crop", "mixup", "resize", "rotation")
+    wanted = {(d, "ig", t) for d in ("published", one) for t in ("mixup", "resize")}
+    wanted |= {(d, "gradient", t) for d in ("published", two) for t in changed}
+    assert found == wanted
+
+
+def test_a_chosen_transform_option_holds_in_both_protocols() -> None:
+    plan = made("gradcam", "sparseness", transform="crop(box=image)")
+    assert "crop.box" not in {switch.name for switch in plan.switches}
+    assert {place.transform for place in plan.places()} == {"crop(box='image')", "crop"}
+    (cell,) = plan.cells
+    everything = plan.everything(cell)
+    assert everything is not None
+    assert (everything.directory, everything.transform) == ("reference", "crop")
+
+
+def test_explaining_again_in_a_group_is_not_had_alone() -> None:
+    plan = made("gradient,gradcam", "avg_sensitivity", transform="none,resize")
+    (switch,) = [s for s in plan.switches if s.name == "sensitivity.explanation"]
+    lost = [(c.method.name, c.transform.name) for c in plan.cells if not plan.switched(c, switch)]
+    assert lost == [("gradient", "resize")]
+    assert all(plan.everything(cell) for cell in plan.cells)
+
+
+def test_all_of_them_is_more_than_the_one_that_moves_alone(tmp_path: Path) -> None:
+    """Of the differences in effective complexity only the definition moves it by itself."""
+    data = load_protocol("published").model_dump()
+    data["name"] = "mine"
+    data["metrics"]["effective_complexity"] |= {"definition": "loss", "tolerance": 0.1}
+    file = tmp_path / "mine.yaml"
+    file.write_text(yaml.safe_dump(data))
+    values = {"method": "gradcam", "metric": "effective_complexity", "limit": 2}
+    plan = study(load_config(values), str(file))
+    (cell,) = plan.cells
+    assert [s.name for s in plan.moving(cell)] == ["effective_complexity.definition"]
+    assert len(plan.together(cell)) == 2
+    everything = plan.everything(cell)
+    assert everything is not None
+    assert everything.directory == "mine"
 
 
 def test_where_it_lies() -> None:

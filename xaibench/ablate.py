@@ -1,9 +1,10 @@
 """Ablation: one difference between two protocols at a time, and what each moves.
 
-Differences in a method's or metric's options are specs in the run directory of the first protocol
-(`insertion(kernel=11)`), which share its maps and predictions. Differences in preprocessing or
-normalisation are another run: a derived protocol in a directory of its own. What is there already
-is not computed again.
+Differences in the options of a method, metric or transform are specs in the run directory of the
+first protocol (`insertion(kernel=11)`, `crop(box='image')`), which share what it has. Differences
+in preprocessing, normalisation, the precision of probabilities or BatchNorm groups are another
+run: a derived protocol in a directory of its own, with the first protocol's maps where they cannot
+differ. What is there already is not computed again.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -19,12 +21,15 @@ import yaml
 
 from xaibench.api import run
 from xaibench.config import Protocol, RunConfig
+from xaibench.reach import concerns, moves, same_maps
+from xaibench.requests import resolve_transforms
+from xaibench.specs import parse
 from xaibench.store.atomic import encode, write
 from xaibench.study import Job, Place, Study, directory_name, jobs, study
-from xaibench.switches import concerns, moves
+from xaibench.switches import Switch
 
 if TYPE_CHECKING:
-    from xaibench.report.ablation import Ablation
+    from xaibench.report.ablation import Ablation, Listed
 
 Say = Callable[[str], None]
 
@@ -57,14 +62,16 @@ def _describe(plan: Study, say: Say) -> None:
     """Say which switches there are and what each can move."""
     for switch in plan.switches:
         say(f"{switch.name}: {switch.before} -> {switch.after}")
-        moved = [cell for cell in plan.cells if moves(switch, cell, plan.images)]
+        moved = [c for c in plan.cells if moves(switch, c, plan.before, plan.counts)]
         parts = (
             [cell.metric.text for cell in moved],
             [cell.method.text for cell in moved],
             [cell.target for cell in moved],
+            [cell.transform.text for cell in moved],
         )
-        metrics, methods, targets = (", ".join(dict.fromkeys(part)) for part in parts)
-        say(f"  moves {metrics} of {methods} ({targets})" if moved else "  moves nothing here")
+        metrics, methods, targets, changed = (", ".join(dict.fromkeys(part)) for part in parts)
+        on = f" on {changed}" if changed != "none" else ""
+        say(f"  moves {metrics} of {methods} ({targets}){on}" if moved else "  moves nothing here")
 
 
 def _run_all(plan: Study, folder: Path, say: Say) -> None:
@@ -82,22 +89,28 @@ def _run_all(plan: Study, folder: Path, say: Say) -> None:
             said.add(line)
             say(line)
 
-    for job in jobs(plan.places()):
+    first = directory_name(plan.before.name)
+    # the first protocol's before all others, which take its maps
+    for job in sorted(jobs(plan.places()), key=lambda job: job.directory != first):
         values = {
             "method": job.methods,
             "metric": job.metrics,
             "target": job.targets,
+            "transform": job.transforms,
             "protocol": sources[job.directory],
             "out": plan.root / job.directory,
         }
         config = plan.config.model_copy(update=values)
-        if not config.dry_run:
-            _share_maps(plan, job, config)
+        every = _variations(plan, job)
+        shared = _shared(plan, job, every)
+        if shared and not config.dry_run:
+            _share_maps(plan, job, config, shared)
         result = run(config, say=once)
         if not config.dry_run:
             say(result.line)
-        elif job.directory in _renormalised(plan):
-            say(f"  (its maps are those of {plan.before.name}: copied)")
+        elif shared:
+            some = f" on {', '.join(map(' '.join, shared))}" if set(shared) < set(every) else ""
+            say(f"  (its maps{some} are those of {plan.before.name}: copied)")
 
 
 def _written(protocol: Protocol, path: Path) -> Path:
@@ -106,20 +119,39 @@ def _written(protocol: Protocol, path: Path) -> Path:
     return path
 
 
-def _renormalised(plan: Study) -> set[str]:
-    return {p.name for s, p in plan.derived.items() if s.section == "normalization"}
+def _switch_of(plan: Study, job: Job) -> Switch | None:
+    """The switch whose derived protocol a job runs under."""
+    return next((s for s, p in plan.derived.items() if p.name == job.directory), None)
 
 
-def _share_maps(plan: Study, job: Job, config: RunConfig) -> None:
-    """Native maps do not depend on their normalisation: copy the first protocol's."""
-    if job.directory not in _renormalised(plan):
-        return
-    run(config, stages=frozenset())  # makes it a run directory, with predictions
+def _variations(plan: Study, job: Job) -> list[tuple[str, str]]:
+    """Transforms (specs) with their variations."""
+    return [
+        (spec, name)
+        for spec, request in resolve_transforms(job.transforms, plan.before).items()
+        for name in (request.variations if request else ("none",))
+    ]
+
+
+def _shared(plan: Study, job: Job, every: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Those on which a job's native maps are the first protocol's."""
+    switch = _switch_of(plan, job)
+    return [v for v in every if switch is not None and same_maps(switch, parse(v[0])[0], v[1])]
+
+
+def _share_maps(
+    plan: Study, job: Job, config: RunConfig, shared: Iterable[tuple[str, str]]
+) -> None:
+    """Copy the first protocol's native maps and prepared state; predictions are the run's own."""
+    run(config, stages=frozenset())  # makes it a run directory of the same subset
     source = plan.root / directory_name(plan.before.name)
     target = plan.root / job.directory
     for method in map(encode, job.methods):
-        maps = (source / "maps" / method).rglob("[0-9]*.safetensors")
-        for path in [*source.glob(f"state/{method}.*"), *maps]:
+        paths = [*source.glob(f"state/{method}.*"), *source.glob(f"state/{method}@*")]
+        for aimed, (transform, name) in product(job.targets, shared):
+            folder = source.joinpath("maps", method, aimed, encode(transform), encode(name))
+            paths += folder.glob("[0-9]*.safetensors")
+        for path in paths:
             if not (target / path.relative_to(source)).exists():
                 write(target / path.relative_to(source), partial(shutil.copyfile, path))
 
@@ -127,45 +159,60 @@ def _share_maps(plan: Study, job: Job, config: RunConfig) -> None:
 def gather(plan: Study) -> Ablation:
     """Every effect, from the scores that the runs left."""
     from xaibench.read import load_scores
-    from xaibench.report.ablation import Ablation, Listed
-    from xaibench.report.effects import ALL, Variant, cell_effects, with_intervals
+    from xaibench.report.ablation import Ablation
+    from xaibench.report.effects import (
+        ALL,
+        NOT_ALONE,
+        OTHER_QUANTITY,
+        Variant,
+        cell_effects,
+        with_intervals,
+    )
 
     names = {place.directory for place in plan.places()}
     frames = {name: load_scores(plan.root / name) for name in sorted(names)}
+    keys = ["method", "metric", "target", "transform"]
     groups = {
         Place(name, *map(str, cast(tuple[object, ...], key))): rows
         for name, frame in frames.items()
-        for key, rows in frame[frame["transform"] == "none"].groupby(["method", "metric", "target"])
+        for key, rows in frame.groupby(keys)
     }
     found = []
-    for cell in plan.cells:
+    for cell in filter(plan.concerned, plan.cells):
         moving = plan.moving(cell)
-        if not moving:
-            continue
 
-        def variant(name: str, place: Place | None) -> Variant:
-            return Variant(name, groups[place] if place else None)
+        def variant(name: str, place: Place | None, redefined: bool) -> Variant:
+            note = OTHER_QUANTITY if redefined else NOT_ALONE
+            return Variant(name, groups[place] if place else None, note)
 
-        singles = [variant(s.name, plan.switched(cell, s)) for s in moving]
-        everything = variant(ALL, plan.everything(cell)) if plan.whole else None
-        key = (cell.method.text, cell.metric.text, cell.target)
-        found += cell_effects(key, groups[plan.base(cell)], singles, everything)
-    methods = {cell.method.text: cell.method for cell in plan.cells}
-    listed = [
-        Listed(
-            switch.name,
-            switch.before,
-            switch.after,
-            tuple(text for text, method in methods.items() if concerns(switch, method)),
-        )
-        for switch in plan.switches
-    ]
+        singles = [variant(s.name, plan.switched(cell, s), s.redefines) for s in moving]
+        redefined = any(switch.redefines for switch in plan.together(cell))
+        everything = variant(ALL, plan.everything(cell), redefined) if plan.whole else None
+        named = (cell.method.text, cell.metric.text, cell.target, cell.transform.text)
+        found += cell_effects(named, groups[plan.base(cell)], singles, everything)
     any_frame = next(iter(frames.values()))
     return Ablation(
         plan.before.name,
         plan.after.name,
         str(any_frame["model"].iloc[0]),
         str(any_frame["dataset"].iloc[0]),
-        tuple(listed),
+        tuple(_listed(plan, switch) for switch in plan.switches),
         tuple(with_intervals(found)),
+    )
+
+
+def _listed(plan: Study, switch: Switch) -> Listed:
+    """A switch in words, with the methods and the transforms in whose tables it stands."""
+    from xaibench.report.ablation import Listed
+
+    methods = {cell.method.text: cell.method for cell in plan.cells}
+    changed = dict.fromkeys(cell.transform.text for cell in plan.cells)
+    moved = (c for c in plan.cells if moves(switch, c, plan.before, plan.counts))
+    reached = dict.fromkeys(cell.transform.text for cell in moved)
+    return Listed(
+        switch.name,
+        switch.before,
+        switch.after,
+        tuple(text for text, method in methods.items() if concerns(switch, method)),
+        tuple(reached or changed),
     )

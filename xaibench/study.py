@@ -11,8 +11,17 @@ from pathlib import Path
 from xaibench.config import Protocol, RunConfig, load_protocol
 from xaibench.errors import UsageError, fold, unknown
 from xaibench.names import check_names
-from xaibench.requests import check_protocol, resolve_methods, resolve_metrics
-from xaibench.switches import Asked, Cell, Switch, applied, asked, differences, moves
+from xaibench.reach import Cell, Counts, moves
+from xaibench.requests import (
+    MethodRequest,
+    MetricRequest,
+    TransformRequest,
+    check_protocol,
+    resolve_methods,
+    resolve_metrics,
+    resolve_transforms,
+)
+from xaibench.switches import Asked, Switch, applied, asked, asked_transforms, differences
 
 
 @dataclass(frozen=True)
@@ -23,23 +32,25 @@ class Place:
     method: str
     metric: str
     target: str
+    transform: str = "none"
 
 
 @dataclass(frozen=True)
 class Job:
-    """One `xaibench run`: every method with every metric and target."""
+    """One `xaibench run`: every method with every metric, target and transform."""
 
     directory: str
     methods: tuple[str, ...]
     metrics: tuple[str, ...]
     targets: tuple[str, ...]
+    transforms: tuple[str, ...] = ("none",)
 
 
 @dataclass(frozen=True)
 class Study:
     """What an ablation consists of. config: options of the runs, its protocol the first one.
 
-    images: how many the dataset has. whole: no difference was left out by name, so that the
+    counts: how many images there are. whole: no difference was left out by name, so that the
     second protocol itself is measured too.
     """
 
@@ -50,12 +61,29 @@ class Study:
     after_source: str
     switches: tuple[Switch, ...]
     cells: tuple[Cell, ...]
-    images: int
+    counts: Counts
     whole: bool
 
     def moving(self, cell: Cell) -> list[Switch]:
-        """The switches that can change a cell."""
-        return [switch for switch in self.switches if moves(switch, cell, self.images)]
+        """The switches that alone can change a cell."""
+        return self._moving[0][cell]
+
+    def together(self, cell: Cell) -> list[Switch]:
+        """These, and those that can once all others are switched (BatchNorm groups in eval)."""
+        alone, after = (held[cell] for held in self._moving)
+        return [switch for switch in self.switches if switch in alone or switch in after]
+
+    @cached_property
+    def _moving(self) -> list[dict[Cell, list[Switch]]]:
+        """What moves each cell from the first protocol on, and from the second."""
+        return [
+            {c: [s for s in self.switches if moves(s, c, p, self.counts)] for c in self.cells}
+            for p in (self.before, self.after)
+        ]
+
+    def concerned(self, cell: Cell) -> bool:
+        """Whether anything is compared in a cell."""
+        return bool(self.moving(cell) or (self.whole and self.together(cell)))
 
     @cached_property
     def derived(self) -> dict[Switch, Protocol]:
@@ -72,31 +100,37 @@ class Study:
 
     def base(self, cell: Cell) -> Place:
         """Where the first protocol's scores of a cell are."""
-        return _place(self.before, cell)
+        return _resolved(self.before, cell).place
 
     def switched(self, cell: Cell, switch: Switch) -> Place | None:
-        """Where a cell's scores under one switch are; None where they are another quantity."""
+        """Where a cell's scores under one switch are; None where there can be none.
+
+        They are another quantity then, or the switch cannot be had without the others.
+        """
         if switch.redefines:
             return None
         if switch.whole_run:
-            return _place(self.derived[switch], cell)
-        return _place(self.before, cell, switch)
+            found = _resolved(self.derived[switch], cell)
+        else:
+            found = _resolved(self.before, cell, switch)
+        return found.place if found.possible else None
 
     def everything(self, cell: Cell) -> Place | None:
         """Where a cell's scores under all switches are; those of the only one where it is one."""
-        moving = self.moving(cell)
-        if any(switch.redefines for switch in moving):
+        together = self.together(cell)
+        if any(switch.redefines for switch in together):
             return None
-        return self.switched(cell, moving[0]) if len(moving) == 1 else _place(self.after, cell)
+        if len(together) == 1 and self.moving(cell) == together:
+            return self.switched(cell, together[0])
+        found = _resolved(self.after, cell)
+        return found.place if found.possible else None
 
     def places(self) -> Iterator[Place]:
         """All scores that are needed; only of cells that something moves."""
-        for cell in self.cells:
-            moving = self.moving(cell)
-            found = [self.switched(cell, switch) for switch in moving]
-            found += [self.everything(cell)] if self.whole and moving else []
-            if moving:
-                yield self.base(cell)
+        for cell in filter(self.concerned, self.cells):
+            found = [self.switched(cell, switch) for switch in self.moving(cell)]
+            found += [self.everything(cell)] if self.whole else []
+            yield self.base(cell)
             yield from (place for place in found if place)
 
 
@@ -107,9 +141,8 @@ def study(config: RunConfig, after: str, only: Iterable[str] = ()) -> Study:
     and for protocols that share a name.
     """
     from xaibench.datasets.load import load_dataset
+    from xaibench.datasets.select import ordered
 
-    if config.transform != ("none",):
-        raise UsageError("ablate works on the untouched images: leave transform at none.")
     if config.overwrite:
         raise UsageError("ablate does not overwrite: delete its directory, or name another --out.")
     check_names("methods", config.method)
@@ -118,17 +151,23 @@ def study(config: RunConfig, after: str, only: Iterable[str] = ()) -> Study:
     for protocol in (first, second):
         check_protocol(protocol)
     methods, metrics = asked("methods", config.method), asked("metrics", config.metric)
-    switches = differences(first, second, methods, metrics)
-    switches = [switch for switch in switches if _free(switch, [*methods, *metrics])]
+    transforms = asked_transforms(config.transform)
+    switches = differences(first, second, methods, metrics, transforms)
+    switches = [s for s in switches if _free(s, [*methods, *metrics, *transforms])]
     chosen = _chosen(switches, only)
     if chosen and directory_name(first.name) == directory_name(second.name):
         raise UsageError(f"both protocols are called {first.name}: give one another `name:`.")
     dataset = load_dataset(config.data_name)
     targets = config.target or (("ground_truth",) if dataset.labelled else ("predicted",))
-    cells = tuple(Cell(*parts) for parts in product(methods, metrics, targets))
+    cells = tuple(  # in the order of their tables
+        Cell(method, metric, target, transform)
+        for target, transform, method, metric in product(targets, transforms, methods, metrics)
+    )
     whole = len(chosen) == len(switches)
+    subset = ordered(dataset, config.subset, config.per_class, config.seed)
+    counts = Counts(len(dataset), None if subset.whole else len(subset.places))
     named = (config, directory(config, after), first, second, after)
-    return Study(*named, tuple(chosen), cells, len(dataset), whole)
+    return Study(*named, tuple(chosen), cells, counts, whole)
 
 
 def directory(config: RunConfig, after: str) -> Path:
@@ -140,7 +179,7 @@ def directory(config: RunConfig, after: str) -> Path:
 
 
 def _free(switch: Switch, given: Iterable[Asked]) -> bool:
-    """Whether some method or metric leaves an option of the switch to the protocol."""
+    """Whether something asked for leaves an option of the switch to the protocol."""
     if switch.whole_run:
         return True
     return any(one.owner == switch.owner and switch.free(one) for one in given)
@@ -155,17 +194,44 @@ def _chosen(switches: list[Switch], only: Iterable[str]) -> list[Switch]:
     return [switch for name, switch in known.items() if not wanted or name in wanted]
 
 
-def _place(protocol: Protocol, cell: Cell, switch: Switch | None = None) -> Place:
-    method, metric = cell.method, cell.metric
-    values = {
-        kind: switch.free(one) if switch and switch.section == kind else {}
-        for kind, one in (("methods", method), ("metrics", metric))
+@dataclass(frozen=True)
+class _Resolved:
+    """A cell as a protocol has it, perhaps with one switch."""
+
+    protocol: Protocol
+    method: MethodRequest
+    metric: MetricRequest
+    target: str
+    transform: TransformRequest | None
+
+    @property
+    def place(self) -> Place:
+        transform = self.transform.spec if self.transform else "none"
+        name = directory_name(self.protocol.name)
+        return Place(name, self.method.spec, self.metric.spec, self.target, transform)
+
+    @property
+    def possible(self) -> bool:
+        """False for explaining inputs again whose BatchNorm group cannot be had again."""
+        if self.transform is None or not self.method.groups or "explain" not in self.metric.needs:
+            return True
+        method, key = self.method.entry.key, self.transform.entry.key
+        names = self.transform.variations
+        return all(self.protocol.batchnorm_group(method, key, name) == 1 for name in names)
+
+
+def _resolved(protocol: Protocol, cell: Cell, switch: Switch | None = None) -> _Resolved:
+    held = {"methods": cell.method, "metrics": cell.metric, "transforms": cell.transform}
+    specs = {
+        kind: one.changed(switch.free(one)) if switch and switch.section == kind else one.text
+        for kind, one in held.items()
     }
-    return Place(
-        directory_name(protocol.name),
-        resolve_methods([method.changed(values["methods"])], protocol)[0].spec,
-        resolve_metrics([metric.changed(values["metrics"])], protocol)[0].spec,
+    return _Resolved(
+        protocol,
+        resolve_methods([specs["methods"]], protocol)[0],
+        resolve_metrics([specs["metrics"]], protocol)[0],
         cell.target,
+        next(iter(resolve_transforms([specs["transforms"]], protocol).values())),
     )
 
 
@@ -176,14 +242,18 @@ def directory_name(name: str) -> str:
 
 def jobs(places: Iterable[Place]) -> list[Job]:
     """The places as few runs, none of which computes what is not among them."""
-    metrics: dict[tuple[str, str, str], dict[str, None]] = {}
+    metrics: dict[tuple[str, str, str, str], dict[str, None]] = {}
     for place in places:
-        key = (place.directory, place.method, place.target)
-        metrics.setdefault(key, {})[place.metric] = None
-    targets: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
-    for (directory, method, target), asked_for in metrics.items():
-        targets.setdefault((directory, method, tuple(sorted(asked_for))), []).append(target)
-    methods: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[str]] = {}
-    for (directory, method, scored), aimed in targets.items():
-        methods.setdefault((directory, scored, tuple(aimed)), []).append(method)
-    return [Job(d, tuple(names), m, t) for (d, m, t), names in methods.items()]
+        at = (place.directory, place.method, place.target, place.transform)
+        metrics.setdefault(at, {})[place.metric] = None
+    targets: dict[tuple[str, str, str, tuple[str, ...]], list[str]] = {}
+    for (directory, method, target, transform), asked_for in metrics.items():
+        scored = tuple(sorted(asked_for))
+        targets.setdefault((directory, method, transform, scored), []).append(target)
+    transforms: dict[tuple[str, str, tuple[str, ...], tuple[str, ...]], list[str]] = {}
+    for (directory, method, transform, scored), aimed in targets.items():
+        transforms.setdefault((directory, method, scored, tuple(aimed)), []).append(transform)
+    methods: dict[tuple[str, tuple[str, ...], tuple[str, ...], tuple[str, ...]], list[str]] = {}
+    for (directory, method, scored, aimed_at), changed in transforms.items():
+        methods.setdefault((directory, scored, aimed_at, tuple(changed)), []).append(method)
+    return [Job(d, tuple(names), m, t, c) for (d, m, t, c), names in methods.items()]

@@ -1,46 +1,56 @@
-"""The differences between two protocols as named switches, and which numbers each can move."""
+"""The differences between two protocols as named switches.
+
+What is special about an option is declared with its method or metric, never here by name:
+`together` (options that are nothing without each other, as groups), `redefines` (options that
+change what the number is, so that a difference of two means nothing), and what `reach` reads.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from xaibench.config import Protocol
+from xaibench.errors import fold
 from xaibench.names import expand
 from xaibench.normalize import normalization
-from xaibench.registry import get
+from xaibench.registry import entries, get
 from xaibench.specs import canonical, parse
 
-Section = Literal["preprocessing", "methods", "metrics", "normalization"]
+Section = Literal[
+    "preprocessing",
+    "probability",
+    "methods",
+    "normalization",
+    "batchnorm_groups",
+    "metrics",
+    "transforms",
+]
+WHOLE_RUN = ("preprocessing", "probability", "normalization", "batchnorm_groups")
+"""Sections whose values make another run identity, not just another spec."""
 
-# Values that are nothing without each other. Captum's Lasso (alpha 0.08) fits logits; of
-# probabilities it keeps no coefficient: lime(score=probability) alone is a constant map on four
-# of the first five embedded photographs.
-TOGETHER = {"lime": (("surrogate_model", "score"),)}
+TRANSFORMED, SUBSET, RESIZED = "transformed", "subset", "resized"
 
-# Options that not every metric key of their function, or not every target, depends on.
-_SENSITIVITY = ("quantus_max_sensitivity", "quantus_avg_sensitivity")
-ONLY_METRICS = {
-    ("causal", "kernel"): ("insertion",),
-    ("causal", "sigma"): ("insertion",),
-    ("sparsity", "threshold"): ("effective_complexity",),
-    ("quantus_backend", "threshold"): ("quantus_effective_complexity",),
-    ("quantus_backend", "rows_per_step"): ("quantus_monotonicity",),
-    ("quantus_backend", "draws"): ("quantus_monotonicity", *_SENSITIVITY),
-    ("quantus_backend", "radius"): _SENSITIVITY,
-    ("quantus_backend", "explanation"): _SENSITIVITY,
-}
-ONLY_TARGETS = {"explained_class": ("predicted", "least_probable")}
 
-# Options that change what the number is, so that a difference of two values means nothing:
-# completeness is a verdict (exact) or a relative residual.
-REDEFINES = {("completeness", "test")}
+@dataclass(frozen=True)
+class Groups:
+    """BatchNorm groups of a method: (transform or transform/variation, images), 1 elsewhere."""
+
+    sizes: tuple[tuple[str, int], ...] = ()
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} {size}" for name, size in self.sizes) or "1"
+
+    def of(self, transform: str, variation: str) -> int:
+        """Images that share a batch on a variation of a transform."""
+        known = dict(self.sizes)
+        return known.get(f"{transform}/{variation}", known.get(transform, 1))
 
 
 @dataclass(frozen=True)
 class Leaf:
-    """One value that differs between the protocols."""
+    """One value that differs between the protocols; option '' where a section is one value."""
 
     option: str
     before: Any
@@ -51,17 +61,18 @@ class Leaf:
 class Switch:
     """One difference; several leaves where they only make sense together.
 
-    section: where in the protocol. owner: the method's or the metric's function, '' for the
-    preprocessing.
+    section: where in the protocol. owner: the method's, metric's or transform's function, '' where
+    the section has none. redefines: whether it changes what is measured, not only how large it is.
     """
 
     section: Section
     owner: str
     leaves: tuple[Leaf, ...]
+    redefines: bool = False
 
     @property
     def name(self) -> str:
-        """`rise.n_masks`, `preprocessing.resize`, `normalization.gradcam.native_minmax`."""
+        """`rise.n_masks`, `probability`, `batchnorm_groups.ig`, `normalization.ig.transpose`."""
         section = self.section if self.whole_run else ""
         options = "+".join(leaf.option for leaf in self.leaves)
         return ".".join(word for word in (section, self.owner, options) if word)
@@ -79,12 +90,28 @@ class Switch:
     @property
     def whole_run(self) -> bool:
         """Whether the switch makes another run identity, not just another spec."""
-        return self.section in ("preprocessing", "normalization")
+        return self.section in WHOLE_RUN
 
-    @property
-    def redefines(self) -> bool:
-        """Whether the switch changes what is measured, not only how large it is."""
-        return any((self.owner, leaf.option) in REDEFINES for leaf in self.leaves)
+    def other_steps(self, transform: str) -> bool:
+        """Whether a switch of the normalisation changes its steps on a transform's inputs."""
+        steps = [
+            normalization({leaf.option: getattr(leaf, when) for leaf in self.leaves}).of(transform)
+            for when in ("before", "after")
+        ]
+        return steps[0] != steps[1]
+
+    def other_group(self, transform: str, variation: str) -> bool:
+        """Whether a switch of BatchNorm groups changes their size on a variation."""
+        (leaf,) = self.leaves
+        old, new = (groups.of(transform, variation) for groups in (leaf.before, leaf.after))
+        return bool(old != new)
+
+    def regroups(self, transform: Asked) -> bool:
+        """Whether it does on any variation of a transform."""
+        if transform == UNTOUCHED:
+            return False
+        names = get("transforms", transform.name).metadata["variations"]
+        return any(self.other_group(transform.owner, name) for name in names)
 
     def free(self, asked: Asked) -> dict[str, Any]:
         """The new values of the options that were not given with the method or metric."""
@@ -94,7 +121,10 @@ class Switch:
 
 @dataclass(frozen=True)
 class Asked:
-    """A method or metric as asked for, e.g. `rise(p=0.1)`; owner is its registered function."""
+    """A method, metric or transform as asked for, e.g. `rise(p=0.1)`.
+
+    owner: its registered function, '' of the untouched images.
+    """
 
     text: str
     owner: str
@@ -114,13 +144,8 @@ class Asked:
         return canonical(self.name, {**self.pinned, **values}, {})
 
 
-@dataclass(frozen=True)
-class Cell:
-    """What one mean is of."""
-
-    method: Asked
-    metric: Asked
-    target: str
+UNTOUCHED = Asked("none", "")
+"""The images without a transform."""
 
 
 def asked(kind: str, specs: Iterable[str]) -> list[Asked]:
@@ -132,80 +157,105 @@ def asked(kind: str, specs: Iterable[str]) -> list[Asked]:
     return list(dict.fromkeys(found))
 
 
-def differences(
-    before: Protocol, after: Protocol, methods: Iterable[Asked], metrics: Iterable[Asked]
-) -> list[Switch]:
-    """Every value in which two protocols differ for these methods and metrics, each once.
-
-    Values that a protocol leaves out count with the code's default. What concerns transformed
-    inputs alone (transforms, batchnorm_group) is left out: an ablation explains untouched images.
-    """
-    found = _compare(
-        "preprocessing", "", before.preprocessing.model_dump(), after.preprocessing.model_dump()
-    )
-    for name in dict.fromkeys(method.name for method in methods):
-        entry = get("methods", name)
-        options = [entry.resolve(p.methods.get(entry.key, {})) for p in (before, after)]
-        declared = entry.metadata.get("normalization", {})
-        steps = [
-            vars(normalization(declared, p.normalization.get(entry.key, {})))
-            for p in (before, after)
-        ]
-        found += _compare("methods", entry.key, *options)
-        found += _compare("normalization", entry.key, *steps)
-    for name in dict.fromkeys(metric.name for metric in metrics):
-        entry = get("metrics", name)
-        options = [entry.resolve(p.metrics.get(entry.key, {})) for p in (before, after)]
-        found += _compare("metrics", entry.key, *options)
+def asked_transforms(specs: Iterable[str]) -> list[Asked]:
+    """The transforms asked for; `none` is UNTOUCHED, and `all` holds it, as in a run."""
+    found: list[Asked] = []
+    for text in specs:
+        untouched = fold(text) in ("none", "all")
+        found += [UNTOUCHED] if untouched else []
+        found += [] if fold(text) == "none" else asked("transforms", [text])
     return list(dict.fromkeys(found))
 
 
+def differences(
+    before: Protocol,
+    after: Protocol,
+    methods: Iterable[Asked],
+    metrics: Iterable[Asked],
+    transforms: Iterable[Asked] = (),
+) -> list[Switch]:
+    """Every value in which two protocols differ for what is asked for, each once.
+
+    Values that a protocol leaves out count with the code's default. What concerns transformed
+    inputs alone is listed only where a transform is asked for, and BatchNorm groups only where
+    they differ on one of those.
+    """
+    both = (before, after)
+    changed = [transform for transform in transforms if transform != UNTOUCHED]
+    found = _compare("preprocessing", "", *(p.preprocessing.model_dump() for p in both))
+    found += _compare("probability", "", *({"": p.probability} for p in both))
+    for name in dict.fromkeys(method.name for method in methods):
+        entry = get("methods", name)
+        declared = entry.metadata.get("normalization", {})
+        steps = (vars(normalization(declared, p.normalization.get(entry.key, {}))) for p in both)
+        groups = _compare("batchnorm_groups", entry.key, *({"": _groups(p, name)} for p in both))
+        only = entry.metadata.get("only", {})
+        found += [s for s in _options("methods", name, both) if changed or _untouched(s, only)]
+        normal = _compare("normalization", entry.key, *steps)
+        found += [s for s in normal if changed or s.other_steps("none")]
+        found += [s for s in groups if any(map(s.regroups, changed))]
+    for name in dict.fromkeys(metric.name for metric in metrics):
+        found += _options("metrics", name, both)
+    for name in dict.fromkeys(transform.name for transform in changed):
+        found += _options("transforms", name, both)
+    return list(dict.fromkeys(found))
+
+
+def _untouched(switch: Switch, only: Mapping[str, Iterable[str]]) -> bool:
+    """Whether an option of a switch plays a part on untouched images; only: as `reach` has it."""
+    inputs = {TRANSFORMED, SUBSET, RESIZED}
+    return not all(inputs.issuperset(only.get(leaf.option, ("",))) for leaf in switch.leaves)
+
+
+def _options(
+    kind: Literal["methods", "metrics", "transforms"], name: str, both: tuple[Protocol, Protocol]
+) -> list[Switch]:
+    entry = get(kind, name)
+    before, after = (entry.resolve(getattr(p, kind).get(entry.key, {})) for p in both)
+    found = _compare(kind, entry.key, before, after, entry.metadata.get("together", ()))
+    other = entry.metadata.get("redefines", ())
+    return [replace(s, redefines=any(leaf.option in other for leaf in s.leaves)) for s in found]
+
+
 def _compare(
-    section: Section, owner: str, before: Mapping[str, Any], after: Mapping[str, Any]
+    section: Section,
+    owner: str,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    together: Iterable[Iterable[str]] = (),
 ) -> list[Switch]:
     leaves = {k: Leaf(k, before[k], after[k]) for k in before if before[k] != after[k]}
     found = []
-    for group in TOGETHER.get(owner, ()) if section == "methods" else ():
+    for group in together:
         joined = tuple(leaves.pop(option) for option in group if option in leaves)
         found += [Switch(section, owner, joined)] if joined else []
     return found + [Switch(section, owner, (leaf,)) for leaf in leaves.values()]
 
 
+def _groups(protocol: Protocol, method: str) -> Groups:
+    """A method's groups in one form, however the protocol writes them."""
+    found: list[tuple[str, int]] = []
+    for name in entries("transforms"):
+        names = get("transforms", name).metadata["variations"]
+        sizes = [(f"{name}/{v}", protocol.batchnorm_group(method, name, v)) for v in names]
+        if len({size for _, size in sizes}) == 1:
+            sizes = [(name, sizes[0][1])]
+        found += [(place, size) for place, size in sizes if size > 1]
+    return Groups(tuple(found))
+
+
 def applied(protocol: Protocol, switches: Iterable[Switch], name: str) -> Protocol:
     """The protocol under a new name, with the switches' new values."""
+    switches = list(switches)
     data = protocol.model_dump()
     for switch in switches:
-        part = data[switch.section]
-        part = part.setdefault(switch.owner, {}) if switch.owner else part
-        part |= {leaf.option: leaf.after for leaf in switch.leaves}
+        for leaf in switch.leaves:
+            *above, last = [w for w in (switch.section, switch.owner, leaf.option) if w]
+            part = data
+            for word in above:
+                part = part.setdefault(word, {})
+            part[last] = dict(leaf.after.sizes) if isinstance(leaf.after, Groups) else leaf.after
+    data["batchnorm_groups"] = {k: v for k, v in data["batchnorm_groups"].items() if v}
     names = ", ".join(switch.name for switch in switches)
     data |= {"name": name, "description": f"{protocol.name} with {names}"}
     return Protocol.model_validate(data)
-
-
-def concerns(switch: Switch, method: Asked) -> bool:
-    """Whether a switch belongs into the table of a method."""
-    return switch.section in ("preprocessing", "metrics") or switch.owner == method.owner
-
-
-def moves(switch: Switch, cell: Cell, images: int) -> bool:
-    """Whether a switch can change a cell's value; images: how many the dataset has."""
-    if switch.section == "preprocessing":
-        return True
-    if switch.section == "normalization":
-        return switch.owner == cell.method.owner
-    held = cell.method if switch.section == "methods" else cell.metric
-    if switch.owner != held.owner:
-        return False
-    free = [leaf for leaf in switch.leaves if leaf.option not in held.pinned]
-    return any(_reaches(switch, leaf, cell, images) for leaf in free)
-
-
-def _reaches(switch: Switch, leaf: Leaf, cell: Cell, images: int) -> bool:
-    if leaf.option == "statistics_images":  # 0 means all, and so does more than there are
-        return min(leaf.before or images, images) != min(leaf.after or images, images)
-    keys = ONLY_METRICS.get((switch.owner, leaf.option)) if switch.section == "metrics" else None
-    targets = ONLY_TARGETS.get(leaf.option) if switch.section == "methods" else None
-    return (keys is None or cell.metric.name in keys) and (
-        targets is None or cell.target in targets
-    )

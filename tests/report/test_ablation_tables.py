@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from xaibench.report.ablation import Ablation, Grid, Listed, grids
+from xaibench.report.ablation import Ablation, Grid, Listed, grids, legend
 from xaibench.report.ablation_files import records, to_csv, to_json, to_markdown, write_ablation
 from xaibench.report.effects import ALL, FROM, INTERACTION, OTHER_QUANTITY, Effect
 
@@ -24,14 +25,15 @@ LISTED = (
 
 
 def base(method: str, metric: str, mean: float) -> Effect:
-    return Effect(method, metric, "ground_truth", "from", FROM, mean, None, None, None, 20)
+    return Effect(method, metric, "ground_truth", "none", "from", FROM, mean, None, None, None, 20)
 
 
 def moved(method: str, metric: str, switch: str, change: float, **more: object) -> Effect:
     kind = {ALL: "all", INTERACTION: "interaction"}.get(switch, "switch")
     ends = {"low": change - 0.01, "high": change + 0.01}
     values = {"mean": 0.5, "change": change, **ends, "n": 20, **more}
-    return Effect(method, metric, "ground_truth", kind, switch, **values)  # type: ignore[arg-type]
+    on = str(values.pop("transform", "none"))
+    return Effect(method, metric, "ground_truth", on, kind, switch, **values)  # type: ignore[arg-type]
 
 
 ABLATION = Ablation(
@@ -54,6 +56,7 @@ ABLATION = Ablation(
             "gradcam",
             "completeness",
             "ground_truth",
+            "none",
             "switch",
             "completeness.test",
             *(None,) * 4,
@@ -153,6 +156,49 @@ def test_the_order_of_methods_is_compared_from_three_on() -> None:
     made = Ablation("published", "reference", "m", "d", listed, (*starts, swapped))
     # of three pairs, a-b turns round: (2 - 1) / 3
     assert "order tau 0.33" in cells(grids(made)[0])["causal.kernel"]["I%"]
+
+
+ON_CROP = Ablation(
+    "published",
+    "reference",
+    "m",
+    "d",
+    (
+        Listed("preprocessing.resize", "squash", "short_side", ("rise",), ("none", "crop")),
+        Listed("crop.box", "group", "image", ("rise",), ("crop",)),
+    ),
+    (
+        base("rise", "insertion", 0.5),
+        moved("rise", "insertion", "preprocessing.resize", 0.1),
+        replace(base("rise", "insertion", 0.4), transform="crop"),
+        moved("rise", "insertion", "preprocessing.resize", 0.2, transform="crop"),
+        moved("rise", "insertion", "crop.box", 0.3, transform="crop"),
+    ),
+)
+
+
+def test_each_transform_has_a_table_of_its_own() -> None:
+    found = {grid.title: cells(grid) for grid in grids(ON_CROP)}
+    plain, on_crop = "RISE, ground-truth class", "RISE, ground-truth class, crop"
+    assert list(found) == [plain, on_crop]
+    assert list(found[plain]) == ["published", "preprocessing.resize"]
+    assert list(found[on_crop]) == ["published", "crop.box", "preprocessing.resize"]
+    assert found[on_crop]["published"]["I%"] == "40.00"
+    assert found[plain]["preprocessing.resize"]["I%"].startswith("+10.00")
+    assert "mean of its variations" in legend(ON_CROP)
+    assert "variations" not in legend(ABLATION)
+
+
+def test_records_say_the_transform() -> None:
+    found = [(r["transform"], r["switch"], r["change"]) for r in records(ON_CROP)]
+    assert found == [
+        ("none", "", None),
+        ("none", "preprocessing.resize", 10.0),
+        ("crop", "", None),
+        ("crop", "crop.box", 30.0),
+        ("crop", "preprocessing.resize", 20.0),
+    ]
+    assert {r["transform"] for r in records(ABLATION)} == {"none"}
 
 
 def test_csv_and_json_hold_the_same_numbers() -> None:

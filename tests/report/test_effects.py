@@ -16,18 +16,30 @@ from xaibench.report.effects import (
     with_intervals,
 )
 
-CELL = ("gradcam", "insertion", "ground_truth")
+CELL = ("gradcam", "insertion", "ground_truth", "none")
 
 
 def rows(values: dict[str, float], **statuses: str) -> pd.DataFrame:
     status = [statuses.get(image, "ok") for image in values]
-    return pd.DataFrame({"image": list(values), "status": status, "value": list(values.values())})
+    columns = {"image": list(values), "variation": "none", "status": status}
+    return pd.DataFrame({**columns, "value": list(values.values())})
+
+
+def varied(values: dict[str, list[float | None]]) -> pd.DataFrame:
+    """Rows of a transform: each image's values by variation, None where there is no row."""
+    found = [
+        {"image": image, "variation": str(i), "status": "ok", "value": value}
+        for image, some in values.items()
+        for i, value in enumerate(some)
+        if value is not None
+    ]
+    return pd.DataFrame(found).sample(frac=1, random_state=0)
 
 
 def effects(
     base: pd.DataFrame, everything: pd.DataFrame | None = None, **singles: pd.DataFrame | None
 ) -> dict[str, Effect]:
-    variants = [Variant(name, held) for name, held in singles.items()]
+    variants = [Variant(name, held, OTHER_QUANTITY) for name, held in singles.items()]
     last = None if everything is None else Variant(ALL, everything)
     found = with_intervals(cell_effects(CELL, base, variants, last))
     return {effect.switch: effect for effect in found}
@@ -106,8 +118,11 @@ def test_the_interaction_needs_every_variant() -> None:
     )
     assert found["interaction"].n == 1
     assert found["interaction"].change == pytest.approx(0.2 - 0.1)
-    only = effects(rows(base), one=rows(base), everything=rows(base))
+    same = rows(base)
+    only = effects(rows(base), one=same, everything=same)
     assert "interaction" not in only, "one switch is all of them"
+    other = effects(rows(base), one=rows(base), everything=rows({"a": 0.3, "b": 0.2, "c": 0.3}))
+    assert other["interaction"].change == pytest.approx(0.2 / 3), "others move with it"
 
 
 def test_another_quantity_has_no_difference() -> None:
@@ -115,6 +130,34 @@ def test_another_quantity_has_no_difference() -> None:
     found = effects(base, one=None, two=base, everything=base)
     assert (found["one"].note, found["one"].change) == (OTHER_QUANTITY, None)
     assert "interaction" not in found
+
+
+def test_an_image_is_the_mean_of_its_variations() -> None:
+    base = varied({"a": [0.0, 0.4], "b": [0.5, 0.5], "c": [0.9]})
+    after = varied({"a": [0.2, 0.6], "b": [0.5, None], "c": [None, 0.1]})
+    found = effects(base, one=after)
+    assert found["from"].n == 3
+    assert found["from"].mean == pytest.approx((0.2 + 0.5 + 0.9) / 3)
+    assert found["one"].n == 2, "no variation of c has both values"
+    assert found["one"].change == pytest.approx((0.2 + 0.0) / 2)
+    assert found["one"].mean == pytest.approx((0.4 + 0.5) / 2)
+
+
+def test_intervals_resample_images_and_not_variations() -> None:
+    """Four variations of two images are two images: the ends are those of the images' means."""
+    base = varied({"a": [0.5] * 4, "b": [0.5] * 4})
+    after = varied({"a": [0.2, 0.4, 0.4, 0.6], "b": [0.6, 0.8, 0.8, 1.0]})
+    found = effects(base, one=after)["one"]
+    assert found.n == 2
+    assert (found.low, found.high) == (pytest.approx(-0.1), pytest.approx(0.3))
+
+
+def test_variations_that_cancel_out_are_a_change() -> None:
+    base = varied({"a": [0.5, 0.5], "b": [0.5, 0.5]})
+    after = varied({"a": [0.4, 0.6], "b": [0.3, 0.7]})
+    found = effects(base, one=after)["one"]
+    assert found.change == pytest.approx(0)
+    assert found.note == "", "rows moved"
 
 
 def test_rounding_is_no_change() -> None:

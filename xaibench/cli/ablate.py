@@ -39,7 +39,8 @@ def add_to(app: typer.Typer) -> None:
         "ablate",
         epilog="Examples:\n\n  xaibench ablate --method gradcam --metric insertion --dry-run\n\n"
         "  xaibench ablate --from published --to reference --method gradcam,rise --limit 5\n\n"
-        "  xaibench ablate --switch causal.kernel --limit 5",
+        "  xaibench ablate --switch causal.kernel --limit 5\n\n"
+        "  xaibench ablate --method gradient --transform resize --limit 5",
     )(ablate)
 
 
@@ -55,7 +56,10 @@ def ablate(
     cam_layer: o.CamLayer = None,
     data: o.Data = None,
     target: o.Target = None,
+    transform: o.Transform = None,
     limit: o.Limit = None,
+    subset: o.Subset = None,
+    per_class: o.PerClass = None,
     device: o.Device = None,
     batch_size: o.BatchSize = None,
     workers: o.Workers = None,

@@ -11,6 +11,7 @@ from xaibench.types import Batch, Context, Cost, Explanation
 @method(
     family="gradient",
     groups=lambda batchnorm, **_: batchnorm == "train",
+    only={"explained_class": ("predicted", "least_probable")},
     cost=lambda **_: Cost(shared=1, backwards=1),
     citation="springenberg2015striving",
 )

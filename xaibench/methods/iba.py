@@ -41,6 +41,8 @@ Resized = Literal["statistics", "bottleneck"]
     family="perturbation",
     prepare=prepare,
     prepared_of=lambda statistics_of, **_: statistics_of,
+    counts=("statistics_images",),
+    only={"statistics_of": ("subset",), "resized": ("resized",)},
     normalization={"border": "mirror"},
     cost=lambda steps, samples, **_: Cost(
         shared=1, forwards=steps * samples, backwards=steps * samples

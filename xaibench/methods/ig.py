@@ -28,6 +28,7 @@ _CHUNK = 4 * 2**30  # bytes that the gradient of a chunk would keep if it were o
 @method(
     family="gradient",
     groups=lambda batchnorm, **_: batchnorm == "train",
+    only={"explained_class": ("predicted", "least_probable")},
     additive=True,
     cost=lambda steps, explained_class="given", **_: Cost(
         forwards=steps, backwards=steps, shared=explained_class == "own_forward"

@@ -33,6 +33,7 @@ from xaibench.types import Answer, Forwards, Scoring, Values
         },
     },
     needs=("forwards",),
+    only={"kernel": ("insertion",), "sigma": ("insertion",), "tie_seed": ("ties=random",)},
     cost=lambda rows_per_step, height=224, **_: -(-height // rows_per_step) - 1,
     citation="petsiuk2018rise",
 )

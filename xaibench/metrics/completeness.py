@@ -22,6 +22,8 @@ from xaibench.types import Rows, Scoring, Values
         }
     },
     needs=("forwards",),
+    probability=False,
+    redefines=("test",),  # a verdict, or a relative residual
     cost=lambda **_: 1,
     citation="sundararajan2017axiomatic",
 )

@@ -24,6 +24,12 @@ from xaibench.types import Answer, Forwards, Scoring, Values
             "unit": "pixels",
         }
     },
+    only={
+        "threshold": ("definition=threshold",),
+        "rows_per_step": ("definition=loss",),
+        "draws": ("definition=loss",),
+        "tolerance": ("definition=loss",),
+    },
     needs=lambda definition, **_: ("forwards",) if definition == "loss" else (),
     cost=lambda definition, rows_per_step, draws, height=224, **_: (
         draws * -(-height // rows_per_step) if definition == "loss" else 0

@@ -22,6 +22,8 @@ PLAIN: dict[str, Any] = {
     "display_progressbar": False,
 }
 
+_SENSITIVITY = ("quantus_max_sensitivity", "quantus_avg_sensitivity")
+
 
 @metric(
     keys={
@@ -39,7 +41,17 @@ PLAIN: dict[str, Any] = {
         "quantus_max_sensitivity": {"doc": "Quantus: MaxSensitivity.", "direction": "lower"},
         "quantus_avg_sensitivity": {"doc": "Quantus: AvgSensitivity.", "direction": "lower"},
     },
-    needs=("forwards", "explain"),
+    needs=lambda explanation, **_: (
+        ("forwards", "explain") if explanation == "method" else ("forwards",)
+    ),
+    probability=False,
+    only={
+        "threshold": ("quantus_effective_complexity",),
+        "rows_per_step": ("quantus_monotonicity",),
+        "draws": ("quantus_monotonicity", *_SENSITIVITY),
+        "radius": _SENSITIVITY,
+        "explanation": _SENSITIVITY,
+    },
     opt_in=True,
     citation="hedstrom2023quantus",
 )

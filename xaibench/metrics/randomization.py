@@ -25,6 +25,7 @@ from xaibench.types import Scoring, Values
         }
     },
     needs=("forwards", "explain"),
+    probability=False,
     opt_in=True,
     cost=lambda **_: 0,
     citation="adebayo2018sanity",

@@ -54,7 +54,10 @@ class _Perturbed:
             "unit": "relative norm",
         },
     },
-    needs=("forwards", "explain"),
+    needs=lambda explanation, **_: (
+        ("forwards", "explain") if explanation == "method" else ("forwards",)
+    ),
+    probability=False,
     cost=lambda draws, **_: draws,
     citation="yeh2019infidelity",
 )

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from xaibench.report.columns import COLUMNS, METHOD_NAMES, TARGET_NAMES, Column, natural_column
-from xaibench.report.effects import ALL, FROM, INTERACTION, ROUNDING, Effect
+from xaibench.report.effects import ALL, FROM, INTERACTION, NOT_ALONE, ROUNDING, Effect
 from xaibench.report.render import number, signed
 
 CANNOT = "-"
@@ -14,12 +14,16 @@ CANNOT = "-"
 
 @dataclass(frozen=True)
 class Listed:
-    """A switch by name with its two values in words; methods: in whose tables it stands."""
+    """A switch by name with its two values in words.
+
+    methods, transforms: in whose tables it stands.
+    """
 
     name: str
     before: str
     after: str
     methods: tuple[str, ...]
+    transforms: tuple[str, ...] = ("none",)
 
 
 @dataclass(frozen=True)
@@ -87,11 +91,17 @@ def header_line(ablation: Ablation) -> str:
 def legend(ablation: Ablation) -> str:
     """Say how to read the tables."""
     whole = any(effect.kind == "all" for effect in ablation.effects)
+    changed = any(effect.transform != "none" for effect in ablation.effects)
+    alone = any(effect.note == NOT_ALONE for effect in ablation.effects)
     return (
         f"Change of the mean against {ablation.before} when one difference alone is switched, with "
         "its 95% interval (paired percentile bootstrap over images, not corrected for the number "
-        "of comparisons); bold where it excludes 0. Units are those of the headings. '-': the "
+        "of comparisons); bold where it excludes 0. "
+        + "An image's value on a transform is the mean of its variations. "
+        * changed
+        + "Units are those of the headings. '-': the "
         f"switch cannot move the number. 'unchanged': by no more than {ROUNDING:g} in any image. "
+        + f"'{NOT_ALONE}': explaining again is not defined in a BatchNorm group. " * alone
         + "Interaction: all of them minus the sum of the rows above, 'none' likewise. " * whole
         + f"Sorted by the largest change, relative to the metric's largest {ablation.before} mean."
     )
@@ -99,21 +109,26 @@ def legend(ablation: Ablation) -> str:
 
 def grids(ablation: Ablation) -> list[Grid]:
     """All tables: over the methods where there are several, then one a method and target."""
-    tables: dict[tuple[str, str], list[Effect]] = {}
+    tables: dict[tuple[str, str, str], list[Effect]] = {}
     for effect in ablation.effects:
-        tables.setdefault((effect.target, effect.method), []).append(effect)
-    methods = list(dict.fromkeys(method for _, method in tables))
-    targets = list(dict.fromkeys(target for target, _ in tables))
+        tables.setdefault((effect.target, effect.transform, effect.method), []).append(effect)
+    methods = list(dict.fromkeys(method for *_, method in tables))
     found = []
-    for target in targets:
+    for target, transform in dict.fromkeys((key[0], key[1]) for key in tables):
         if len(methods) > 1:
-            found.append(_over_methods(ablation, target))
+            found.append(_over_methods(ablation, target, transform))
         found += [
-            _of_method(ablation, tables[target, method], method, target)
+            _of_method(ablation, tables[target, transform, method], method, target, transform)
             for method in methods
-            if (target, method) in tables
+            if (target, transform, method) in tables
         ]
     return found
+
+
+def _title(what: str, target: str, transform: str) -> str:
+    """A table's title; the transform is said only where there is one."""
+    on = f", {transform}" if transform != "none" else ""
+    return f"{what}, {TARGET_NAMES.get(target, target)}{on}"
 
 
 Held = dict[tuple[str, str], list[Effect]]
@@ -127,10 +142,12 @@ def _by_place(effects: Iterable[Effect]) -> Held:
     return found
 
 
-def _of_method(ablation: Ablation, effects: list[Effect], method: str, target: str) -> Grid:
+def _of_method(
+    ablation: Ablation, effects: list[Effect], method: str, target: str, transform: str
+) -> Grid:
     metrics = list(dict.fromkeys(effect.metric for effect in effects))
     held = _by_place(effects)
-    switches = [switch for switch in ablation.listed if method in switch.methods]
+    switches = [s for s in ablation.listed if method in s.methods and transform in s.transforms]
     switches = _by_size(ablation, switches, held)
     labels = [(FROM, ablation.before, "mean")]
     labels += [(s.name, s.name, f"{s.before} -> {s.after}") for s in switches]
@@ -140,7 +157,7 @@ def _of_method(ablation: Ablation, effects: list[Effect], method: str, target: s
         Line(label, detail, tuple(_only(ablation, held.get((name, m), [])) for m in metrics))
         for name, label, detail in labels
     ]
-    title = f"{METHOD_NAMES.get(method, method)}, {TARGET_NAMES.get(target, target)}"
+    title = _title(METHOD_NAMES.get(method, method), target, transform)
     return Grid(title, tuple(ablation.column(m).header for m in metrics), tuple(lines))
 
 
@@ -194,12 +211,13 @@ def _flags(effect: Effect, images: int) -> tuple[str, ...]:
     return (*flags, f"n {effect.n}") if effect.n != images else tuple(flags)
 
 
-def _over_methods(ablation: Ablation, target: str) -> Grid:
+def _over_methods(ablation: Ablation, target: str, transform: str) -> Grid:
     """For each switch and metric: the method it moves most, and how many it moves for sure."""
-    effects = [e for e in ablation.effects if e.target == target]
+    effects = [e for e in ablation.effects if (e.target, e.transform) == (target, transform)]
     metrics = list(dict.fromkeys(effect.metric for effect in effects))
     held = _by_place(effects)
-    switches = _by_size(ablation, list(ablation.listed), held)
+    listed = [switch for switch in ablation.listed if transform in switch.transforms]
+    switches = _by_size(ablation, listed, held)
     labels = [(s.name, s.name, f"{s.before} -> {s.after}") for s in switches]
     if any(effect.kind == "all" for effect in effects):
         labels += [(ALL, ALL, ablation.after)]
@@ -211,7 +229,7 @@ def _over_methods(ablation: Ablation, target: str) -> Grid:
         )
         for name, label, detail in labels
     ]
-    title = f"Largest change over methods, {TARGET_NAMES.get(target, target)}"
+    title = _title("Largest change over methods", target, transform)
     return Grid(title, tuple(ablation.column(m).header for m in metrics), tuple(lines))
 
 

@@ -23,11 +23,13 @@ from xaibench.report.ablation import (
     legend,
     printed_interval,
 )
+from xaibench.report.effects import Effect
 from xaibench.report.markdown import escape
 from xaibench.store.atomic import write
 
 FIELDS = (
-    "method target metric units kind switch before after mean change low high n n_constant note"
+    "method target transform metric units kind switch before after mean change low high n "
+    "n_constant note"
 ).split()
 _LABEL = 36  # longest label that is not folded
 _KINDS = ("from", "switch", "all", "interaction")
@@ -69,6 +71,7 @@ def records(ablation: Ablation) -> list[dict[str, Any]]:
             {
                 "method": effect.method,
                 "target": effect.target,
+                "transform": effect.transform,
                 "metric": effect.metric,
                 "units": column.paper,
                 "kind": effect.kind,
@@ -87,8 +90,8 @@ def records(ablation: Ablation) -> list[dict[str, Any]]:
     return found
 
 
-def _cell(effect: Any) -> tuple[str, str, str]:
-    return effect.target, effect.metric, effect.method
+def _cell(effect: Effect) -> tuple[str, str, str, str]:
+    return effect.target, effect.transform, effect.metric, effect.method
 
 
 def _rounded(value: float | None) -> float | None:
@@ -113,6 +116,7 @@ def to_json(ablation: Ablation) -> str:
         "dataset": ablation.dataset,
         "images": ablation.images,
         "interval": "95%, paired percentile bootstrap over images",
+        "transforms": list(dict.fromkeys(effect.transform for effect in ablation.effects)),
         "switches": [
             {"name": s.name, "before": s.before, "after": s.after} for s in ablation.listed
         ],

@@ -10,7 +10,7 @@ from xaibench.registry import transform
 from xaibench.types import Draw
 
 
-@transform(variations=("32", "64", "128", "448"), citation="zhang2024saliency")
+@transform(variations=("32", "64", "128", "448"), resizes=True, citation="zhang2024saliency")
 def resize(images: Tensor, draw: Draw, variation: str, *, antialias: bool = True) -> Tensor:
     """The input resized to 32, 64, 128 or 448 pixels, which the network is fed as it is.
 
