@@ -89,9 +89,10 @@ def legend(ablation: Ablation) -> str:
     whole = any(effect.kind == "all" for effect in ablation.effects)
     return (
         f"Change of the mean against {ablation.before} when one difference alone is switched, with "
-        "its 95% interval (paired percentile bootstrap over images, not corrected for the number "
-        "of comparisons); bold where it excludes 0. Units are those of the headings. '-': the "
-        f"switch cannot move the number. 'unchanged': by no more than {ROUNDING:g} in any image. "
+        "its 95% interval (paired widened percentile bootstrap over images, not corrected for the "
+        "number of comparisons); bold where it excludes 0. Units are those of the headings. '-': "
+        f"the switch cannot move the number. 'unchanged': by no more than {ROUNDING:g} in any "
+        "image. "
         + "Interaction: all of them minus the sum of the rows above, 'none' likewise. " * whole
         + f"Sorted by the largest change, relative to the metric's largest {ablation.before} mean."
     )
