@@ -17,8 +17,10 @@ from scipy import stats as scipy_stats
 from xaibench.errors import XaibenchError
 from xaibench.report import write_comparison
 from xaibench.report.compare import Source, compare
+from xaibench.report.declared import Declared
 from xaibench.report.measure import Key
 from xaibench.report.paired import holm
+from xaibench.report.stats import widened_tail
 
 
 def values_of(make_frame, values: dict[str, float], **row: str) -> list[dict]:
@@ -108,7 +110,7 @@ def pair(make_study) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def test_every_comparison_is_that_of_its_values(pair) -> None:
     a, b = pair
-    result = compared(a, b, resamples=4000)
+    result = compared(a, b, resamples=20_000)
     plain = result.comparisons[:12]
     cells = ["method", "target", "transform", "metric"]
     joined = a.merge(b, on=[*cells, "variation", "image"], suffixes=("_a", "_b"))
@@ -119,7 +121,12 @@ def test_every_comparison_is_that_of_its_values(pair) -> None:
         change = found.column.scale * (rows["value_b"] - rows["value_a"])
         assert found.difference == pytest.approx(change.mean())
         theirs = scipy_stats.bootstrap(
-            (change,), np.mean, n_resamples=4000, method="percentile", rng=np.random.default_rng(3)
+            (change,),
+            np.mean,
+            n_resamples=20_000,
+            confidence_level=1 - 2 * widened_tail(found.n),
+            method="percentile",
+            rng=np.random.default_rng(3),
         )
         slack = 0.2 * theirs.standard_error + 1e-9
         assert (found.low, found.high) == pytest.approx(
@@ -127,6 +134,21 @@ def test_every_comparison_is_that_of_its_values(pair) -> None:
         )
     adjusted = holm(np.array([c.p for c in result.comparisons]))
     assert [c.adjusted for c in result.comparisons] == adjusted.tolist()
+
+
+def test_completeness_is_compared_where_both_runs_mean_the_same(make_frame) -> None:
+    rows = values_of(make_frame, {"p": 0.0, "q": 1.0}, metric="completeness")
+    exact, residual = (Declared(completeness=test) for test in ("exact", "residual"))
+    frames = make_frame(rows), make_frame(rows, protocol="published+x")
+    same = compare(*(Source("run", frame, declared=exact) for frame in frames))
+    assert len(same.comparisons) == 1
+    rows += values_of(make_frame, {"p": 0.5, "q": 0.5})
+    frames = make_frame(rows), make_frame(rows)  # of one name, and not of one meaning
+    other = compare(
+        Source("a", frames[0], declared=exact), Source("b", frames[1], declared=residual)
+    )
+    assert [c.key.metric for c in other.comparisons] == ["insertion"]
+    assert other.verdicts
 
 
 def test_row_order_and_categoricals_change_nothing(pair) -> None:

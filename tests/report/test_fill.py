@@ -14,6 +14,7 @@ from helpers import cli
 
 import xaibench
 from xaibench.report.columns import METHOD_NAMES, SPECS
+from xaibench.report.declared import Declared
 from xaibench.report.fill import run_words
 from xaibench.report.tables import build_table, build_tables
 
@@ -73,9 +74,11 @@ def test_images_without_classes_have_no_ground_truth(make_frame) -> None:
     assert options(fill.command)["--target"] == ["predicted", "least_probable"]
 
 
-def test_reference_has_no_column_for_completeness(make_frame) -> None:
-    scores = make_frame([{"metric": "complexity"}], protocol="reference")
-    assert "completeness" not in build_table(scores, 3).fill.command
+def test_residuals_of_completeness_have_no_column(make_frame) -> None:
+    scores = make_frame([{"metric": "complexity"}], protocol="published")
+    residual, exact = (Declared(completeness=test) for test in ("residual", "exact"))
+    assert "completeness" not in build_table(scores, 3, declared=residual).fill.command
+    assert "completeness" in build_table(scores, 3, declared=exact).fill.command
 
 
 def write(root: Path, name: str, **config: object) -> None:

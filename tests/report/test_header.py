@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from xaibench.report.declared import Declared
 from xaibench.report.header import build_header, is_imagenet
 
 
 def test_the_papers_own_setting(make_frame) -> None:
-    header = build_header(make_frame({"image": str(i)} for i in range(3)))
+    header = build_header(
+        make_frame({"image": str(i)} for i in range(3)), Declared(as_published=True)
+    )
     assert (header.model, header.dataset, header.protocol) == ("resnet50", "imagenet", "published")
     assert header.images == 3
     assert len(header.notes) == 1
@@ -21,11 +24,17 @@ def test_the_papers_own_setting(make_frame) -> None:
         ({"model": "efficientnet_lite0", "dataset": "samples"}, "The model and data differ here"),
         ({"model": "torchvision:resnet50@IMAGENET1K_V2"}, "The model differs here"),
         ({"dataset": "pets"}, "The data differs here"),
-        ({"protocol": "reference"}, "The protocol here is reference"),
+        ({"protocol": "mine"}, "The protocol here is called mine; its values are not at hand"),
     ],
 )
 def test_differences_are_said(make_frame, run: dict[str, str], words: str) -> None:
     assert words in " ".join(build_header(make_frame([{}], **run)).notes)
+
+
+def test_a_protocol_is_compared_by_its_values(make_frame) -> None:
+    other = Declared(as_published=False)
+    notes = " ".join(build_header(make_frame([{}], protocol="published"), other).notes)
+    assert "whose values differ from these" in notes
 
 
 def test_imagenet_names() -> None:

@@ -10,16 +10,14 @@ from scipy import stats as scipy_stats
 
 from xaibench.report.paired import (
     EXACT,
-    MIN_IMAGES,
     PATTERNS,
     RANDOM,
     centred_ranks,
-    concordance,
     holm,
     sign_flip_p,
     smallest_p,
 )
-from xaibench.report.stats import bootstrap_intervals
+from xaibench.report.stats import bootstrap_intervals, widened_tail
 
 
 @pytest.mark.parametrize("images", [2, 5, 8, 11])
@@ -107,23 +105,10 @@ def test_holm_rejects_what_the_step_down_procedure_rejects() -> None:
         np.testing.assert_array_equal(holm(p) <= 0.05, rejected)
 
 
-def w_of(values: np.ndarray) -> float:
-    ranks = centred_ranks(values)
-    return float(concordance(ranks.mean(axis=0), np.square(ranks).sum(axis=1).mean()))
-
-
-@pytest.mark.parametrize("tied", [False, True])
-def test_concordance_gives_friedmans_chi_square(tied: bool) -> None:
-    values = np.random.default_rng(4).normal([0, 0.2, 0.4, 1, 1.1], 1, (30, 5))
-    values = np.round(values) if tied else values
-    chi_square = scipy_stats.friedmanchisquare(*values.T).statistic
-    assert w_of(values) * 30 * (5 - 1) == pytest.approx(chi_square)
-
-
-def test_concordance_at_its_ends() -> None:
-    assert w_of(np.tile(np.arange(6.0), (9, 1))) == pytest.approx(1)
-    assert w_of(np.array([[1.0, 2, 3], [3.0, 2, 1]])) == pytest.approx(0)
-    assert math.isnan(w_of(np.ones((4, 3))))
+def test_ranks_are_scipys_less_their_mean() -> None:
+    values = np.round(np.random.default_rng(4).normal(0, 1, (30, 5)))
+    ranks = np.stack([scipy_stats.rankdata(row) for row in values])
+    np.testing.assert_allclose(centred_ranks(values), ranks - 3)
 
 
 def test_paired_interval_agrees_with_scipy() -> None:
@@ -136,19 +121,9 @@ def test_paired_interval_agrees_with_scipy() -> None:
         lambda a, b, axis=-1: (b - a).mean(axis=axis),
         paired=True,
         n_resamples=20_000,
+        confidence_level=1 - 2 * widened_tail(40),
         method="percentile",
         rng=np.random.default_rng(6),
     )
     error = 0.09 * theirs.standard_error  # an end's Monte-Carlo error is about 0.02 s.e.
     np.testing.assert_allclose(ours, theirs.confidence_interval, atol=error)
-
-
-def test_why_ten_images_are_the_least() -> None:
-    def coverage(images: int) -> float:
-        values = np.random.default_rng(7).normal(size=(images, 4000))
-        low, high = bootstrap_intervals(values, np.ones_like(values), resamples=1000)
-        return float(((low <= 0) & (high >= 0)).mean())
-
-    # One drawing of resamples serves all 4,000 samples, so its own chance is in the tolerance.
-    assert coverage(MIN_IMAGES) == pytest.approx(0.90, abs=0.02)
-    assert coverage(MIN_IMAGES // 2) < 0.87

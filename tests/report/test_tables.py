@@ -8,6 +8,7 @@ import pytest
 from xaibench.errors import UsageError, XaibenchError
 from xaibench.published import imagenet_wnids, paper_tables
 from xaibench.report.columns import COLUMNS, FAMILIES, METHOD_NAMES, OTHER, fill_command
+from xaibench.report.declared import Declared
 from xaibench.report.layout import places
 from xaibench.report.tables import build_table, build_tables
 from xaibench.report.types import Table
@@ -131,13 +132,31 @@ def test_other_metrics_in_natural_units(make_frame) -> None:
     )
 
 
-def test_completeness_is_a_share_in_published_and_a_residual_elsewhere(make_frame) -> None:
+@pytest.mark.parametrize("protocol", ["published", "published+steps", "mine"])
+def test_completeness_is_what_the_run_declares_whatever_its_protocol_is_called(
+    make_frame, protocol: str
+) -> None:
     rows = [{"metric": "completeness", "image": i, "value": i == "a"} for i in "abcd"]
-    table = build_table(make_frame(rows), 3)
+    scores = make_frame(rows, protocol=protocol)
+    table = build_table(scores, 3, declared=Declared(completeness="exact"))
     assert table.cells[0][0].mean == 25.0
     assert any("every method fails" in note for note in table.notes)
-    (other,) = build_tables(make_frame(rows, protocol="reference"))
+    (other,) = build_tables(scores, declared=Declared(completeness="residual"))
     assert (other.number, other.cells[0][0].mean) == (OTHER, 0.25)
+
+
+def test_binary_metrics_take_wilsons_interval_and_others_are_marked(make_frame) -> None:
+    rows = [
+        {"metric": metric, "image": str(i), "value": 0.0}
+        for metric in ("average_increase", "average_gain", "pointing_game")
+        for i in range(10)
+    ]
+    first, other = build_tables(make_frame(rows))
+    increase, gain = first.cells[0]
+    assert (increase.low, round(increase.high, 1), increase.unsure) == (0.0, 27.8, False)
+    assert (gain.low, gain.high, gain.unsure) == (0.0, 0.0, True)
+    assert any("coverage by simulation" in note for note in first.notes)
+    assert round(other.cells[0][0].high, 3) == 0.278
 
 
 def test_places() -> None:

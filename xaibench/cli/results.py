@@ -123,10 +123,17 @@ def tables(
     """The tables of one run, and what else of it is asked for; returns the files written."""
     from xaibench.read import load_scores
     from xaibench.report import write_report
+    from xaibench.report.declared import declared_in
     from xaibench.report.fill import run_words
 
     scores, words = load_scores(directory), run_words(directory)
-    paths = write_report(scores, directory / "report", table or None, console, words)
+    tied = None
+    if not table and any(directory.glob("maps/*/*/none/none/*.safetensors")):
+        from xaibench.tied import measure_ties  # imports torch
+
+        tied = measure_ties(directory)
+    into, means = directory / "report", declared_in(directory)
+    paths = write_report(scores, into, table or None, console, words, means, tied)
     if agreement:
         from xaibench.agreement import write_agreement
 
@@ -143,6 +150,7 @@ def source_of(directory: Path, predictions: bool = False) -> Source:
     """A run as the comparisons and claims of the report read it."""
     from xaibench.read import load_predictions, load_scores
     from xaibench.report.compare import Source
+    from xaibench.report.declared import declared_in
     from xaibench.store.atomic import read_json
 
     held = directory / "manifests" / "identity.json"
@@ -152,6 +160,7 @@ def source_of(directory: Path, predictions: bool = False) -> Source:
         scores=load_scores(directory),
         identity=read_json(held) if held.exists() else {},
         predictions=load_predictions(directory) if some else None,
+        declared=declared_in(directory),
     )
 
 

@@ -19,6 +19,7 @@ from xaibench.types import Rows, Scoring, Values
             "direction": "none",
             "range": (0, None),
             "unit": "share of images, or relative residual",
+            "binary": {"test": "exact"},
         }
     },
     needs=("forwards",),

@@ -24,6 +24,7 @@ from xaibench.types import Answer, Forwards, Scoring, Values
             "direction": "higher",
             "range": (0, 1),
             "unit": "share of images",
+            "binary": True,
         },
         "average_gain": {
             "doc": "Share of the missing probability gained on the masked image.",

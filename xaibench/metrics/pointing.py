@@ -17,6 +17,7 @@ from xaibench.types import Rows, Scoring, Values
             "direction": "higher",
             "range": (0, 1),
             "unit": "share of images",
+            "binary": True,
             "citation": "zhang2018pointing",
         },
         "energy_pointing_game": {

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from xaibench.report.compare import Source
+    from xaibench.report.declared import Declared
     from xaibench.report.fill import RunWords
+    from xaibench.report.ties import Tied
 
 
 def write_report(
@@ -23,6 +25,8 @@ def write_report(
     tables: list[int] | None,
     console: Console,
     run: RunWords | None = None,
+    declared: Declared | None = None,
+    tied: Tied | None = None,
 ) -> list[Path]:
     """Print the tables and write `tables.md`, `.csv`, `.json`, `.tex` and `.html` into `out_dir`.
 
@@ -33,6 +37,9 @@ def write_report(
         console: where the tables are printed.
         run: options that name the run directory, for the commands that fill what is missing
             (`report.fill.run_words`).
+        declared: what the run's metrics mean (`report.declared.declared_in`); by default what
+            their values give away.
+        tied: shares of tied pixels (`xaibench.tied.measure_ties`), for the report on ties.
 
     Returns:
         The files written, each replaced atomically.
@@ -47,9 +54,11 @@ def write_report(
     from xaibench.report.markdown import to_markdown
     from xaibench.report.tables import build_tables
     from xaibench.report.terminal import print_report
+    from xaibench.report.ties import ties_tables
 
-    header = build_header(scores)
-    built = build_tables(scores, tables, run=run)
+    header = build_header(scores, declared)
+    built = build_tables(scores, tables, run=run, declared=declared)
+    built += ties_tables(scores, declared, tied, run) if tables is None else []
     print_report(console, header, built)
     contents = {
         "md": to_markdown(header, built),

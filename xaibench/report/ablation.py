@@ -95,8 +95,8 @@ def legend(ablation: Ablation) -> str:
     alone = any(effect.note == NOT_ALONE for effect in ablation.effects)
     return (
         f"Change of the mean against {ablation.before} when one difference alone is switched, with "
-        "its 95% interval (paired percentile bootstrap over images, not corrected for the number "
-        "of comparisons); bold where it excludes 0. "
+        "its 95% interval (paired widened percentile bootstrap over images, not corrected for "
+        "the number of comparisons); bold where it excludes 0. "
         + "An image's value on a transform is the mean of its variations. "
         * changed
         + "Units are those of the headings. '-': the "

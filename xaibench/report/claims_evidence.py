@@ -1,51 +1,48 @@
 """What a claim is checked on: a run's scores image by image, or the paper's printed means.
 
-Both answer the same questions, so that one rule serves both. A run's means come with the means of
-bootstrap resamples of its images, and a rule is asked of each: a verdict that many resamples would
-turn round is none.
+Both answer the same questions, so that one rule serves both; a verdict on a run is a test at 2.5%
+on either side, on printed means the comparison as it stands.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xaibench.report.columns import COLUMNS, FAMILIES, METHOD_NAMES
+from xaibench.report.declared import EXACT, STAND_IN, Declared
 from xaibench.report.footnotes import SWAPPED
 from xaibench.report.header import PAPER_IMAGES, build_header
 from xaibench.report.measure import Group, Key, groups
-from xaibench.report.paired import MIN_IMAGES
-from xaibench.report.stats import RESAMPLES, SEED, draws
+from xaibench.report.stats import MIN_IMAGES, Floats
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from xaibench.report.compare import Source
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Verdict = Literal["holds", "fails", "not measurable here"]
+Verdict = Literal["holds", "fails", "not measurable here", "settled by construction"]
 
 HOLDS: Verdict = "holds"
 FAILS: Verdict = "fails"
 UNMEASURED: Verdict = "not measurable here"
+FACT: Verdict = "settled by construction"
 
-SUPPORT = 0.95
-"""Share of bootstrap resamples that must agree with a verdict, as a 95% interval would ask."""
+ALPHA = 0.025
+"""On either side: 5% two-sided, as the 95% intervals have it."""
 
 CONTROL = "fakecam"
 FEWEST_METHODS = 5
 """Half of the paper's ten: with fewer, a sentence about "the methods" is about something else."""
 
-_BLOCK = 100  # resamples as floats at a time: 40 MB
-
 GRADIENT, CAM, PERTURBATION = (family.methods for family in FAMILIES[1:])
 METHODS = tuple(METHOD_NAMES)
+PRINTED = Declared(EXACT, STAND_IN, transposed=GRADIENT, as_published=True)
+"""What the paper's printed numbers are of, as its released code has it."""
 
 
 @dataclass(frozen=True)
@@ -53,28 +50,39 @@ class Finding:
     """What a claim came to on one piece of evidence.
 
     Attributes:
-        verdict: holds, fails, or not measurable here (nothing scored, too few images, undecided).
+        verdict: holds, fails, not measurable here (nothing scored, too few images, undecided), or
+            settled by construction (no verdict: no data could have turned it round).
         numbers: the numbers behind it, in one line.
         n: images behind it; None where there are none.
-        support: share of bootstrap resamples in which the verdict is the same; None without.
+        p: one-sided p-value of the verdict, at most `ALPHA`; None without, or where the rule has
+            simultaneous intervals in its place.
     """
 
     verdict: Verdict
     numbers: str
     n: int | None = None
-    support: float | None = None
+    p: float | None = None
 
 
 @dataclass(frozen=True)
-class Sample:
-    """Means in the paper's units: `means` (1 + R, C), first as measured, then R resamples.
+class Block:
+    """Values in the paper's units of methods x metrics on the images that all of them share.
 
-    `n` is the number of images, the same for all; None for the paper's printed means, which have
-    no resamples (R = 0).
+    `values` is (N, methods, metrics); `n` is N, or None for printed means (N = 1).
     """
 
-    means: Floats
+    methods: tuple[str, ...]
+    metrics: tuple[str, ...]
+    values: Floats
     n: int | None
+
+    def __getitem__(self, names: Sequence[str]) -> Floats:
+        return self.values[:, [self.methods.index(name) for name in names]]
+
+    @property
+    def shorts(self) -> list[str]:
+        """The paper's abbreviations of the metrics."""
+        return [COLUMNS[metric].short for metric in self.metrics]
 
 
 @dataclass(frozen=True)
@@ -83,13 +91,14 @@ class Evidence:
 
     Attributes:
         name: what the reader calls it, such as a run's directory.
-        protocol: of the run; "printed" for the paper.
+        protocol: of the run; "printed" for the paper. It decides nothing.
         target: the class that claims without one are checked on.
         printed: the mean of every cell.
         cells: rows summed by image, in natural units; None for the paper.
         probability: (images,) of `target`'s class on the untouched images, NaN where unknown, by
             the positions that `Group.images` holds; None where nobody stored it.
         images: images with any score.
+        declared: what the metrics mean.
     """
 
     name: str
@@ -99,8 +108,7 @@ class Evidence:
     cells: Mapping[Key, Group] | None = None
     probability: Floats | None = None
     images: int = PAPER_IMAGES
-    resamples: int = RESAMPLES
-    _means: dict[bytes, dict[Key, Floats]] = field(default_factory=dict, repr=False)
+    declared: Declared = PRINTED
 
     def key(self, method: str, metric: str, transform: str = "none", target: str = "") -> Key:
         """The cell of a method and metric, of this evidence's target unless another is named."""
@@ -109,14 +117,6 @@ class Evidence:
     def has(self, *keys: Key) -> bool:
         """Whether all of these cells hold a mean."""
         return all(key in self.printed for key in keys)
-
-    def methods(self, metrics: Sequence[str], transforms: Sequence[str] = ("none",)) -> list[str]:
-        """The paper's methods, in its order, that have every one of these cells."""
-        return [
-            method
-            for method in METHODS
-            if self.has(*(self.key(method, m, t) for m in metrics for t in transforms))
-        ]
 
     def common(self, keys: Sequence[Key]) -> NDArray[np.int64]:
         """The images that all of these cells have a usable score for."""
@@ -127,88 +127,83 @@ class Evidence:
         return np.flatnonzero(times == len(keys)).astype(np.int64)
 
     def values(self, keys: Sequence[Key], images: NDArray[np.int64] | None = None) -> Floats:
-        """Natural values (N, C) of cells on the images they share (or on some of these)."""
-        assert self.cells is not None
+        """Values (N, C) in the paper's units on the images that the cells share (or on these).
+
+        Variations are averaged within an image. The paper has one row, its printed means.
+        """
+        if self.cells is None:
+            return np.array([[self.printed[key] for key in keys]])
         shared = self.common(keys) if images is None else images
         columns = []
         for key in keys:
             cell = self.cells[key]
             kept = np.searchsorted(cell.images, shared)
-            columns.append(cell.sums[kept] / cell.counts[kept])
+            columns.append(in_print(key.metric, cell.sums[kept] / cell.counts[kept]))
         return np.stack(columns, axis=1)
 
-    def sample(self, keys: Sequence[Key]) -> Sample:
-        """Means of cells over the images they share, and the same of every bootstrap resample."""
-        if self.cells is None:
-            return Sample(np.array([[self.printed[key] for key in keys]]), None)
-        images = self.common(keys)
-        if not len(images):
-            return Sample(np.full((1, len(keys)), np.nan), 0)
-        held = self._means.setdefault(images.tobytes(), {})
-        if not set(keys) <= held.keys():
-            # Cells of the same images share their resamples, so they are drawn once for all.
-            alike = [k for k, cell in self.cells.items() if np.array_equal(cell.images, images)]
-            wanted = list(dict.fromkeys([*keys, *alike]))
-            means = with_resamples(self.values(wanted, images), self.resamples)
-            held.update({k: print_means(k, m) for k, m in zip(wanted, means.T, strict=True)})
-        return Sample(np.stack([held[key] for key in keys], axis=1), len(images))
+    def block(
+        self, methods: Sequence[str], metrics: Sequence[str], target: str = ""
+    ) -> Block | Finding:
+        """Methods x metrics on untouched inputs, or the finding that something is missing."""
+        lacking = [
+            m for m in metrics if not all(self.has(self.key(x, m, target=target)) for x in methods)
+        ]
+        if lacking or not metrics:
+            return _no_scores(self, methods, lacking, target)
+        keys = [self.key(method, metric, target=target) for method in methods for metric in metrics]
+        values = self.values(keys)
+        if not len(values):
+            return nothing_shared()
+        shaped = values.reshape(len(values), len(methods), len(metrics))
+        n = None if self.cells is None else len(values)
+        return Block(tuple(methods), tuple(metrics), shaped, n)
 
 
-def with_resamples(values: Floats, resamples: int) -> Floats:
-    """Means over rows of (N, C): as they are, then of bootstrap resamples, (1 + R, C).
-
-    The resamples are those of `stats.resampled_means`, kept because many rules ask for them.
-    """
-    weights = _weights(len(values), resamples)
-    means = [values.mean(axis=0, keepdims=True)]
-    for start in range(0, resamples, _BLOCK):
-        block = weights[start : start + _BLOCK].astype(np.float64)
-        means.append(block @ values / len(values))
-    return np.concatenate(means)
-
-
-@lru_cache(maxsize=1)
-def _weights(images: int, resamples: int) -> NDArray[np.uint8]:
-    """How often each image is in each resample (R, images): 100 MB for the paper's 50,000."""
-    return np.concatenate([block.astype(np.uint8) for block in draws(images, resamples, SEED)])
+def _no_scores(
+    evidence: Evidence, methods: Sequence[str], lacking: Sequence[str], target: str
+) -> Finding:
+    absent = [
+        x
+        for x in methods
+        if not any(evidence.has(evidence.key(x, m, target=target)) for m in lacking)
+    ]
+    which = ", ".join(METHOD_NAMES[x] for x in absent) or "some methods"
+    short = ", ".join(COLUMNS[m].short for m in lacking)
+    return Finding(UNMEASURED, f"no scores of {short} for {which}")
 
 
-def print_means(key: Key, means: Floats) -> Floats:
-    """Natural means in the paper's units; metrics that it has no column for stay as they are."""
-    column = COLUMNS.get(key.metric)
-    if column is None or key.metric == "completeness":
-        return means
-    return column.offset + column.scale * means
+def nothing_shared() -> Finding:
+    """The finding that no image can be used."""
+    return Finding(UNMEASURED, "no image has a usable score in every cell needed", 0)
 
 
-def decide(yes: Bools, n: int | None, numbers: str, no: Bools | None = None) -> Finding:
-    """Turn a rule's answers (1 + R,), as measured and in each resample, into a finding.
+def in_print(metric: str, values: Floats) -> Floats:
+    """Natural values in the paper's units; metrics that it has no column for stay as they are."""
+    column = COLUMNS.get(metric)
+    if column is None or metric == "completeness":
+        return values
+    return column.offset + column.scale * values
+
+
+def decide(
+    yes: float | Floats, no: float | Floats, n: int | None, numbers: str, exact: bool = True
+) -> Finding:
+    """Turn the p-values of a claim and of its contrary into a finding.
 
     Args:
-        yes: where the claim holds.
-        n: images behind the answers; None for printed means, which are taken as they stand.
+        yes: p-value that the claim holds.
+        no: p-value that it does not.
+        n: images behind them; None for printed means, where they are 0 or 1.
         numbers: what decided, in one line.
-        no: where it fails; by default wherever it does not hold.
+        exact: whether they are p-values, or 0 and 1 for intervals that decide or do not.
     """
-    answers = {HOLDS: yes, FAILS: ~yes if no is None else no}
-    verdict = next((name for name, where in answers.items() if where[0]), UNMEASURED)
     if n is not None and n < MIN_IMAGES:
         few = f"{n} image{'s' * (n != 1)}, fewer than {MIN_IMAGES}"
         return Finding(UNMEASURED, f"{few}; so far: {numbers}", n)
-    if verdict == UNMEASURED:
-        return Finding(verdict, f"undecided: {numbers}", n)
-    if n is None:
-        return Finding(verdict, numbers)
-    support = float(answers[verdict][1:].mean())
-    if support < SUPPORT:
-        said = f"undecided, {verdict} in only {support:.0%} of the resamples: {numbers}"
-        return Finding(UNMEASURED, said, n, support)
-    return Finding(verdict, numbers, n, support)
-
-
-def every(where: Bools) -> Bools:
-    """Whether all of the last axis answer yes."""
-    return np.asarray(where.all(axis=-1))
+    for verdict, p in ((HOLDS, float(yes)), (FAILS, float(no))):
+        if p <= ALPHA:
+            return Finding(verdict, numbers, n, p if n is not None and exact else None)
+    return Finding(UNMEASURED, f"undecided: {numbers}", n)
 
 
 def from_paper() -> Evidence:
@@ -228,26 +223,39 @@ def from_paper() -> Evidence:
     return Evidence("the paper's printed tables", "printed", "ground_truth", printed)
 
 
-def from_run(source: Source, resamples: int = RESAMPLES) -> Evidence:
+def from_run(source: Source) -> Evidence:
     """A run's scores; claims are about the ground-truth class where the run has it."""
     header = build_header(source.scores)
     cells = {key: group for key, group in groups(source.scores) if len(group.images)}
     targets = {key.target for key in cells}
     target = "ground_truth" if "ground_truth" in targets or not targets else min(targets)
-    printed = {
-        key: float(print_means(key, np.array([cell.sums.sum() / cell.counts.sum()]))[0])
-        for key, cell in cells.items()
-    }
-    return Evidence(
+    return from_cells(
+        cells,
+        header.images,
+        source.meaning,
         name=source.name,
         protocol=header.protocol,
         target=target,
-        printed=printed,
-        cells=cells,
         probability=_probability(source, target),
-        images=header.images,
-        resamples=resamples,
     )
+
+
+def from_cells(
+    cells: Mapping[Key, Group],
+    images: int,
+    declared: Declared,
+    *,
+    name: str = "",
+    protocol: str = "",
+    target: str = "ground_truth",
+    probability: Floats | None = None,
+) -> Evidence:
+    """Evidence of cells whose rows are summed by image."""
+    printed = {
+        key: float(in_print(key.metric, np.array([cell.sums.sum() / cell.counts.sum()]))[0])
+        for key, cell in cells.items()
+    }
+    return Evidence(name, protocol, target, printed, cells, probability, images, declared)
 
 
 def _probability(source: Source, target: str) -> Floats | None:

@@ -1,97 +1,211 @@
-"""The claims about transformed inputs: Table 4 against the same cells without a transform."""
+"""Rules about transformed inputs: Table 4 against the same cells without a transform.
+
+Changes are paired within images. Where a rule asks how large they are, whatever their direction,
+`claims_tests.sizes` keeps noise from counting as change.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from xaibench.report.claims_evidence import (
+    CAM,
     FEWEST_METHODS,
+    GRADIENT,
     METHODS,
+    PERTURBATION,
     UNMEASURED,
     Evidence,
     Finding,
-    Floats,
     decide,
-    every,
+    nothing_shared,
 )
+from xaibench.report.claims_tests import above, all_of, any_of, at_least, most, sizes
 from xaibench.report.columns import COLUMNS, METHOD_NAMES, SPECS
 from xaibench.report.measure import Key
+from xaibench.report.stats import Floats
 
 METRICS = SPECS[4].metrics
 TRANSFORMS = SPECS[4].transforms
 
 MOVED = 5.0
-"""Points of 100: more than chance moves a mean of 1,000 images, which is 3.1 for a 0/1 metric."""
+"""Points of 100 from which something has changed: more than chance moves a mean of 1,000 images,
+which is 3.1 for a 0/1 metric."""
+_FAMILIES = {"gradient": GRADIENT, "CAM": CAM, "perturbation": PERTURBATION}
 
 
 @dataclass(frozen=True)
 class Shifts:
-    """Changes of means, in points, from untransformed to transformed inputs.
+    """Changes in points from untransformed to transformed inputs.
 
     Attributes:
         keys: the transformed cells.
-        plain, moved: (1 + R, len(keys)) means without and with the transform.
+        change: (N, len(keys)) an image, N = 1 for printed means.
+        plain: (len(keys),) means without a transform.
         n: images behind them; None for printed means.
         note: what the numbers cannot carry.
     """
 
     keys: tuple[Key, ...]
+    change: Floats
     plain: Floats
-    moved: Floats
     n: int | None
     note: str
 
-    def means(self, by: Callable[[Key], str]) -> dict[str, Floats]:
-        """Mean absolute change (1 + R,) over all cells that share what `by` names."""
-        change = np.abs(self.moved - self.plain)
-        return {name: change[:, where].mean(axis=1) for name, where in self._places(by).items()}
+    def where(self, **wanted: str | Sequence[str]) -> list[int]:
+        """Positions of the cells with this method, metric or transform (or one of these)."""
+        lists = {k: (v,) if isinstance(v, str) else v for k, v in wanted.items()}
+        return [
+            i
+            for i, key in enumerate(self.keys)
+            if all(getattr(key, name) in names for name, names in lists.items())
+        ]
 
-    def relative(self, by: Callable[[Key], str]) -> dict[str, float]:
-        """Mean absolute change as a share of the mean untransformed value, as measured."""
-        change = np.abs(self.moved - self.plain)[0]
-        return {
-            name: float(change[where].mean() / max(abs(self.plain[0, where].mean()), 1e-12))
-            for name, where in self._places(by).items()
-        }
+    def bounds(self, places: Sequence[list[int]]) -> tuple[Floats, Floats, Floats]:
+        """Mean sizes over groups of cells: two (N, groups) as `sizes` has them, and as seen."""
+        least, largest = sizes(self.change)
+        parts = [np.stack([x[:, p].mean(axis=1) for p in places], 1) for x in (least, largest)]
+        return parts[0], parts[1], parts[1].mean(axis=0)
 
-    def _places(self, by: Callable[[Key], str]) -> dict[str, list[int]]:
-        places: dict[str, list[int]] = {}
-        for index, key in enumerate(self.keys):
-            places.setdefault(by(key), []).append(index)
-        return places
+    def signed(self, metric: str) -> Floats:
+        """Change of the methods' mean under each transform (N, transforms)."""
+        places = [self.where(metric=metric, transform=name) for name in TRANSFORMS]
+        return np.stack([self.change[:, p].mean(axis=1) for p in places], axis=1)
 
 
-def transforms_move(evidence: Evidence) -> Finding:
-    """Every method's fidelity moves by `MOVED` points on average over metrics and transforms."""
+def all_sensitive(evidence: Evidence) -> Finding:
+    """Every method's mean size of change over metrics and transforms is `MOVED` points or more."""
     found = shifts(evidence)
     if isinstance(found, Finding):
         return found
-    moved = found.means(by=lambda key: key.method)
-    points = {METHOD_NAMES[name]: float(m[0]) for name, m in moved.items()}
-    least, most = min(points, key=points.__getitem__), max(points, key=points.__getitem__)
+    methods = [m for m in METHODS if found.where(method=m)]
+    least, largest, seen = found.bounds([found.where(method=m) for m in methods])
+    low, high = int(seen.argmin()), int(seen.argmax())
     numbers = (
-        f"mean change over metrics and transforms: least {least} {points[least]:.1f} points, most "
-        f"{most} {points[most]:.1f}"
+        f"mean size of change over metrics and transforms: least {METHOD_NAMES[methods[low]]} "
+        f"{seen[low]:.1f} points, most {METHOD_NAMES[methods[high]]} {seen[high]:.1f}{found.note}"
     )
-    all_moved = every(np.stack(list(moved.values()), axis=1) >= MOVED)
-    return decide(all_moved, found.n, numbers + found.note)
+    yes, no = above(least, MOVED, 100.0), above(-largest, -MOVED, 100.0)
+    return decide(all_of(yes), any_of(no), found.n, numbers)
+
+
+def gradient_more(evidence: Evidence) -> Finding:
+    """The gradient methods change more than the CAM and than the perturbation methods."""
+    return _gradient_more(evidence, ("CAM", "perturbation"))
+
+
+def cam_more_stable(evidence: Evidence) -> Finding:
+    """The CAM methods change less than the gradient methods."""
+    return _gradient_more(evidence, ("CAM",))
+
+
+def _gradient_more(evidence: Evidence, rivals: Sequence[str]) -> Finding:
+    found = shifts(evidence)
+    if isinstance(found, Finding):
+        return found
+    names = ("gradient", *rivals)
+    places = [found.where(method=_FAMILIES[name]) for name in names]
+    if not all(places):
+        return Finding(UNMEASURED, "no scores of one of the families")
+    least, largest, seen = found.bounds(places)
+    numbers = "mean size of change: " + ", ".join(
+        f"{name} methods {points:.1f} points" for name, points in zip(names, seen, strict=True)
+    )
+    yes = above(least[:, :1] - largest[:, 1:], 0, 100.0)
+    no = above(least[:, 1:] - largest[:, :1], 0, 100.0)
+    return decide(all_of(yes), any_of(no), found.n, numbers + found.note + _maps(evidence))
+
+
+def _maps(evidence: Evidence) -> str:
+    """Which of the two the maps of gradient methods are."""
+    mirrored = evidence.declared.transposed
+    if mirrored is None:
+        return "; whether maps are transposed on transformed inputs is not known here"
+    names = ", ".join(METHOD_NAMES.get(m, m) for m in mirrored)
+    if not names:
+        return "; maps are not transposed on transformed inputs"
+    return f"; the maps of {names} are transposed on transformed inputs, and scored so"
+
+
+def metrics_sensitive(evidence: Evidence) -> Finding:
+    """Over half of AI, AD, AG, I and D change by `MOVED` points or more in the mean size."""
+    found = shifts(evidence)
+    if isinstance(found, Finding):
+        return found
+    least, largest, seen = found.bounds([found.where(metric=m) for m in METRICS])
+    count = len(METRICS)
+    yes = at_least(most(count), above(least, MOVED, 100.0))
+    no = at_least(count - count // 2, above(-largest, -MOVED, 100.0))
+    return decide(yes, no, found.n, _by_metric(seen) + found.note)
 
 
 def ag_most_stable(evidence: Evidence) -> Finding:
-    """AG moves by fewer points than every other metric of Table 4."""
+    """AG changes by fewer points than AI, AD, I and D."""
     found = shifts(evidence)
     if isinstance(found, Finding):
         return found
-    moved = found.means(by=lambda key: key.metric)
-    others = np.stack([m for name, m in moved.items() if name != "average_gain"], axis=1)
-    points = ", ".join(f"{COLUMNS[name].short} {m[0]:.1f}" for name, m in moved.items())
-    shares = found.relative(by=lambda key: key.metric)
-    relative = ", ".join(f"{COLUMNS[name].short} {part:.0%}" for name, part in shares.items())
-    numbers = f"mean change in points: {points}; as a share of the untransformed mean: {relative}"
-    return decide(moved["average_gain"] < others.min(axis=1), found.n, numbers + found.note)
+    places = [found.where(metric=m) for m in METRICS]
+    least, largest, seen = found.bounds(places)
+    own = METRICS.index("average_gain")
+    rest = [i for i in range(len(METRICS)) if i != own]
+    yes = above(least[:, rest] - largest[:, [own]], 0, 100.0)
+    no = above(least[:, [own]] - largest[:, rest], 0, 100.0)
+    shares = [
+        size / max(abs(float(found.plain[p].mean())), 1e-12)
+        for size, p in zip(seen, places, strict=True)
+    ]
+    relative = ", ".join(
+        f"{COLUMNS[m].short} {s:.0%}" for m, s in zip(METRICS, shares, strict=True)
+    )
+    numbers = f"{_by_metric(seen)}; as a share of the untransformed mean: {relative}{found.note}"
+    return decide(all_of(yes), any_of(no), found.n, numbers)
+
+
+def _by_metric(seen: Floats) -> str:
+    told = ", ".join(f"{COLUMNS[m].short} {s:.1f}" for m, s in zip(METRICS, seen, strict=True))
+    return f"mean size of change in points: {told}"
+
+
+def i_falls_d_rises(evidence: Evidence) -> Finding:
+    """In over half of the transforms the methods' mean of I falls and that of 100 - D rises."""
+    found = shifts(evidence)
+    if isinstance(found, Finding):
+        return found
+    falls, rises = -found.signed("insertion"), found.signed("deletion")
+    yes = np.stack([above(falls, 0, 100.0), above(rises, 0, 100.0)])
+    no = np.stack([above(-falls, 0, 100.0), above(-rises, 0, 100.0)])
+    count = len(TRANSFORMS)
+    return decide(
+        at_least(most(count), all_of(yes, 0)),
+        at_least(count - count // 2, any_of(no, 0)),
+        found.n,
+        _by_transform(falls, rises) + found.note,
+    )
+
+
+def less_in_crop(evidence: Evidence) -> Finding:
+    """I falls less and 100 - D rises less under crop than under each of the other transforms."""
+    found = shifts(evidence)
+    if isinstance(found, Finding):
+        return found
+    crop = [TRANSFORMS.index("crop")]
+    rest = [i for i in range(len(TRANSFORMS)) if i not in crop]
+    falls, rises = -found.signed("insertion"), found.signed("deletion")
+    less = np.concatenate([x[:, rest] - x[:, crop] for x in (falls, rises)], axis=1)
+    numbers = _by_transform(falls, rises) + found.note
+    yes, no = above(less, 0, 100.0), above(-less, 0, 100.0)
+    return decide(all_of(yes), any_of(no), found.n, numbers)
+
+
+def _by_transform(falls: Floats, rises: Floats) -> str:
+    told = ", ".join(
+        f"{name} {-i:+.1f} and {d:+.1f}"
+        for name, i, d in zip(TRANSFORMS, falls.mean(axis=0), rises.mean(axis=0), strict=True)
+    )
+    return f"change of the methods' mean I and 100 - D in points: {told}"
 
 
 def shifts(evidence: Evidence) -> Shifts | Finding:
@@ -113,13 +227,14 @@ def shifts(evidence: Evidence) -> Shifts | Finding:
     if len(methods) < FEWEST_METHODS:
         return Finding(UNMEASURED, f"{len(methods)} methods, fewer than {FEWEST_METHODS}")
     plain = [key._replace(transform="none") for key in keys]
-    sample = evidence.sample([*plain, *keys])
-    if sample.n == 0:
-        return Finding(UNMEASURED, "no image has a usable score in every cell needed", 0)
+    values = evidence.values([*plain, *keys])
+    if not len(values):
+        return nothing_shared()
+    first, second = values[:, : len(keys)], values[:, len(keys) :]
     note = ""
-    if sample.n is None:
+    if evidence.cells is None:
         note = "; its Tables 1 and 4 are of 50,000 and 1,000 images, two doubtful cells left out"
     elif len(methods) < len(METHODS):
         note = f"; {len(methods)} of {len(METHODS)} methods"
-    first, second = sample.means[:, : len(keys)], sample.means[:, len(keys) :]
-    return Shifts(tuple(keys), first, second, sample.n, note)
+    n = None if evidence.cells is None else len(values)
+    return Shifts(tuple(keys), second - first, first.mean(axis=0), n, note)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from string import ascii_lowercase
 
 from rich import box
 from rich.console import Console, Group
@@ -12,22 +13,26 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
-from xaibench.report.claims import Checked, Claim
+from xaibench.report.claims import Checked, Part
 from xaibench.report.claims_evidence import (
+    ALPHA,
+    FACT,
     FAILS,
     HOLDS,
-    SUPPORT,
     UNMEASURED,
     Evidence,
     Finding,
 )
+from xaibench.report.claims_facts import facts
 from xaibench.report.columns import TARGET_NAMES
 from xaibench.report.header import PAPER
 from xaibench.report.markdown import escape
-from xaibench.report.paired import MIN_IMAGES
+from xaibench.report.stats import MIN_IMAGES
 
-_STYLES = {HOLDS: "green", FAILS: "red", UNMEASURED: "dim"}
-_SHORT = {HOLDS: HOLDS, FAILS: FAILS, UNMEASURED: "not measurable"}
+_STYLES = {HOLDS: "green", FAILS: "red", UNMEASURED: "dim", FACT: "dim"}
+_SHORT = {HOLDS: HOLDS, FAILS: FAILS, UNMEASURED: "not measurable", FACT: "(fact)"}
+_TITLE = "Which of the paper's claims hold"
+_FACTS = "Settled by construction"
 
 
 def labels(evidence: Sequence[Evidence]) -> list[str]:
@@ -49,75 +54,102 @@ def lines_above(evidence: Sequence[Evidence]) -> list[str]:
         lines.append(f"{name}: {part.name}, {part.images:,} image{plural}, {target}")
     lines.append(
         f"A verdict takes at least {MIN_IMAGES} images with a usable score in every cell it needs, "
-        f"and the same answer in {SUPPORT:.0%} of bootstrap resamples of the images; otherwise the "
-        "claim is not measurable here."
+        f"and a one-sided p of at most {ALPHA} for it (paired over images, corrected for the "
+        "comparisons in its rule); its contrary takes the same. Otherwise the claim is not "
+        "measurable here."
     )
     return lines
-
-
-def source_line(claim: Claim) -> str:
-    """The paper's words, or that these are ours."""
-    if claim.ours:
-        return f"{claim.section}: {claim.paraphrase}"
-    if claim.quotation is None:
-        return f"{claim.section}; paraphrase: {claim.paraphrase}"
-    return f'{claim.section}: "{claim.quotation}". Read as: {claim.paraphrase}'
 
 
 def finding_line(finding: Finding) -> str:
     """Verdict, numbers and images in one line."""
     words = f"{finding.verdict}: {finding.numbers}"
     tail = [f"n {finding.n:,}"] if finding.n is not None else []
-    if finding.support is not None and finding.verdict != UNMEASURED:
-        tail.append(f"same in {finding.support:.1%} of the resamples")
+    if finding.p is not None:
+        tail.append(f"p {finding.p:.2g}" if finding.p >= 1e-4 else "p < 0.0001")
     return words + f" ({', '.join(tail)})" * bool(tail)
+
+
+def _parts(number: int, claim: Checked) -> list[tuple[str, Part, tuple[Finding, ...]]]:
+    """Each part with its number, `11b` where a claim has several."""
+    several = len(claim.findings) > 1
+    return [
+        (f"{number}{letter if several else ''}", part, findings)
+        for letter, part, findings in zip(
+            ascii_lowercase, claim.claim.parts, claim.findings, strict=False
+        )
+    ]
+
+
+def _facts(evidence: Sequence[Evidence]) -> list[tuple[str, str]]:
+    named = zip(labels(evidence), evidence, strict=True)
+    return [(name, line) for name, part in named for line in facts(part)]
 
 
 def print_claims(
     console: Console, evidence: Sequence[Evidence], checked: Sequence[Checked]
 ) -> None:
-    """Print the verdicts side by side, then each claim with its source, rule and numbers."""
-    console.print(Text("Which of the paper's claims hold", style="bold"))
+    """Print the verdicts side by side, the facts, then each claim with its rules and numbers."""
+    console.print(Text(_TITLE, style="bold"))
     for line in lines_above(evidence):
         console.print(Text(line, style="dim"))
     console.print()
     grid = Grid(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for head in ("Claim", *labels(evidence)):
         grid.add_column(head, overflow="fold")
-    for number, part in enumerate(checked, 1):
-        verdicts = [Text(_SHORT[f.verdict], style=_STYLES[f.verdict]) for f in part.findings]
-        grid.add_row(Text(f"{number}. {part.claim.statement}"), *verdicts)
+    for number, claim in enumerate(checked, 1):
+        for name, part, findings in _parts(number, claim):
+            verdicts = [Text(_SHORT[f.verdict], style=_STYLES[f.verdict]) for f in findings]
+            grid.add_row(Text(f"{name}. {part.reads}"), *verdicts)
     console.print(grid)
-    for number, part in enumerate(checked, 1):
+    if known := _facts(evidence):
         console.print()
-        console.print(Text(f"{number}. {part.claim.statement}", style="bold"))
-        lines = [Text(source_line(part.claim), style="italic")]
-        lines.append(Text(f"Rule: {part.claim.rule}", style="dim"))
-        for name, finding in zip(labels(evidence), part.findings, strict=True):
-            text = Text(f"{name}: ", style=_STYLES[finding.verdict])
-            lines.append(text.append(finding_line(finding), style="default"))
-        console.print(Padding(Group(*lines), (0, 0, 0, 3)))
+        console.print(Text(f"{_FACTS} (no verdicts)", style="bold"))
+        for name, line in known:
+            console.print(Padding(Text(f"{name}: {line}"), (0, 0, 0, 3)))
+    for number, claim in enumerate(checked, 1):
+        console.print()
+        console.print(Text(f'{number}. {claim.claim.section}: "{claim.claim.quotation}"'))
+        for name, part, findings in _parts(number, claim):
+            lines = [Text(f"{name}. {part.reads}", style="bold")]
+            lines.append(Text(f"Rule: {part.rule}", style="dim"))
+            for label, finding in _verdicts(evidence, findings):
+                text = Text(f"{label}: ", style=_STYLES[finding.verdict])
+                lines.append(text.append(finding_line(finding), style="default"))
+            console.print(Padding(Group(*lines), (0, 0, 0, 3)))
+
+
+def _verdicts(
+    evidence: Sequence[Evidence], findings: Sequence[Finding]
+) -> list[tuple[str, Finding]]:
+    """The findings with the evidence's name, without what stands under the facts."""
+    named = zip(labels(evidence), findings, strict=True)
+    return [(label, finding) for label, finding in named if finding.verdict != FACT]
 
 
 def to_markdown(evidence: Sequence[Evidence], checked: Sequence[Checked]) -> str:
-    """Return the claims as a Markdown page: a table of verdicts, then each claim."""
+    """Return the claims as a Markdown page: a table of verdicts, the facts, then each claim."""
     heads = ["Claim", *labels(evidence)]
     table = [f"| {' | '.join(escape(h) for h in heads)} |", "| --- " * len(heads) + "|"]
     details = []
-    for number, part in enumerate(checked, 1):
-        verdicts = [_SHORT[finding.verdict] for finding in part.findings]
-        table.append(f"| {' | '.join([f'{number}. {escape(part.claim.statement)}', *verdicts])} |")
-        lines = [f"## {number}. {escape(part.claim.statement)}", escape(source_line(part.claim))]
-        lines.append(f"Rule: {escape(part.claim.rule)}")
-        found = zip(labels(evidence), part.findings, strict=True)
-        lines.append(
-            "\n".join(f"- **{escape(name)}**: {escape(finding_line(f))}" for name, f in found)
-        )
+    for number, claim in enumerate(checked, 1):
+        lines = [
+            f"## {number}. {escape(claim.claim.section)}",
+            f"> {escape(claim.claim.quotation)}",
+        ]
+        for name, part, findings in _parts(number, claim):
+            verdicts = [_SHORT[finding.verdict] for finding in findings]
+            table.append(f"| {' | '.join([f'{name}. {escape(part.reads)}', *verdicts])} |")
+            lines += [f"**{name}. {escape(part.reads)}.** Rule: {escape(part.rule)}"]
+            found = _verdicts(evidence, findings)
+            lines.append(
+                "\n".join(f"- **{escape(x)}**: {escape(finding_line(f))}" for x, f in found)
+            )
         details.append("\n\n".join(lines))
+    known = [f"- **{escape(name)}**: {escape(line)}" for name, line in _facts(evidence)]
+    settled = [f"## {_FACTS}", "\n".join(known)] if known else []
     above = "\n".join(f"- {escape(line)}" for line in lines_above(evidence))
-    return "\n\n".join(
-        ["# Which of the paper's claims hold", above, "\n".join(table), *details, ""]
-    )
+    return "\n\n".join([f"# {_TITLE}", above, "\n".join(table), *settled, *details, ""])
 
 
 def to_json(evidence: Sequence[Evidence], checked: Sequence[Checked]) -> str:
@@ -126,7 +158,7 @@ def to_json(evidence: Sequence[Evidence], checked: Sequence[Checked]) -> str:
     content = {
         "paper": PAPER,
         "minimum_images": MIN_IMAGES,
-        "support": SUPPORT,
+        "alpha": ALPHA,
         "evidence": [
             {
                 "label": label,
@@ -134,24 +166,28 @@ def to_json(evidence: Sequence[Evidence], checked: Sequence[Checked]) -> str:
                 "protocol": part.protocol,
                 "target": part.target,
                 "images": part.images,
+                "facts": facts(part),
             }
             for label, part in zip(names, evidence, strict=True)
         ],
         "claims": [
             {
-                "key": part.claim.key,
-                "statement": part.claim.statement,
-                "section": part.claim.section,
-                "quotation": part.claim.quotation,
-                "paraphrase": part.claim.paraphrase,
-                "this_projects_finding": part.claim.ours,
-                "rule": part.claim.rule,
-                "findings": [
-                    {"evidence": label} | asdict(finding)
-                    for label, finding in zip(names, part.findings, strict=True)
+                "section": claim.claim.section,
+                "quotation": claim.claim.quotation,
+                "parts": [
+                    {
+                        "key": part.key,
+                        "reads": part.reads,
+                        "rule": part.rule,
+                        "findings": [
+                            {"evidence": label} | asdict(finding)
+                            for label, finding in zip(names, findings, strict=True)
+                        ],
+                    }
+                    for _, part, findings in _parts(number, claim)
                 ],
             }
-            for part in checked
+            for number, claim in enumerate(checked, 1)
         ],
     }
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

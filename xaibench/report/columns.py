@@ -121,6 +121,9 @@ VARIATIONS = 4
 OTHER = 0
 """The number of the table that holds what Tables 1-4 have no column for."""
 
+TIES = -1
+"""The number of the section on ties, which is set as a table."""
+
 _FIDELITY = ("average_increase", "average_drop", "average_gain", "insertion", "deletion")
 _TABLE_3 = (
     "max_sensitivity",

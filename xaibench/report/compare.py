@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from xaibench.errors import XaibenchError
 from xaibench.report.columns import COLUMNS, FAMILIES, SPECS, TARGET_NAMES, Column, natural_column
+from xaibench.report.declared import Declared, from_values
 from xaibench.report.header import Header, build_header
 from xaibench.report.measure import AVERAGED, Key, groups
-from xaibench.report.paired import ALPHA, MIN_IMAGES, holm, sign_flip_p
-from xaibench.report.stats import RESAMPLES, SEED, bootstrap_intervals
+from xaibench.report.paired import ALPHA, holm, sign_flip_p
+from xaibench.report.stats import MIN_IMAGES, RESAMPLES, SEED, bootstrap_intervals, unsure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,13 +28,20 @@ _ROW = [*Key._fields, "variation", "image"]
 class Source:
     """One run to report on: its name, its scores, and what its manifest says it is.
 
-    `predictions` is the frame of `xaibench.load_predictions`, where something asks for it.
+    `predictions` is the frame of `xaibench.load_predictions`, where something asks for it;
+    `declared` is what its metrics mean, by default what the scores' values give away.
     """
 
     name: str
     scores: pd.DataFrame
     identity: Mapping[str, Any] = field(default_factory=dict)
     predictions: pd.DataFrame | None = None
+    declared: Declared | None = None
+
+    @property
+    def meaning(self) -> Declared:
+        """What its metrics mean: as declared, or as the values have it."""
+        return self.declared or from_values(self.scores)
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,7 @@ class Comparison:
         mean_a, mean_b: means over these images; variations are averaged within an image first.
         difference: mean of B minus A.
         low, high: its 95% interval, paired bootstrap over images; None with fewer than two.
+        unsure: whether such an interval holds the difference in under 90% of the cases.
         p: two-sided, sign-flip permutation test of the per-image differences.
         adjusted: p after Holm's correction for all comparisons made.
         left_out: rows of this cell in either run that are not in the comparison.
@@ -63,6 +72,7 @@ class Comparison:
     p: float
     adjusted: float
     left_out: int
+    unsure: bool = False
 
     @property
     def differs(self) -> bool:
@@ -75,7 +85,8 @@ class Compared:
     """All comparisons of two runs, and what could not be compared.
 
     `only_a` and `only_b` name the images that one run alone has, `cells_a` and `cells_b` the cells;
-    `cells_empty` are cells of both in which no image has a usable score in both.
+    `cells_empty` are cells of both in which no image has a usable score in both. `verdicts` says
+    whether completeness was left out, a verdict in one run and a residual in the other.
     """
 
     names: tuple[str, str]
@@ -88,6 +99,7 @@ class Compared:
     cells_b: tuple[Key, ...]
     cells_empty: tuple[Key, ...]
     images: int
+    verdicts: bool = False
 
 
 class _Pair(NamedTuple):
@@ -105,10 +117,11 @@ def compare(a: Source, b: Source, *, resamples: int = RESAMPLES, seed: int = SEE
     Raises:
         XaibenchError: no scores, scores of more than one run in one source, or nothing shared.
     """
-    headers = build_header(a.scores), build_header(b.scores)
+    headers = build_header(a.scores, a.declared), build_header(b.scores, b.declared)
     frames = _coded(a.scores), _coded(b.scores)
     cells = _cells(frames[0]), _cells(frames[1])
-    if headers[0].protocol != headers[1].protocol:
+    verdicts = a.meaning.completeness != b.meaning.completeness
+    if verdicts:
         # One stores a verdict, the other a residual: no difference of these means anything.
         cells = _without_verdicts(cells[0]), _without_verdicts(cells[1])
     both = set(cells[0]) & set(cells[1])
@@ -131,11 +144,12 @@ def compare(a: Source, b: Source, *, resamples: int = RESAMPLES, seed: int = SEE
         cells_b=tuple(sorted(set(cells[1]) - set(cells[0]))),
         cells_empty=tuple(sorted(both - set(pairs))),
         images=len(names[0] & names[1]),
+        verdicts=verdicts and all("completeness" in f["metric"].cat.categories for f in frames),
     )
 
 
 def _without_verdicts(cells: dict[Key, int]) -> dict[Key, int]:
-    return {k: n for k, n in cells.items() if k.metric.partition("(")[0] != "completeness"}
+    return {k: n for k, n in cells.items() if k.metric != "completeness"}
 
 
 def _coded(scores: pd.DataFrame) -> pd.DataFrame:
@@ -200,22 +214,28 @@ def _comparisons(
         alike.setdefault(pairs[key].images.tobytes(), []).append(key)
     ends: dict[Key, Floats] = {}
     raw: dict[Key, float] = {}
+    marks: dict[Key, bool] = {}
     for members in alike.values():
         changes = np.stack([pairs[key].b - pairs[key].a for key in members], axis=1)
         ones = np.broadcast_to(1.0, changes.shape)
         intervals = bootstrap_intervals(changes, ones, resamples=resamples, seed=seed)
         ends.update(zip(members, intervals.T, strict=True))
+        marks.update(zip(members, unsure(changes, ones).tolist(), strict=True))
         raw.update(zip(members, sign_flip_p(changes, seed=seed).tolist(), strict=True))
     adjusted = holm(np.array([raw[key] for key in keys]))
     columns = _columns(pairs)
     return tuple(
-        _comparison(key, pairs[key], columns[key.metric], ends[key], raw[key], q, left_out[key])
+        replace(
+            _comparison(key, pairs[key], columns[key.metric], ends[key], raw[key], q),
+            left_out=left_out[key],
+            unsure=marks[key] and len(pairs[key].images) > 1,
+        )
         for key, q in zip(keys, adjusted.tolist(), strict=True)
     )
 
 
 def _comparison(
-    key: Key, pair: _Pair, column: Column, ends: Floats, p: float, adjusted: float, left_out: int
+    key: Key, pair: _Pair, column: Column, ends: Floats, p: float, adjusted: float
 ) -> Comparison:
     mean_a, mean_b = float(pair.a.mean()), float(pair.b.mean())
     low, high = sorted((column.scale * ends).tolist())  # 100 - AD% turns the interval round
@@ -231,7 +251,7 @@ def _comparison(
         high=high if known else None,
         p=p,
         adjusted=adjusted,
-        left_out=left_out,
+        left_out=0,
     )
 
 

@@ -18,14 +18,17 @@ from rich.text import Text
 from xaibench.report.columns import METHOD_NAMES, TARGET_NAMES
 from xaibench.report.compare import Compared, Comparison
 from xaibench.report.export import rounded
+from xaibench.report.footnotes import UNSURE
 from xaibench.report.header import Header
 from xaibench.report.markdown import escape
 from xaibench.report.measure import Key
-from xaibench.report.paired import ALPHA, EXACT, MIN_IMAGES, PATTERNS, RANDOM, smallest_p
+from xaibench.report.paired import ALPHA, EXACT, PATTERNS, RANDOM, smallest_p
 from xaibench.report.render import MISSING, header_line, number, signed
+from xaibench.report.stats import MIN_IMAGES
 
 FIELDS = (
-    "method target transform metric n mean_a mean_b difference low high p p_holm differs left_out"
+    "method target transform metric n mean_a mean_b difference low high unsure p p_holm differs "
+    "left_out"
 ).split()
 HEADS = ("Metric", "Method", "n", "A", "B", "B - A", "95% interval", "p (Holm)")
 NAMED = 8  # how many images or cells are listed before "and N more"
@@ -44,8 +47,11 @@ def lines_above(compared: Compared) -> list[str]:
     if any(line.startswith("protocol ") for line in compared.differences):
         lines.append(
             "A metric or method of the same name is defined by the protocol: a difference may be "
-            "one of definition. Completeness, a verdict in one protocol and a residual in the "
-            "other, is not compared."
+            "one of definition."
+        )
+    if compared.verdicts:
+        lines.append(
+            "Completeness, a verdict in one run and a residual in the other, is not compared."
         )
     return [*lines, *_reading(compared.comparisons), *_left_out(compared)]
 
@@ -63,6 +69,7 @@ def _reading(comparisons: Sequence[Comparison]) -> list[str]:
         f"{many:,} of {count:,} differ (*: adjusted p below {ALPHA} on at least {MIN_IMAGES} "
         "images).",
     ]
+    lines += [UNSURE] if any(c.unsure for c in comparisons) else []
     few = sum(c.n < MIN_IMAGES for c in comparisons)
     if few:
         lines.append(
@@ -132,7 +139,7 @@ def _words(c: Comparison, first: bool) -> list[str]:
     digits = c.column.digits
     interval = MISSING
     if c.low is not None and c.high is not None:
-        interval = f"[{number(c.low, digits)}, {number(c.high, digits)}]"
+        interval = f"[{number(c.low, digits)}, {number(c.high, digits)}]" + "!" * c.unsure
     return [
         c.column.header if first else "",
         METHOD_NAMES.get(c.key.method, c.key.method),
@@ -208,6 +215,7 @@ def records(compared: Compared) -> list[dict[str, Any]]:
             "difference": rounded(c.difference),
             "low": rounded(c.low),
             "high": rounded(c.high),
+            "unsure": c.unsure,
             "p": rounded(c.p),
             "p_holm": rounded(c.adjusted),
             "differs": c.differs,
@@ -234,7 +242,7 @@ def to_json(compared: Compared) -> str:
             for name, header in zip(compared.names, compared.headers, strict=True)
         ],
         "differences": list(compared.differences),
-        "interval": "95%, paired percentile bootstrap over images, of B minus A",
+        "interval": "95%, paired widened percentile bootstrap over images, of B minus A",
         "test": "two-sided sign-flip permutation test of per-image differences",
         "correction": f"Holm, over {len(compared.comparisons)} comparisons",
         "minimum_images": MIN_IMAGES,

@@ -20,11 +20,17 @@ FIELDS = (
     "mean",
     "low",
     "high",
+    "unsure",
     "n",
     "n_constant",
     "n_left_out",
     "paper",
     "difference",
+    "remark",
+)
+
+INTERVAL = (
+    "95%, over images: Wilson's where a metric is 0 or 1, else a bootstrap with widened percentiles"
 )
 
 
@@ -45,11 +51,13 @@ def records(table: Table) -> list[dict[str, Any]]:
             "mean": rounded(cell.mean),
             "low": rounded(cell.low),
             "high": rounded(cell.high),
+            "unsure": cell.unsure,
             "n": cell.n,
             "n_constant": cell.n_constant,
             "n_left_out": dict(cell.n_left_out),
             "paper": cell.paper,
             "difference": rounded(cell.difference),
+            "remark": cell.remark,
         }
         for row, line in zip(table.rows, table.cells, strict=True)
         for column, cell in zip(table.columns, line, strict=True)
@@ -78,7 +86,7 @@ def to_json(header: Header, tables: list[Table]) -> str:
     content = {
         "run": asdict(header),
         "paper": PAPER,
-        "interval": "95%, percentile bootstrap over images",
+        "interval": INTERVAL,
         "tables": [
             {
                 "table": table.number,

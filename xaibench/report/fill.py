@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from xaibench.report.columns import METHOD_NAMES, SPECS, VARIATIONS
+from xaibench.report.declared import Declared
 from xaibench.report.layout import Measured, paper_metrics
 from xaibench.report.measure import Key, Measurement
 from xaibench.report.types import Fill
@@ -29,7 +30,7 @@ _DEFAULTS = {"seed": 0, "transform": ["none"], "target": []}
 
 def find_fill(
     number: int,
-    protocol: str,
+    declared: Declared,
     measured: Measured,
     methods: Iterable[str] = (),
     labelled: bool = True,
@@ -41,7 +42,7 @@ def find_fill(
 
     Args:
         number: the table.
-        protocol: its name; it decides which columns there are.
+        declared: what the run's metrics mean; it decides which columns there are.
         measured: the cells that there are.
         methods: rows beside the paper's.
         labelled: whether the images have classes; without, none is the ground truth.
@@ -54,7 +55,7 @@ def find_fill(
         for method in rows
         for target, transform in SPECS[number].groups()
         if labelled or target != "ground_truth"
-        for metric in paper_metrics(number, protocol)
+        for metric in paper_metrics(number, declared)
     ]
     missing = [key for key in cells if not _whole(key, measured.get(key))]
     if not missing:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 from xaibench.report.columns import METHOD_NAMES, OTHER, VARIATIONS
+from xaibench.report.declared import OWN, STAND_IN, Declared
 from xaibench.report.measure import Key, Measurement
+from xaibench.report.stats import FEW, MIN_IMAGES
 from xaibench.report.types import Cell, Table
 
 SWAPPED = "printed_AD_and_AG_look_swapped"
@@ -14,14 +16,19 @@ _COMPLETENESS = (
     "Completeness is the share of images whose map passes the test exactly; the paper says in its "
     "text that every method fails and prints no column."
 )
-_SENSITIVITY_PUBLISHED = (
-    "MS and AS do not measure the methods: the paper's code compares each map with Quantus's own "
-    "gradient explanation of the perturbed input. Fake-CAM is constant, so its true MS and AS are "
-    "0, yet the paper prints 0.96."
-)
-_SENSITIVITY_OWN = (
-    "MS and AS compare each method with itself here. The paper's code compared each map with "
-    "Quantus's own gradient explanation, so its printed MS and AS do not measure the methods."
+_SENSITIVITY = {
+    STAND_IN: "MS and AS do not measure the methods: as in the paper's code, each map is compared "
+    "with Quantus's own gradient explanation of the perturbed input. Fake-CAM is constant, so its "
+    "true MS and AS are 0, yet the paper prints 0.96.",
+    OWN: "MS and AS compare each method with itself here. The paper's code compared each map with "
+    "Quantus's own gradient explanation, so its printed MS and AS do not measure the methods.",
+    "": "Whose explanation of the perturbed input MS and AS take is not known from these scores. "
+    "The paper's code took Quantus's own gradient explanation for every method.",
+}
+UNSURE = (
+    "! after an interval: it holds the true mean in under 90% of the cases, because of fewer "
+    f"than {MIN_IMAGES} images or fewer than {FEW} that differ from the commonest value (what is "
+    "rare may not have been seen); coverage by simulation in docs/statistics.md."
 )
 _SWAPPED = "* The paper's printed AD and AG of Fake-CAM with Resize (2.0 and 90.5) look swapped."
 
@@ -33,18 +40,21 @@ def empty_note(number: int) -> str:
     return f"No scores for Table {number} yet."
 
 
-def table_notes(table: Table, measured: dict[Key, Measurement], protocol: str) -> tuple[str, ...]:
+def table_notes(
+    table: Table, measured: dict[Key, Measurement], declared: Declared
+) -> tuple[str, ...]:
     """Return the notes below `table`, whose cells come from `measured`."""
     metrics = {column.column.metric for column in table.columns}
     notes = []
     if table.number == 3 and metrics & {"max_sensitivity", "avg_sensitivity"}:
-        notes.append(_SENSITIVITY_PUBLISHED if protocol == "published" else _SENSITIVITY_OWN)
+        notes.append(_SENSITIVITY[declared.sensitivity])
     if table.number == 3 and "completeness" in metrics:
         notes.append(_COMPLETENESS)
     if any(cell.paper_note == SWAPPED for cell in _cells(table)):
         notes.append(_SWAPPED)
     if table.number == 4:
         notes += _variations(measured)
+    notes += [UNSURE] if any(cell.unsure for cell in _cells(table)) else []
     notes += _left_out(table)
     return tuple(notes)
 

@@ -10,6 +10,8 @@ from xaibench.errors import XaibenchError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from xaibench.report.declared import Declared
+
 PAPER = (
     'Zhang, Torres & Hermanns, "Saliency Maps Give a False Sense of Explanability to Image '
     'Classifiers", ACML 2024'
@@ -37,8 +39,8 @@ class Header:
     notes: tuple[str, ...]
 
 
-def build_header(scores: pd.DataFrame) -> Header:
-    """Describe the run that `scores` come from.
+def build_header(scores: pd.DataFrame, declared: Declared | None = None) -> Header:
+    """Describe the run that `scores` come from; `declared` is what its protocol's values say.
 
     Raises:
         XaibenchError: if there are no scores, or scores of more than one run identity.
@@ -47,7 +49,8 @@ def build_header(scores: pd.DataFrame) -> Header:
         raise XaibenchError("there are no scores to report yet: start with `xaibench run`")
     model, dataset, protocol = (_only(scores, name) for name in ("model", "dataset", "protocol"))
     images = int(scores["image"].nunique())
-    notes = _notes(model, dataset, protocol, images)
+    as_published = declared.as_published if declared else None
+    notes = _notes(model, dataset, protocol, images, as_published)
     return Header(model, dataset, protocol, images, notes)
 
 
@@ -59,7 +62,9 @@ def _only(scores: pd.DataFrame, name: str) -> str:
     return values[0]
 
 
-def _notes(model: str, dataset: str, protocol: str, images: int) -> tuple[str, ...]:
+def _notes(
+    model: str, dataset: str, protocol: str, images: int, as_published: bool | None
+) -> tuple[str, ...]:
     other = []
     if model not in _PAPER_MODELS:
         other.append("model")
@@ -79,10 +84,16 @@ def _notes(model: str, dataset: str, protocol: str, images: int) -> tuple[str, .
             f"The paper's Tables 1-3 are means over {PAPER_IMAGES:,} images and its Table 4 over "
             f"1,000; here there are {images:,}."
         )
-    if protocol != "published":
+    if as_published is None:
+        notes.append(
+            f"The protocol here is called {protocol}; its values are not at hand. The paper's "
+            "numbers come from what its code did; where definitions differ, so do the numbers."
+        )
+    elif not as_published:
         notes.append(
             f"The protocol here is {protocol}. The paper's numbers come from what its code did, "
-            "the protocol published; where definitions differ, so do the numbers."
+            "the shipped protocol published, whose values differ from these; where definitions "
+            "differ, so do the numbers."
         )
     return tuple(notes)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from html import escape
 
+from xaibench.report.columns import TIES
 from xaibench.report.header import PAPER, Header
 from xaibench.report.render import (
     barred,
@@ -49,7 +50,7 @@ def to_html(header: Header, tables: list[Table]) -> str:
 
 
 def _section(table: Table) -> str:
-    parts = [f'<section class="xaibench" id="xaibench-table-{table.number}">', _STYLE]
+    parts = [f'<section class="xaibench" id="xaibench-{_slug(table)}">', _STYLE]
     parts += [_grid(table)] if table.rows else [_paragraph(title(table))]
     parts += [_paragraph(" ".join(legend([table])))] if table.rows else []
     if table.notes:
@@ -58,6 +59,10 @@ def _section(table: Table) -> str:
         command = f"<pre><code>{escape(table.fill.command)}</code></pre>"
         parts += [_paragraph(fill_line(table.fill)), command]
     return "\n".join([*parts, "</section>"])
+
+
+def _slug(table: Table) -> str:
+    return "ties" if table.number == TIES else f"table-{table.number}"
 
 
 def _paragraph(text: str) -> str:

@@ -14,21 +14,22 @@ from xaibench.report.columns import (
     Column,
     natural_column,
 )
+from xaibench.report.declared import EXACT, Declared
 from xaibench.report.measure import Key, Measurement
 from xaibench.report.types import Row, TableColumn
 
 Measured = dict[Key, Measurement]
 
 
-def paper_metrics(number: int, protocol: str) -> tuple[str, ...]:
-    """Return the metrics that the paper's table `number` has a column for under a protocol."""
-    # The verdict on completeness (passes or fails) is what the published protocol stores; others
-    # store a residual, which no column of the paper prints.
+def paper_metrics(number: int, declared: Declared) -> tuple[str, ...]:
+    """Return the metrics that the paper's table `number` has a column for, in a run so declared."""
+    # Whether completeness passes is what the paper speaks of; a residual no column of it prints.
     metrics = SPECS[number].metrics
-    return tuple(key for key in metrics if key != "completeness" or protocol == "published")
+    exact = declared.completeness == EXACT
+    return tuple(key for key in metrics if key != "completeness" or exact)
 
 
-def paper_columns(measured: Measured, number: int, protocol: str) -> tuple[TableColumn, ...]:
+def paper_columns(measured: Measured, number: int, declared: Declared) -> tuple[TableColumn, ...]:
     """Return those columns of the paper's table `number` that have scores, in its order."""
     present = {(key.target, key.transform, key.metric) for key in measured}
     spec = SPECS[number]
@@ -36,19 +37,19 @@ def paper_columns(measured: Measured, number: int, protocol: str) -> tuple[Table
     for target, transform in spec.groups():
         group = TARGET_NAMES[target] if len(spec.targets) > 1 else ""
         group = transform if len(spec.transforms) > 1 else group
-        for metric in paper_metrics(number, protocol):
+        for metric in paper_metrics(number, declared):
             if (target, transform, metric) in present:
                 columns.append(TableColumn(COLUMNS[metric], target, transform, group))
     return tuple(columns)
 
 
-def other_columns(measured: Measured, protocol: str) -> tuple[TableColumn, ...]:
+def other_columns(measured: Measured, declared: Declared) -> tuple[TableColumn, ...]:
     """Return a column, in natural units, for all that no table of the paper has a column for."""
     covered = {
         (target, transform, metric)
         for number, spec in SPECS.items()
         for target, transform in spec.groups()
-        for metric in paper_metrics(number, protocol)
+        for metric in paper_metrics(number, declared)
     }
     largest: dict[tuple[str, str, str], float] = {}
     for key, measurement in measured.items():

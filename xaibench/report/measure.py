@@ -10,7 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xaibench.errors import XaibenchError
-from xaibench.report.stats import RESAMPLES, SEED, bootstrap_intervals
+from xaibench.report.declared import Declared, from_values
+from xaibench.report.stats import (
+    RESAMPLES,
+    SEED,
+    bootstrap_intervals,
+    unsure,
+    wilson_intervals,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +42,7 @@ class Measurement:
     Attributes:
         mean: over rows `ok` and `constant_map`; None when there is none.
         low, high: ends of the 95% interval; None with fewer than two images.
+        unsure: whether such an interval holds the mean in under 90% of the cases.
         n: images in the mean.
         n_constant: rows in the mean whose map is constant.
         n_left_out: rows not in the mean, by status.
@@ -48,13 +56,15 @@ class Measurement:
     n_constant: int
     n_left_out: dict[str, int]
     variations: tuple[str, ...]
+    unsure: bool = False
 
 
 @dataclass(frozen=True)
 class Group:
     """The rows of one cell, summed by image. `images`, `sums` and `counts` are (n,).
 
-    `images` are positions among the sorted names of all images in the frame.
+    `images` are positions among the sorted names of all images in the frame; `binary` says whether
+    every value is 0 or 1.
     """
 
     images: NDArray[np.int64]
@@ -63,30 +73,43 @@ class Group:
     n_constant: int
     n_left_out: dict[str, int]
     variations: tuple[str, ...]
+    binary: bool = False
 
 
 def measure(
-    scores: pd.DataFrame, *, resamples: int = RESAMPLES, seed: int = SEED
+    scores: pd.DataFrame,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
+    declared: Declared | None = None,
 ) -> dict[Key, Measurement]:
     """Aggregate `scores` (one row an image, variation and metric) to one measurement a cell.
 
     The result does not depend on the order of the rows. Cells on the same images share their
-    resamples.
+    resamples. `declared` says which metrics can only be 0 or 1; by default the values do.
 
     Raises:
         XaibenchError: if an image has two rows for one cell and variation.
     """
     cells = dict(groups(scores))
-    alike: dict[bytes, list[Key]] = {}
+    declared = declared or from_values(scores)
+    alike: dict[tuple[bool, bytes], list[Key]] = {}
     for key, group in cells.items():
-        alike.setdefault(group.images.tobytes(), []).append(key)
-    ends: dict[Key, NDArray[np.float64]] = {}
-    for keys in map(sorted, alike.values()):
+        binary = declared.binary(key.metric) and group.binary
+        alike.setdefault((binary, group.images.tobytes()), []).append(key)
+    found: dict[Key, Measurement] = {}
+    for (binary, _), members in alike.items():
+        keys = sorted(members)
         sums = np.stack([cells[key].sums for key in keys], axis=1)
         counts = _side_by_side([cells[key].counts for key in keys])
-        intervals = bootstrap_intervals(sums, counts, resamples=resamples, seed=seed)
-        ends.update(zip(keys, intervals.T, strict=True))
-    return {key: _measurement(group, ends[key]) for key, group in cells.items()}
+        if binary:
+            ends = wilson_intervals(sums, counts)
+        else:
+            ends = bootstrap_intervals(sums, counts, resamples=resamples, seed=seed)
+        marks = unsure(sums, counts, binary)
+        for key, pair, mark in zip(keys, ends.T, marks.tolist(), strict=True):
+            found[key] = _measurement(cells[key], pair, mark)
+    return {key: found[key] for key in cells}
 
 
 def _side_by_side(counts: list[NDArray[np.float64]]) -> NDArray[np.float64]:
@@ -96,7 +119,7 @@ def _side_by_side(counts: list[NDArray[np.float64]]) -> NDArray[np.float64]:
     return np.stack(counts, axis=1)
 
 
-def _measurement(group: Group, ends: NDArray[np.float64]) -> Measurement:
+def _measurement(group: Group, ends: NDArray[np.float64], mark: bool) -> Measurement:
     n = len(group.images)
     return Measurement(
         mean=float(group.sums.sum() / group.counts.sum()) if n else None,
@@ -106,6 +129,7 @@ def _measurement(group: Group, ends: NDArray[np.float64]) -> Measurement:
         n_constant=group.n_constant,
         n_left_out=group.n_left_out,
         variations=group.variations,
+        unsure=mark and n > 1,
     )
 
 
@@ -142,6 +166,7 @@ def groups(scores: pd.DataFrame) -> Iterator[tuple[Key, Group]]:
                 variations=tuple(
                     sorted(str(variation_names[i]) for i in np.unique(variation[rows]))
                 ),
+                binary=bool(np.isin(value[kept], (0.0, 1.0)).all()),
             ),
         )
 

@@ -1,7 +1,7 @@
 """Statistics of paired values: the same images under two or more conditions.
 
 Everything is over images, the unit that is sampled. `stats.resampled_means` gives the bootstrap;
-here are the test of a difference, the correction for many of them, and how far images agree.
+here are the test of a difference, the correction for many of them, and ranks.
 """
 
 from __future__ import annotations
@@ -20,9 +20,6 @@ RANDOM = 2_000
 normal limit by a twentieth of p at p = 0.05, the more images the less."""
 PATTERNS = 100_000
 """Random sign patterns: the smallest p is 1e-5, below 0.05 after Holm over 4,999 comparisons."""
-MIN_IMAGES = 10
-"""Images below which nothing is called decided: a nominal 95% percentile interval covers the mean
-of normal data in 90% of the cases with 10 images, in fewer with fewer (measured in the tests)."""
 ALPHA = 0.05
 
 Floats = NDArray[np.float64]
@@ -117,21 +114,3 @@ def centred_ranks(values: Floats) -> Floats:
     from scipy.stats import rankdata
 
     return np.asarray(rankdata(values, axis=1), dtype=np.float64) - (values.shape[1] + 1) / 2.0
-
-
-def concordance(mean_ranks: Floats, mean_square: Floats) -> Floats:
-    """Kendall's W, corrected for ties, from means over images of the centred ranks.
-
-    W is 1 where every image puts the methods in the same order, about 1/N where none agrees.
-    With c the centred ranks of N images and k methods, the usual 12 S / (N^2 (k^3 - k) - N T) is
-    sum_j (mean_i c_ij)^2 / mean_i sum_j c_ij^2. Source: Kendall & Babington Smith 1939.
-
-    Args:
-        mean_ranks: (..., k) mean over images of c.
-        mean_square: (...) mean over images of the sum over methods of c^2.
-
-    Returns:
-        (...) values in [0, 1]; NaN where all methods tie on every image.
-    """
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.square(mean_ranks).sum(axis=-1) / mean_square

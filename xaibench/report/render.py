@@ -19,7 +19,7 @@ class CellText:
 
     Attributes:
         mean: "60.3", or "-" where nothing could be averaged.
-        interval: "[49.1, 71.0]".
+        interval: "[49.1, 71.0]", with an exclamation mark where a footnote doubts it.
         paper: "66.8", with a star where a footnote doubts the printed number.
         difference: "-6.5".
         flags: what the mean hides, such as "3 const" or "2 left out".
@@ -42,7 +42,7 @@ def cell_text(cell: Cell | None, column: Column, images: int) -> CellText:
     paper = "" if cell.paper is None else number(cell.paper, digits)
     return CellText(
         mean=number(cell.mean, digits),
-        interval=f"[{low}, {high}]" if has_interval else "",
+        interval=f"[{low}, {high}]" + "!" * cell.unsure if has_interval else "",
         paper=paper + "*" * bool(cell.paper_note),
         difference="" if cell.difference is None else signed(cell.difference, digits),
         flags=_flags(cell, images),
@@ -58,6 +58,8 @@ def _flags(cell: Cell, images: int) -> tuple[str, ...]:
         flags.append(f"{left_out} left out")
     if cell.n and cell.n + left_out != images:
         flags.append(f"n {cell.n}")
+    if cell.remark:
+        flags.append(cell.remark)
     return tuple(flags)
 
 
@@ -147,7 +149,9 @@ def legend(tables: list[Table]) -> list[str]:
         "N left out: scores that are not in the mean.": "left out" in flags,
         "n N: images, where it is not the table's number.": re.search(r"\bn \d", flags) is not None,
     }
-    first = "Cells: mean [95% interval from a bootstrap over images]."
+    first = (
+        "Cells: mean [95% interval over images: Wilson's for metrics of 0 and 1, else a bootstrap]."
+    )
     return [first, *(text for text, needed in meanings.items() if needed)]
 
 

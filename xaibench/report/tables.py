@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from xaibench.errors import UsageError
 from xaibench.report.columns import OTHER, SPECS, Column
+from xaibench.report.declared import Declared, from_values
 from xaibench.report.fill import RunWords, find_fill
 from xaibench.report.footnotes import empty_note, table_notes
 from xaibench.report.header import build_header
@@ -29,7 +30,12 @@ Paper = dict[tuple[int, str, str, str, str], tuple[float, str]]
 
 
 def build_table(
-    scores: pd.DataFrame, number: int, *, resamples: int = RESAMPLES, seed: int = SEED
+    scores: pd.DataFrame,
+    number: int,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
+    declared: Declared | None = None,
 ) -> Table:
     """Build one table from the tidy frame of scores.
 
@@ -38,11 +44,12 @@ def build_table(
         number: 1-4, or 0 for what Tables 1-4 have no column for.
         resamples: bootstrap resamples of each interval.
         seed: seed of the bootstrap.
+        declared: what the run's metrics mean; by default what their values give away.
 
     Raises:
         XaibenchError: unknown table, no scores, or scores of more than one run.
     """
-    return build_tables(scores, [number], resamples=resamples, seed=seed)[0]
+    return build_tables(scores, [number], resamples=resamples, seed=seed, declared=declared)[0]
 
 
 def build_tables(
@@ -52,11 +59,13 @@ def build_tables(
     resamples: int = RESAMPLES,
     seed: int = SEED,
     run: RunWords | None = None,
+    declared: Declared | None = None,
 ) -> list[Table]:
     """Build the tables `numbers`, or by default those that the scores have something new for.
 
     Table 2 repeats Table 1 where only the ground-truth class was explained: then it is built only
-    when asked for. `run` are the options that name the run directory (`fill.run_words`).
+    when asked for. `run` are the options that name the run directory (`fill.run_words`); `declared`
+    is what its metrics mean (`declared.declared_in`), by default what their values give away.
 
     Raises:
         XaibenchError: unknown table, no scores, or scores of more than one run.
@@ -67,16 +76,17 @@ def build_tables(
             raise UsageError(
                 f"no table {number}: the paper has tables {', '.join(map(str, SPECS))}"
             )
-    protocol = build_header(scores).protocol
-    measured = measure(scores, resamples=resamples, seed=seed)
+    build_header(scores)
+    declared = declared or from_values(scores)
+    measured = measure(scores, resamples=resamples, seed=seed, declared=declared)
     paper = _paper()
     if asked is not None:
-        tables = [_table(measured, paper, number, protocol) for number in asked]
+        tables = [_table(measured, paper, number, declared) for number in asked]
     else:
-        tables = [_table(measured, paper, number, protocol) for number in (*SPECS, OTHER)]
+        tables = [_table(measured, paper, number, declared) for number in (*SPECS, OTHER)]
         tables = [table for table in tables if _has_news(table)]
     labelled = bool((scores["label"] >= 0).any())
-    return [_with_fill(table, measured, protocol, labelled, run) for table in tables]
+    return [_with_fill(table, measured, declared, labelled, run) for table in tables]
 
 
 def _has_news(table: Table) -> bool:
@@ -85,20 +95,20 @@ def _has_news(table: Table) -> bool:
 
 
 def _with_fill(
-    table: Table, measured: Measured, protocol: str, labelled: bool, run: RunWords | None
+    table: Table, measured: Measured, declared: Declared, labelled: bool, run: RunWords | None
 ) -> Table:
     if table.number == OTHER:
         return table
     methods = [row.method for row in table.rows]
-    fill = find_fill(table.number, protocol, measured, methods, labelled, run)
+    fill = find_fill(table.number, declared, measured, methods, labelled, run)
     return replace(table, fill=fill)
 
 
-def _table(measured: Measured, paper: Paper, number: int, protocol: str) -> Table:
+def _table(measured: Measured, paper: Paper, number: int, declared: Declared) -> Table:
     title = SPECS[number].title if number != OTHER else "Other metrics, natural units"
-    columns = other_columns(measured, protocol)
+    columns = other_columns(measured, declared)
     if number != OTHER:
-        columns = paper_columns(measured, number, protocol)
+        columns = paper_columns(measured, number, declared)
     shown = {(column.column.metric, column.target, column.transform) for column in columns}
     keys = [key for key in measured if (key.metric, key.target, key.transform) in shown]
     rows = table_rows({key.method for key in keys})
@@ -120,7 +130,7 @@ def _table(measured: Measured, paper: Paper, number: int, protocol: str) -> Tabl
         notes=(),
         images=usual.most_common(1)[0][0] if usual else 0,
     )
-    return replace(table, notes=table_notes(table, {key: measured[key] for key in keys}, protocol))
+    return replace(table, notes=table_notes(table, {key: measured[key] for key in keys}, declared))
 
 
 def _key(row: Row, column: TableColumn) -> Key:
@@ -150,6 +160,7 @@ def _cell(
         paper=printed,
         difference=None if mean is None or printed is None else mean - printed,
         paper_note=note,
+        unsure=measurement.unsure,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from xaibench.report.columns import OTHER, Column
+from xaibench.report.columns import SPECS, Column
 
 
 @dataclass(frozen=True)
@@ -12,7 +12,8 @@ class Cell:
     """One number of a table, in the paper's units.
 
     Attributes:
-        mean, low, high: mean and 95% bootstrap interval over images; None where unknown.
+        mean, low, high: mean and 95% interval over images; None where unknown.
+        unsure: whether such an interval holds the mean in under 90% of the cases.
         n: images in the mean.
         n_constant: rows in the mean whose map is constant.
         n_left_out: rows that are not in the mean, by status.
@@ -20,6 +21,7 @@ class Cell:
         difference: mean minus paper.
         paper_note: what is odd about the printed number ("" for nearly all).
         place: 1 for the best of its column, 2 for the second, else 0.
+        remark: what else stands beside the number.
     """
 
     mean: float | None
@@ -32,6 +34,8 @@ class Cell:
     difference: float | None = None
     paper_note: str = ""
     place: int = 0
+    unsure: bool = False
+    remark: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,4 +93,4 @@ class Table:
     @property
     def name(self) -> str:
         """Return what the table is called: "Table 1", or its title outside of the paper."""
-        return f"Table {self.number}" if self.number != OTHER else self.title
+        return f"Table {self.number}" if self.number in SPECS else self.title
