@@ -22,6 +22,8 @@ STEPS = {
     "border": ("clamp", "mirror"),
     "transpose": (True, False),
 }
+ON_TRANSFORMS_ALONE = {"transpose"}
+"""Steps that a protocol asks for and that maps of untouched images never go through."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from xaibench.config import Protocol
 from xaibench.errors import fold
 from xaibench.names import expand
-from xaibench.normalize import normalization
+from xaibench.normalize import ON_TRANSFORMS_ALONE, normalization
 from xaibench.registry import entries, get
 from xaibench.specs import canonical, parse
 
@@ -94,11 +94,9 @@ class Switch:
 
     def other_steps(self, transform: str) -> bool:
         """Whether a switch of the normalisation changes its steps on a transform's inputs."""
-        steps = [
-            normalization({leaf.option: getattr(leaf, when) for leaf in self.leaves}).of(transform)
-            for when in ("before", "after")
-        ]
-        return steps[0] != steps[1]
+        return transform != "none" or any(
+            leaf.option not in ON_TRANSFORMS_ALONE for leaf in self.leaves
+        )
 
     def other_group(self, transform: str, variation: str) -> bool:
         """Whether a switch of BatchNorm groups changes their size on a variation."""
