@@ -9,7 +9,7 @@ from typing import Any
 from xaibench.config import Protocol
 from xaibench.errors import UsageError, fold, unknown
 from xaibench.names import expand
-from xaibench.normalize import ON_TRANSFORMS_ALONE, Normalization, normalization
+from xaibench.normalize import Normalization, normalization
 from xaibench.registry import Registered, entries, get
 from xaibench.specs import canonical, parse
 
@@ -109,7 +109,7 @@ def resolve_methods(specs: Iterable[str], protocol: Protocol) -> list[MethodRequ
         steps = normalization(
             entry.metadata.get("normalization", {}), protocol.normalization.get(entry.key, {})
         )
-        plain = replace(steps, **dict.fromkeys(ON_TRANSFORMS_ALONE, False))
+        plain = replace(steps, transpose=False)
         found[spec] = MethodRequest(spec, entry, options, plain, steps)
     return list(found.values())
 
