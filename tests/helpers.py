@@ -104,13 +104,14 @@ def scoring(ctx: Context, batch: Batch, maps: Tensor, **more: object) -> Scoring
     """A scoring of the batch's first target with its true base logit and probability."""
     target = batch.targets[:, 0]
     logits = torch.cat(list(ctx.stream([batch.images])))
+    probabilities = ctx.probabilities(logits)
     pick = target[:, None]
     base = Scoring(
         batch=batch,
         maps=maps,
         target=target,
         logit=logits.gather(1, pick)[:, 0],
-        probability=logits.double().softmax(-1).gather(1, pick)[:, 0],
+        probability=probabilities.gather(1, pick)[:, 0],
         ctx=ctx,
     )
     return replace(base, **more)  # type: ignore[arg-type]

@@ -1,6 +1,8 @@
 import numpy as np
+import pytest
+import torch
 from helpers import explain, maps_of, on
-from oracles.cam import gradcampp_formula, gradcampp_library
+from oracles.cam import gradcampp_formula, gradcampp_library, gradcampp_paper
 
 
 def test_equals_pytorch_grad_cam_on_every_photograph(context, photographs, oracle_network, device):
@@ -13,15 +15,38 @@ def test_equals_pytorch_grad_cam_on_every_photograph(context, photographs, oracl
         assert np.corrcoef(ours[i].ravel(), library.ravel())[0, 1] > 0.999
 
 
-def test_equals_the_formula_for_three_targets(context, three_targets, oracle_network, device):
+@pytest.mark.parametrize(
+    ("protocol", "oracle"), [("published", gradcampp_formula), ("reference", gradcampp_paper)]
+)
+def test_equals_the_formula_for_three_targets(
+    context, three_targets, oracle_network, device, protocol, oracle
+):
+    """With pytorch-grad-cam's 1e-6 in published, without in reference."""
     batch = three_targets.rows(0, 3)
-    ours = explain(context, on(batch, device), "gradcampp").maps.cpu().numpy()
+    ours = explain(context, on(batch, device), "gradcampp", protocol).maps.cpu().numpy()
     for i in range(3):
         for t in range(3):
-            slow = gradcampp_formula(
+            slow = oracle(
                 oracle_network,
                 oracle_network.features,
                 batch.images[i : i + 1],
                 int(batch.targets[i, t]),
             )
             assert np.abs(ours[i, t] - slow).max() < 1e-5 * np.abs(slow).max()
+
+
+def test_the_epsilon_of_the_library_moves_the_map(context, photographs, device):
+    batch = on(photographs, device)
+    moved = maps_of(context, batch, "gradcampp") - maps_of(context, batch, "gradcampp(epsilon=0)")
+    assert moved.abs().amax() > 0.02
+
+
+def test_a_vanishing_denominator_has_no_weight(context, photographs, device, monkeypatch):
+    from xaibench.methods import gradcampp as module
+
+    a, g = torch.full((1, 2, 2, 2), 1.0), torch.zeros(1, 1, 2, 2, 2)
+    g[0, 0, 0] = -0.5  # 2 g^2 + 4 g^3 = 0
+    g[0, 0, 1] = 0.5
+    monkeypatch.setattr(module, "activations_and_gradients", lambda *_: (a, g))
+    found = explain(context, on(photographs.rows(0, 1), device), "gradcampp", "reference").maps
+    assert torch.equal(found, torch.full((1, 1, 2, 2), 4 * 0.5 * 0.25 / (0.5 + 4 * 0.125)))

@@ -6,9 +6,10 @@ import pytest
 import torch
 from helpers import apart, doubled, explain, in_double, on, prepared, request
 from networks import pictures, tiny_context
-from oracles.iba import information_bottleneck, information_map
+from oracles.iba import iba_transformed, information_bottleneck, information_map
 
 from xaibench.normalize import normalize
+from xaibench.ops.resize import minmax
 
 
 def noise_of(context, image, shape):
@@ -110,3 +111,37 @@ def test_statistics_fit_another_input_size(context, photographs, device):
     found = method.entry(context, small.rows(0, 2), state, **method.options).maps
     assert found.shape == (2, 1, 3, 3)  # of 112 px
     assert found.isfinite().all()
+
+
+@pytest.mark.parametrize("side", [32, 64, 128, 448])
+def test_published_on_another_input_size_equals_the_papers_script(
+    context, photographs, oracle_network_double, device, side
+):
+    """alpha stays 7 x 7; one cell (32 pixels) broadcasts against it, its noise too."""
+    exact = in_double(context)
+    batch = on(doubled(photographs.rows(0, 2)), device)
+    spec = "iba(samples=2, steps=3)"
+    method = request(spec, "published")
+    state = prepared(exact, batch, method)
+    small = torch.nn.functional.interpolate(batch.images, (side, side), mode="bilinear")
+    other = dataclasses.replace(batch, images=small).rows(0, 1)
+    found = method.entry(exact, other, state, **method.options).maps[0, 0]
+    options, cells = method.options, side // 32
+    shape = (options["steps"], options["samples"], 1280, cells, cells)
+    slow = iba_transformed(
+        oracle_network_double,
+        oracle_network_double.features,
+        other.images.cpu(),
+        int(other.targets[0, 0]),
+        *(state[key].cpu() for key in ("mean", "std", "active")),
+        noise_of(exact, other.ids[0], shape),
+        beta=options["beta"],
+        lr=options["lr"],
+        alpha0=options["alpha"],
+    )
+    expected = np.asarray(slow).sum(0) / np.log(2)
+    assert found.shape == ((7, 7) if cells == 1 else (cells, cells))
+    assert apart(found, expected) < 1e-6
+    ours = normalize(found[None].float(), (side, side), method.normalization)
+    large = torch.as_tensor(information_map(slow, side))[None]
+    assert apart(ours, minmax(large)) < 1e-4

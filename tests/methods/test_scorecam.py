@@ -3,9 +3,9 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from helpers import maps_of, on
+from helpers import explain, maps_of, on
 from networks import pictures
-from oracles.cam import scorecam_library
+from oracles.cam import scorecam_formula, scorecam_library
 
 from xaibench.models.load import load_model
 from xaibench.types import Context
@@ -67,3 +67,25 @@ def test_never_holds_more_masked_inputs_than_a_batch(context, photographs, monke
     assert max(seen) == 7
     assert sum(seen) == 2 * 16
     assert set(seen[:-1]) == {7}  # full batches, across images
+
+
+@pytest.mark.parametrize("weights", ["softmax", "probability"])
+@pytest.mark.parametrize(("protocol", "align"), [("published", True), ("reference", False)])
+def test_equals_the_formula(context, photographs, oracle_network, device, protocol, align, weights):
+    """pytorch-grad-cam's corners in published, the authors' in reference; both kinds of weights."""
+    name = "features.network._blocks.2"
+    batch = photographs.rows(0, 2)
+    spec = f"scorecam(layer='{name}', weights={weights})"
+    ours = explain(context, on(batch, device), spec, protocol).maps[:, 0].cpu().numpy()
+    layer = oracle_network.get_submodule(name)
+    for i in range(2):
+        image, target = batch.images[i : i + 1], int(batch.targets[i, 0])
+        slow = scorecam_formula(oracle_network, layer, image, target, align, weights)
+        assert np.abs(ours[i] - slow).max() < 1e-4 * np.abs(slow).max()
+
+
+def test_the_corners_are_a_switch(context, photographs, device):
+    batch = on(photographs.rows(0, 2), device)
+    spec = "scorecam(layer='features.network._blocks.2', align_corners={})"
+    one, other = (maps_of(context, batch, spec.format(flag)) for flag in (True, False))
+    assert (one - other).abs().amax() > 1e-4

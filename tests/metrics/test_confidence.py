@@ -1,9 +1,11 @@
+import math
 from dataclasses import replace
 
 import pytest
 import torch
-from helpers import score
+from helpers import score, scoring
 from oracles.confidence import confidence as slow
+from oracles.confidence import confidence_from_logits
 
 KEYS = ("average_drop", "average_increase", "average_gain")
 
@@ -22,6 +24,33 @@ def test_equals_the_definitions(real, classifier):
         )
         for key in KEYS:
             assert abs(float(found[key][i]) - expected[key]) < 1e-5
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_the_precision_of_the_softmax_is_a_switch(real, classifier, precision):
+    ctx = replace(real.ctx, precision=precision)
+    base = scoring(ctx, real.batch, real.maps)
+    (logits,) = ctx.stream([real.batch.images])
+    masked = classifier.from_pixels(classifier.to_pixels(real.batch.images) * real.maps[:, None])
+    (after,) = ctx.stream([masked])
+    found = {key: score(base, key) for key in KEYS}
+    for i, target in enumerate(real.target.tolist()):
+        expected = confidence_from_logits(logits[i].cpu(), after[i].cpu(), target, precision)
+        for key in KEYS:
+            assert abs(float(found[key][i]) - expected[key]) < 1e-7
+
+
+def test_a_sure_network_gains_in_float64_alone(real, classifier):
+    """At 1 - p near 2e-8, p is 1 in float32: nothing is left to gain."""
+    sure, surer = torch.zeros(1, 1000), torch.zeros(1, 1000)
+    sure[0, 3], surer[0, 3] = 24.6, 25.3
+    for precision, gain in (("float32", 0.0), ("float64", 1 - math.exp(24.6 - 25.3))):
+        expected = confidence_from_logits(sure[0], surer[0], 3, precision)["average_gain"]
+        assert expected == pytest.approx(gain, abs=1e-5)
+        ctx = replace(real.ctx, precision=precision)
+        p, q = (ctx.probabilities(logits)[0, 3].item() for logits in (sure, surer))
+        ours = max(q - p, 0) / (1 - p) if p < 1 else 0.0
+        assert ours == pytest.approx(expected, abs=1e-5)
 
 
 def test_a_black_map_is_the_black_image(real, classifier):

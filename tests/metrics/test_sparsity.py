@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from helpers import score
+from helpers import maps_of, on, score, scoring
 from oracles import complexity as slow
 from oracles import quantus_library as library
 
@@ -23,8 +23,6 @@ def test_equals_the_formula_and_quantus(real, key):
 
 
 def test_fake_cam_is_what_table_3_prints(context, photographs, device):
-    from helpers import maps_of, on, scoring
-
     batch = on(photographs.rows(0, 2), device)
     base = scoring(context, batch, maps_of(context, batch, "fakecam"))
     assert (100 * score(base, "sparseness")).round(decimals=1).tolist() == [0.0, 0.0]

@@ -70,7 +70,13 @@ def _plain(value: float, expected: float, scale: float = 1.0, part: float = 1e-5
 
 def _confidence(case: Case, metric: str, value: float) -> Found:
     found = case.oracle("confidence").confidence(
-        case.model, case.image, case.map, case.target, case.mean, case.std
+        case.model,
+        case.image,
+        case.map,
+        case.target,
+        case.mean,
+        case.std,
+        precision=case.ctx.precision,
     )
     key = metric.partition("(")[0]
     if key == "average_increase":
@@ -81,7 +87,8 @@ def _confidence(case: Case, metric: str, value: float) -> Found:
         return Found(abs(value - found[key]), 1e-5, abs(q) > NEAR * case.probability)
     # a probability carries 1e-6 of its own from the logits' rounding
     whole = case.probability if key == "average_drop" else 1 - case.probability
-    return Found(abs(value - found[key]), 1e-5, whole > 1e-12)
+    least = 1e-12 if case.ctx.precision == "float64" else 1e-2  # float32 has 1 - p in steps of 6e-8
+    return Found(abs(value - found[key]), 1e-5, whole > least)
 
 
 def _causal(case: Case, metric: str, value: float) -> Found | None:
@@ -90,6 +97,7 @@ def _causal(case: Case, metric: str, value: float) -> Found | None:
         return None
     arguments = (case.model, case.image, case.map, case.target, options["rows_per_step"])
     more = {"ties": options["ties"], "batch": case.ctx.batch_size}
+    more |= {"precision": case.ctx.precision}
     if metric.startswith("insertion"):
         expected = oracle.insertion(*arguments, options["kernel"], options["sigma"], **more)
     else:
@@ -124,6 +132,7 @@ def _monotonicity(case: Case, metric: str, value: float) -> Found:
         options["rows_per_step"],
         drawn if values == 3 else drawn[..., 0],
         order=_ascending(case, metric),
+        precision=case.ctx.precision,
     )
     gaps = np.diff(np.sort(effects))
     near = bool((gaps <= NEAR * np.sort(effects)[1:]).any())
@@ -216,6 +225,31 @@ def _complexity(name: str, module: str, prefix: str = "") -> Check:
     return check
 
 
+def _effective_complexity(case: Case, metric: str, value: float) -> Found:
+    """By loss, left out where a loss is so near the tolerance that rounding decides."""
+    options = case.options[metric]
+    if options["definition"] == "threshold":
+        expected = case.oracle("complexity").effective_complexity(case.map, options["threshold"])
+        return _plain(value, expected, scale=max(1.0, expected))
+    steps = -(-case.map.shape[0] // options["rows_per_step"])
+    purpose = "effective complexity"
+    drawn = draws.fills(case.ctx, [case.image_id], steps, options["draws"], 3, purpose)[0].numpy()
+    arguments = (case.model, case.image, case.map, case.target, drawn, steps)
+    oracle, precision = case.oracle("complexity"), case.ctx.precision
+    losses = oracle.effective_complexity_losses(*arguments, precision=precision)
+    near = bool((np.abs(np.asarray(losses) - options["tolerance"]) < NEAR).any())
+    expected = oracle.effective_complexity_loss(
+        *arguments, options["tolerance"], precision=precision, first=0
+    )
+    return Found(_plain(value, expected).difference, 1e-5, not near)
+
+
+def _effective_complexity_quantus(case: Case, metric: str, value: float) -> Found | None:
+    if case.options[metric]["definition"] != "threshold":
+        return None
+    return _complexity("effective_complexity", "quantus_library", "quantus_")(case, metric, value)
+
+
 def _pointing(name: str) -> Check:
     def check(case: Case, metric: str, value: float) -> Found:
         return _plain(value, getattr(case.oracle("pointing"), name)(case.map, case.boxes))
@@ -238,7 +272,11 @@ CHECKS: dict[str, dict[str, Check]] = {
             "oracle": _complexity(k, "complexity"),
             "quantus": _complexity(k, "quantus_library", "quantus_"),
         }
-        for k in ("sparseness", "complexity", "effective_complexity")
+        for k in ("sparseness", "complexity")
+    },
+    "effective_complexity": {
+        "oracle": _effective_complexity,
+        "quantus": _effective_complexity_quantus,
     },
     **{k: {"oracle": _pointing(k)} for k in ("pointing_game", "energy_pointing_game")},
 }
