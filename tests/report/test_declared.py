@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from xaibench.config import load_protocol
-from xaibench.registry import entries
-from xaibench.report.declared import Declared, declared_in, from_protocol, from_values
+from xaibench.meaning import declared_in, from_protocol
+from xaibench.report.declared import Declared, from_values
 
 
 def dump(name: str, **metrics: dict[str, Any]) -> dict[str, Any]:
@@ -67,17 +67,17 @@ def test_a_frame_alone_gives_away_what_its_values_can_only_be(make_frame, protoc
 
     assert of(0.0, 0.0, 1.0).completeness == "exact"
     assert of(0.0, 0.004).completeness == "residual"
-    assert from_values(make_frame([{}])) == Declared()
+    assert from_values(make_frame([{}])) == Declared(binary=frozenset())
     for value, expected in ((0.0, "method"), (0.96, "gradient_stand_in")):
         rows = [{"method": "fakecam", "metric": "max_sensitivity", "value": value}]
         assert from_values(make_frame(rows)).sensitivity == expected
 
 
-def test_binary_metrics_are_declared() -> None:
-    exact, residual = Declared(completeness="exact"), Declared(completeness="residual")
-    binary = {key for key in entries("metrics") if exact.binary(key)}
-    assert binary == {"average_increase", "pointing_game", "completeness"}
-    assert not residual.binary("completeness")
-    assert residual.binary("completeness(test=exact)")
-    assert not exact.binary("completeness(test=residual)")
-    assert not exact.binary("a_plug_ins_metric(k=1)")
+def test_binary_metrics_are_declared(make_frame) -> None:
+    always = {"average_increase", "pointing_game"}
+    assert from_protocol(dump("published")).binary == always | {"completeness"}
+    assert from_protocol(dump("reference")).binary == always
+    rows = [
+        {"metric": m, "value": v} for m, v in (("hit", 1.0), ("miss(k=1)", 0.0), ("share", 0.5))
+    ]
+    assert from_values(make_frame(rows)).binary == {"hit", "miss"}

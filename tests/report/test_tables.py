@@ -151,7 +151,8 @@ def test_binary_metrics_take_wilsons_interval_and_others_are_marked(make_frame) 
         for metric in ("average_increase", "average_gain", "pointing_game")
         for i in range(10)
     ]
-    first, other = build_tables(make_frame(rows))
+    declared = Declared(binary=frozenset({"average_increase", "pointing_game"}))
+    first, other = build_tables(make_frame(rows), declared=declared)
     increase, gain = first.cells[0]
     assert (increase.low, round(increase.high, 1), increase.unsure) == (0.0, 27.8, False)
     assert (gain.low, gain.high, gain.unsure) == (0.0, 0.0, True)

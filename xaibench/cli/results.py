@@ -121,9 +121,9 @@ def tables(
     top: float,
 ) -> list[Path]:
     """The tables of one run, and what else of it is asked for; returns the files written."""
+    from xaibench.meaning import declared_in
     from xaibench.read import load_scores
     from xaibench.report import write_report
-    from xaibench.report.declared import declared_in
     from xaibench.report.fill import run_words
 
     scores, words = load_scores(directory), run_words(directory)
@@ -148,9 +148,9 @@ def tables(
 
 def source_of(directory: Path, predictions: bool = False) -> Source:
     """A run as the comparisons and claims of the report read it."""
+    from xaibench.meaning import declared_in
     from xaibench.read import load_predictions, load_scores
     from xaibench.report.compare import Source
-    from xaibench.report.declared import declared_in
     from xaibench.store.atomic import read_json
 
     held = directory / "manifests" / "identity.json"

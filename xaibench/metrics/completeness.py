@@ -19,7 +19,7 @@ from xaibench.types import Rows, Scoring, Values
             "direction": "none",
             "range": (0, None),
             "unit": "share of images, or relative residual",
-            "binary": {"test": "exact"},
+            "binary": ("exact",),  # under this test
         }
     },
     needs=("forwards",),

@@ -37,7 +37,7 @@ def write_report(
         console: where the tables are printed.
         run: options that name the run directory, for the commands that fill what is missing
             (`report.fill.run_words`).
-        declared: what the run's metrics mean (`report.declared.declared_in`); by default what
+        declared: what the run's metrics mean (`xaibench.meaning.declared_in`); by default what
             their values give away.
         tied: shares of tied pixels (`xaibench.tied.measure_ties`), for the report on ties.
 

@@ -11,6 +11,7 @@ from scipy.special import ndtr
 
 from xaibench.report.claims_evidence import (
     CAM,
+    FEWEST_METHODS,
     METHODS,
     UNMEASURED,
     Evidence,
@@ -98,12 +99,13 @@ def _correlation(a: Floats, b: Floats) -> float:
 def _ranks(evidence: Evidence, methods: Sequence[str], metrics: Sequence[str]) -> _Ranks | Finding:
     if evidence.cells is None:
         return Finding(UNMEASURED, f"no images printed; {_printed_order(evidence)}")
-    lacking = evidence.block(methods, metrics)
-    if isinstance(lacking, Finding):
-        return lacking
+    kept = [x for x in methods if evidence.has(*(evidence.key(x, m) for m in metrics))]
+    if len(kept) < min(FEWEST_METHODS, len(methods)):
+        needed = min(FEWEST_METHODS, len(methods))
+        return Finding(UNMEASURED, f"{len(kept)} methods have these metrics, fewer than {needed}")
     if evidence.probability is None:
         return Finding(UNMEASURED, "the run holds no predictions")
-    keys = [evidence.key(method, metric) for metric in metrics for method in methods]
+    keys = [evidence.key(method, metric) for metric in metrics for method in kept]
     images = evidence.common(keys)
     images = images[np.isfinite(evidence.probability[images])]
     if not len(images):

@@ -95,7 +95,7 @@ def measure(
     declared = declared or from_values(scores)
     alike: dict[tuple[bool, bytes], list[Key]] = {}
     for key, group in cells.items():
-        binary = declared.binary(key.metric) and group.binary
+        binary = _key(key.metric) in (declared.binary or ()) and group.binary
         alike.setdefault((binary, group.images.tobytes()), []).append(key)
     found: dict[Key, Measurement] = {}
     for (binary, _), members in alike.items():
@@ -110,6 +110,10 @@ def measure(
         for key, pair, mark in zip(keys, ends.T, marks.tolist(), strict=True):
             found[key] = _measurement(cells[key], pair, mark)
     return {key: found[key] for key in cells}
+
+
+def _key(metric: str) -> str:
+    return metric.partition("(")[0]
 
 
 def _side_by_side(counts: list[NDArray[np.float64]]) -> NDArray[np.float64]:

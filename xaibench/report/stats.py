@@ -141,9 +141,12 @@ def resampled_means(
     balanced = bool(np.all(counts == counts.flat[0]))
     means = np.empty((resamples, quantities))
     start = 0
+    # Columns in one piece: otherwise OpenBLAS takes a hundred times as long for 50,000 images.
+    columns = np.ascontiguousarray(sums.T)
+    times = np.empty((0, 0)) if balanced else np.ascontiguousarray(counts.T)
     for weights in draws(images, resamples, seed):
-        rows = weights.sum(axis=1, keepdims=True) * counts.flat[0] if balanced else weights @ counts
-        means[start : start + len(weights)] = (weights @ sums) / rows
+        rows = images * counts.flat[0] if balanced else (times @ weights.T).T
+        means[start : start + len(weights)] = (columns @ weights.T).T / rows
         start += len(weights)
     return means
 

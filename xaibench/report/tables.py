@@ -65,7 +65,7 @@ def build_tables(
 
     Table 2 repeats Table 1 where only the ground-truth class was explained: then it is built only
     when asked for. `run` are the options that name the run directory (`fill.run_words`); `declared`
-    is what its metrics mean (`declared.declared_in`), by default what their values give away.
+    is what its metrics mean (`xaibench.meaning`), by default what their values give away.
 
     Raises:
         XaibenchError: unknown table, no scores, or scores of more than one run.

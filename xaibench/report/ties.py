@@ -183,13 +183,17 @@ def _fill(scores: pd.DataFrame, own: str, target: str, run: RunWords | None) -> 
     held = set(zip(plain["method"].astype(str), plain["metric"].astype(str), strict=True))
     methods = [row.method for row in table_rows({m for m, metric in held if metric in METRICS})]
     wanted = [
-        (method, canonical(metric, {"ties": order}, {"ties": own}))
+        (method, metric, order)
         for method in methods
         for metric in METRICS
         for order in others
         if (method, metric) in held
     ]
-    missing = [pair for pair in wanted if pair not in held]
+    missing = [
+        (method, f"{metric}(ties={order})")
+        for method, metric, order in wanted
+        if (method, canonical(metric, {"ties": order}, {"ties": own})) not in held
+    ]
     if not missing:
         return None
     words = ["xaibench", "run"]
