@@ -89,14 +89,16 @@ def _over_interpolants(ctx: Context, batch: Batch, steps: int) -> Classifier:
     example, size = batch.images[:1].clone(), steps * ctx.group_size  # without its batch
     count = min(size, steps * len(batch))
     weights = list(ctx.classifier.module.parameters())
-    saved = saved_bytes(ctx.classifier.view(batchnorm_groups=1), example, weights)
+    alone = ctx.classifier.view(batchnorm_groups=1).module  # not filled up to a whole batch
+    saved = saved_bytes(alone, example, weights)
     need = saved * count // 2  # blocks forwarded again keep at most half
     chunk = 0
     if need > _TOGETHER:
         most = min(ctx.batch_size, max(1, _CHUNK // saved))
         whole = (n for n in range(max(ENOUGH, most), count) if count % n == 0)
         chunk = next(whole, count)
-        kept = saved_bytes(ctx.classifier.view(batchnorm_groups=1, chunk=1), example, weights)
+        streamed = ctx.classifier.view(batchnorm_groups=1, chunk=1).module
+        kept = saved_bytes(streamed, example, weights)
         need = count * (kept + 6 * example.nbytes)  # captum holds interpolants and gradients too
     if example.device.type == "cpu" and need > free_bytes():
         raise XaibenchError(
