@@ -32,11 +32,12 @@ def on(batch: Batch, device: torch.device) -> Batch:
 
 
 def in_double(ctx: Context) -> Context:
-    """The context with its network in float64; the original network is untouched."""
+    """The context with its network in float64, an image a pass; the original is untouched."""
     # on a CPU, float64 convolutions of contiguous tensors are twice as fast
     layout = torch.contiguous_format
     module = copy.deepcopy(ctx.classifier.module).double().to(memory_format=layout)
-    return replace(ctx, classifier=replace(ctx.classifier, module=module))  # type: ignore[type-var]
+    double = replace(ctx.classifier, module=module, rows=1)  # type: ignore[type-var]
+    return replace(ctx, classifier=double)
 
 
 def doubled(batch: Batch) -> Batch:

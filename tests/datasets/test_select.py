@@ -10,7 +10,8 @@ from layouts import official
 
 from xaibench.datasets.base import Dataset
 from xaibench.datasets.load import load_dataset
-from xaibench.datasets.select import select
+from xaibench.datasets.select import ordered, select
+from xaibench.datasets.subset import Subset
 from xaibench.errors import UsageError, XaibenchError
 
 SAMPLES = load_dataset("samples")
@@ -160,3 +161,31 @@ def test_classes_with_too_few_images() -> None:
         per_class(FLAT, 7)
     with pytest.raises(UsageError, match="have no classes"):
         per_class(PLAIN, 1)
+
+
+def test_a_lists_own_order_makes_the_groups(tmp_path: Path) -> None:
+    path = tmp_path / "list"
+    path.write_text("\n".join(official(i) for i in (17, 3, 8, 3, 20, 1, 9)))
+    found = ordered(FLAT, path, None, 0)
+    assert found.places == (17, 3, 8, 20, 1, 9)
+    assert found.groups([9, 8]) == [[17, 3, 8, 20, 1], [9]]
+    assert found.blocks([1, 17]) == {0: [17, 1]}
+    assert not found.whole
+    assert select(FLAT, 2, path, None, 0) == [1, 3], "a limit takes the first of the dataset"
+
+
+def test_a_draw_by_class_has_a_drawn_order() -> None:
+    """In class order a group of five would be one class or two."""
+    labels = tuple(i // 20 for i in range(200))
+    dataset = Dataset("d", Path(), tuple(f"{i:03d}.jpg" for i in range(200)), labels)
+    found = [ordered(dataset, None, 2, seed) for seed in (0, 0, 1)]
+    assert found[0].places == found[1].places != found[2].places
+    assert sorted(found[0].places) == select(dataset, None, None, 2, 0)
+    assert list(found[0].places) != sorted(found[0].places)
+    assert len({labels[p] for p in found[0].places[:5]}) > 2
+
+
+def test_a_subset_is_its_ids_in_their_order() -> None:
+    one, same, other = (Subset(FLAT, places) for places in ((1, 2), (1, 2), (2, 1)))
+    assert one.sha256 == same.sha256 != other.sha256
+    assert Subset(FLAT, tuple(range(24))).whole

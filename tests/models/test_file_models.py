@@ -181,3 +181,17 @@ def test_folders_named_by_class_index_are_the_networks_own_classes(path, tmp_pat
     assert cli(*words)[0] == 0
     frame = pd.read_parquet(tmp_path / "run" / "scores")
     assert sorted(frame["class_index"]) == [0, 5]
+
+
+def test_files_with_imagenets_names_in_folders_of_the_networks_classes(path, tmp_path):
+    """The folders say what the classes are, whatever the files are called."""
+    dataset = load_dataset("samples")
+    for place, folder in enumerate(("0", "5")):
+        (tmp_path / "data" / folder).mkdir(parents=True)
+        name = f"ILSVRC2012_val_0000000{place + 1}.JPEG"
+        (tmp_path / "data" / folder / name).write_bytes(dataset.open(place).read())
+    words = ["run", "--model", f"file:{path}:small", "--data", tmp_path / "data"]
+    words += ["--method", "gradcam", "--metric", "deletion", "--out", tmp_path / "run"]
+    assert cli(*words)[0] == 0
+    frame = pd.read_parquet(tmp_path / "run" / "scores")
+    assert sorted(frame["class_index"]) == [0, 5]

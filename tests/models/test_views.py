@@ -1,3 +1,4 @@
+import pytest
 import torch
 from torch import nn
 
@@ -41,3 +42,52 @@ def test_groups_equal_train_mode_on_each_group():
         norm.train()
         assert torch.allclose(found, torch.cat([norm(x[:3]), norm(x[3:6])]))
         assert torch.allclose(whole, torch.cat([norm(x[:5]), norm(x[5:])]))  # a smaller last group
+
+
+def laid_out(x, layout):
+    """The same values with other strides; `channels` has the channels outermost."""
+    if layout == "channels":
+        return x.transpose(0, 1).contiguous().transpose(0, 1)
+    return x.clone(memory_format=getattr(torch, layout))
+
+
+LAYOUTS = ("contiguous_format", "channels_last", "channels")
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 5, 5), (2, 8, 5, 5), (4, 1, 5, 5), (6, 8, 1, 5)])
+@pytest.mark.parametrize("size", [1, 2, 4])
+@pytest.mark.parametrize("given", LAYOUTS)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_gradients_do_not_depend_on_memory_formats(shape, size, layout, given):
+    """An image alone in its batch, channels last, met a contiguous gradient: off by 1.4 of it."""
+    generator = torch.Generator().manual_seed(0)
+    x, g = (torch.randn(shape, generator=generator) for _ in range(2))
+    norm = nn.BatchNorm2d(shape[1])
+    leaf = laid_out(x, layout).requires_grad_()
+    out = GroupStatistics(norm, size)(leaf)
+    (found,) = torch.autograd.grad(out, leaf, laid_out(g, given))
+    exact = x.double().requires_grad_()
+    norm = norm.double().train()
+    parts = [norm(part) for part in exact.split(size)]
+    (expected,) = torch.autograd.grad(torch.cat(parts), exact, g.double())
+    assert torch.allclose(out.double(), torch.cat(parts), atol=1e-5)
+    assert (found - expected).norm() < 1e-5 * (expected.norm() + g.norm())
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 5, 16, 17, 21])
+@pytest.mark.parametrize("size", [1, 4, 5, 20])
+def test_every_pass_has_one_shape_and_whole_groups(count, size):
+    """What is left over of the groups is a smaller group; copies fill the pass up, not a group."""
+    classifier = load_model("torchvision:resnet18@random")
+    view = classifier.view(batchnorm_groups=size)
+    seen = []
+    view.module.conv1.register_forward_hook(lambda _m, inputs, _o: seen.append(len(inputs[0])))
+    images = torch.randn(count, 3, 32, 32, generator=torch.Generator().manual_seed(count))
+    network = with_group_statistics(classifier.module, size)
+    with torch.no_grad():
+        found = view(images)
+        parts = [network(part) for part in images.split(size)]
+    assert min(seen) >= 16
+    rest = count % size
+    assert set(seen) <= {-(-16 // size) * size, max(0, -(-(16 - rest) // size) * size) + rest}
+    assert torch.allclose(found, torch.cat(parts), atol=1e-4)

@@ -73,15 +73,16 @@ def explain(
     Raises Failed where the method raises or returns something else.
     """
     own = {name: value.clone() for name, value in state.items()} if state else state
+    asked = batch.targets.clone()
     try:
         found = method.entry(ctx, batch, own, **method.options)
-        wrong = _wrong(found, batch.targets.shape)
+        wrong = _wrong(found, asked.shape)
         if wrong:
             raise Failed(f"method {method.spec} returned {wrong}")
         return Explanation(
             found.maps.detach().float(),
             {k: v.detach().double() for k, v in found.scalars.items()},
-            batch.targets if found.explained is None else found.explained,
+            asked if found.explained is None else found.explained,
         )
     except Failed:
         raise
