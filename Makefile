@@ -4,7 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 
-.PHONY: demo test slow lint clean-env
+# Numbers that another processor or number of threads may round otherwise.
+NUMERIC := tests/ops tests/test_instruction_sets.py tests/models/test_views.py \
+	tests/models/test_fuse.py tests/methods/test_gradcam.py tests/methods/test_gradcampp.py \
+	tests/methods/test_rise.py tests/methods/test_fakecam.py tests/metrics/test_confidence.py \
+	tests/metrics/test_sparsity.py tests/metrics/test_completeness.py tests/stages/test_groups.py
+AVX2 := ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2
+
+.PHONY: demo test portable slow lint clean-env
 
 $(VENV)/.demo: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -24,6 +31,11 @@ test: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy xaibench
 	$(BIN)/pytest -m "not slow" -n auto --dist loadfile --durations=10
+
+portable: $(VENV)/.test  # `make test` is the third: one thread, the processor's own instructions
+	$(AVX2) $(BIN)/pytest -q -m "not slow" -k "not reference" -n 2 $(NUMERIC) tests/test_same_bits.py
+	$(AVX2) XAIBENCH_TEST_THREADS=2 $(BIN)/pytest -q -m "not slow" -n 1 $(NUMERIC)
+	XAIBENCH_TEST_THREADS=2 $(BIN)/pytest -q -m "not slow" -n 1 $(NUMERIC)
 
 slow: $(VENV)/.test
 	$(BIN)/pytest -m slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from xaibench.models.load import load_model
 from xaibench.types import Batch, Context
 
 sys.path.insert(0, str(Path(__file__).parent))
-torch.set_num_threads(1)  # xdist runs one worker a core
+# xdist runs one worker a core; `make portable` tries two threads as well
+torch.set_num_threads(int(os.environ.get("XAIBENCH_TEST_THREADS", "1")))
 DEVICES = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
 
 
