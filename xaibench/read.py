@@ -82,7 +82,7 @@ def load_maps(
 class MapReader:
     """Stored maps of one method by image, for images asked for in the order of their blocks.
 
-    The shard read last is kept: memory is that of one shard, 500 images at most.
+    The shard read last is kept: memory is that of one shard, 320 images at most.
     """
 
     def __init__(self, out: str | Path, method: str, target: str = "ground_truth") -> None:

@@ -23,8 +23,8 @@ class Batch:
     ids: image ids, the only join key. images (B, 3, H, W): normalised network input, float32.
     labels (B,): class index, -1 for none. targets (B, T): classes to explain.
     target_names: the T names of the targets. positions: each image's place in the dataset's
-    full order, from which groups (`position // group_size`) are formed. originals: where the
-    images are perturbed ones, the untouched images (B, 3, H, W) whose segments still hold.
+    full order. originals: where the images are perturbed ones, the untouched images (B, 3, H, W)
+    whose segments still hold.
     """
 
     ids: tuple[str, ...]
@@ -149,7 +149,7 @@ def filled(part: Tensor, rows: int, unit: int = 1) -> Tensor:
     No gradient flows to the copies' source.
     """
     lacking = rows - len(part)
-    if lacking <= 0:
+    if lacking <= 0 or not len(part):
         return part
     again = part[:unit].detach()
     times = -(-lacking // len(again))

@@ -106,7 +106,7 @@ def test_fingerprint_sees_names_labels_and_sizes_but_not_the_place(tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("images", "size"),
-    [(1, 80), (20, 80), (8000, 80), (8001, 640), (50000, 640), (1300000, 640)],
+    [(1, 80), (20, 80), (8000, 80), (8001, 320), (50000, 320), (1300000, 320)],
 )
 def test_blocks_hold_whole_groups_and_batches(images: int, size: int) -> None:
     assert Dataset("d", Path(), ("x",) * images, (0,) * images).block_size == size

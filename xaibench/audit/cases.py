@@ -12,6 +12,7 @@ import torch
 
 from xaibench.audit.checks import Case
 from xaibench.config import Protocol, RunConfig
+from xaibench.datasets.subset import recorded
 from xaibench.errors import XaibenchError
 from xaibench.normalize import normalize
 from xaibench.stages.explain import Unit, load_unit, make_batch
@@ -57,6 +58,9 @@ def session_of(
     session.__dict__["protocol"] = Protocol.model_validate(
         read_json(root / "manifests" / "protocol.json")
     )
+    held_subset = root / "manifests" / "subset.json"
+    if held_subset.exists():  # the last manifest may be of other, untouched images
+        session.__dict__["groups_of"] = recorded(session.dataset, read_json(held_subset))
     identity, now = read_json(root / "manifests" / "identity.json"), session.identity()
     changed = [key for key in identity if identity[key] != now.get(key)]
     if changed:
@@ -80,8 +84,9 @@ def case_maker(
         place = places[image]
         view = variations[transform, variation]
         block = session.block(place, view)
-        session.images.keep(session.companions([place]))
-        predictions = load_predictions(session, session.companions([place]), view)
+        together = session.companions([place]) if view.request else [place]
+        session.images.keep(together)
+        predictions = load_predictions(session, together, view)
         unit = Unit(block, (place,), requests[method], view)
         shard = load_unit(session, unit, target)
         if shard is None:

@@ -62,7 +62,7 @@ class Dataset:
 
 def block_size(images: int) -> int:
     """Images in a block of so many: whole batches of 16, 20 and 80, whole groups."""
-    return BLOCK if images <= 100 * BLOCK else 8 * BLOCK
+    return BLOCK if images <= 100 * BLOCK else 4 * BLOCK
 
 
 def is_image(name: str) -> bool:

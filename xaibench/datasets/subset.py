@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from xaibench.datasets.base import Dataset, block_size
 
@@ -41,8 +42,10 @@ class Subset:
         return self.places == tuple(range(len(self.dataset)))
 
     def record(self) -> dict[str, object]:
-        """What a run directory keeps of it."""
-        return {"sha256": self.sha256, "images": len(self.places), "from": self.source}
+        """What a run directory keeps of it; its ids where it is not the dataset as it is."""
+        ids = None if self.whole else [self.dataset.ids[place] for place in self.places]
+        found = {"sha256": self.sha256, "images": len(self.places), "from": self.source}
+        return found | ({"ids": ids} if ids else {})
 
     def group(self, place: int) -> int:
         """The number of the group that a place is in."""
@@ -63,3 +66,11 @@ class Subset:
         for place in sorted(places, key=self.positions.__getitem__):
             found.setdefault(self.block(place), []).append(place)
         return found
+
+
+def recorded(dataset: Dataset, record: dict[str, Any]) -> Subset:
+    """The subset that a run directory keeps (`Subset.record`)."""
+    at = {image: place for place, image in enumerate(dataset.ids)}
+    ids = record.get("ids")
+    places = range(len(dataset)) if ids is None else (at[image] for image in ids)
+    return Subset(dataset, tuple(places), str(record["from"]))

@@ -54,7 +54,7 @@ def _block(
     session: Session, work: Work, stages: frozenset[str], tick: Tick, outcome: Outcome
 ) -> None:
     """What is left of a block: of each variation the predictions, then each method's unit."""
-    session.images.keep(work.companions)
+    session.begin(work.companions)
     if not any(variation.request for variation in work.variations):
         _predict(session, work.block, work.companions, UNTOUCHED, tick, outcome)
     for variation in work.variations:

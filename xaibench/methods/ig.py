@@ -87,16 +87,14 @@ def _over_interpolants(ctx: Context, batch: Batch, steps: int) -> Classifier:
     kill the process; a GPU says so itself).
     """
     example, size = batch.images[:1].clone(), steps * ctx.group_size  # without its batch
-    count = min(size, steps * len(batch))
+    count = min(size, steps * len(batch))  # of a subset's last group: only what it needs, not how
     weights = list(ctx.classifier.module.parameters())
     alone = ctx.classifier.view(batchnorm_groups=1).module  # not filled up to a whole batch
     saved = saved_bytes(alone, example, weights)
     need = saved * count // 2  # blocks forwarded again keep at most half
     chunk = 0
-    if need > _TOGETHER:
-        most = min(ctx.batch_size, max(1, _CHUNK // saved))
-        whole = (n for n in range(max(ENOUGH, most), count) if count % n == 0)
-        chunk = next(whole, count)
+    if saved * size // 2 > _TOGETHER:
+        chunk = _chunk(steps if steps >= ENOUGH else size, min(ctx.batch_size, _CHUNK // saved))
         streamed = ctx.classifier.view(batchnorm_groups=1, chunk=1).module
         kept = saved_bytes(streamed, example, weights)
         need = count * (kept + 6 * example.nbytes)  # captum holds interpolants and gradients too
@@ -107,6 +105,11 @@ def _over_interpolants(ctx: Context, batch: Batch, steps: int) -> Classifier:
             "steps, batchnorm=eval or a larger machine."
         )
     return ctx.classifier.view(batchnorm_groups=size, again=True, chunk=chunk)
+
+
+def _chunk(whole: int, most: int) -> int:
+    """The least divisor of `whole`, from `most` and ENOUGH on: every pass has the same rows."""
+    return next((n for n in range(max(ENOUGH, most), whole) if whole % n == 0), whole)
 
 
 def _attribute(

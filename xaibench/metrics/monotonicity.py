@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterator
 from typing import Annotated, Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from xaibench.draws import fills
@@ -54,7 +55,8 @@ def monotonicity(
     values = 1 if features == "channels" else 3
     size = rows_per_step * width
     steps = -(-maps[0].numel() // size)
-    step_of = ranks(order(maps, descending=False, ties=ties)) // size  # (B, features)
+    ascending = order(maps, descending=False, ties=ties)
+    step_of = ranks(ascending) // size  # (B, features)
     drawn = fills(scoring.ctx, scoring.batch.ids, steps, draws, values).to(device)
     places = step_of.view(count, -1, height, width)
 
@@ -70,6 +72,6 @@ def monotonicity(
     q = answer.probability.double().view(count, steps, draws)
     divisor = torch.where(p < SMALL, 1.0, p**2)
     effect = ((q - p.view(-1, 1, 1)) ** 2).mean(2) / divisor[:, None]
-    sums = torch.zeros(count, steps, dtype=torch.float64, device=device)
-    sums.scatter_add_(1, step_of, maps.flatten(1).double())
-    return {"monotonicity": spearman(sums, effect)}
+    ordered = maps.flatten(1).double().gather(1, ascending)
+    whole = F.pad(ordered, (0, steps * size - ordered.shape[1]))
+    return {"monotonicity": spearman(whole.view(count, steps, size).sum(2), effect)}

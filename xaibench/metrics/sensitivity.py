@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -15,7 +16,6 @@ from xaibench.registry import Range, metric
 from xaibench.types import Rows, Scoring, Values
 
 EXPENSIVE = 500
-IMAGES = 8  # at a time: with ten draws each, five full batches of sixteen
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,8 @@ def sensitivity(
         applies = scoring.extras["in_subset"]
     ratios = torch.full((count, draws), torch.nan, dtype=torch.float64, device=device)
     stand_in = explanation == "gradient_stand_in"
-    for places in applies.nonzero()[:, 0].split(IMAGES):
+    at_once = scoring.ctx.batch_size // math.gcd(scoring.ctx.batch_size, draws)  # full batches
+    for places in applies.nonzero()[:, 0].split(at_once):
         ids = [scoring.batch.ids[i] for i in places.tolist()]
         rows = places.to(device).repeat_interleave(draws)
         inputs = _Perturbed(scoring, ids, rows, draws, radius)

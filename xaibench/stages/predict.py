@@ -102,16 +102,22 @@ def _forward(
     """Write the predictions of some places; returns their number."""
     if not places:
         return 0
-    logits = _logits(session, places, variation)
+    logits, probabilities = _logits(session, places, variation)
     ids = [session.dataset.ids[p] for p in places]
     labels = torch.tensor([session.dataset.labels[p] for p in places])
-    columns = _columns(ids, labels, logits, session.context.probabilities(logits), known)
+    columns = _columns(ids, labels, logits, probabilities, known)
     path = folder(session, variation) / f"{unit_name(block, ids)}{SUFFIX}"
     tables.save(path, columns, tables.PREDICTIONS, session.mark(variation))
     return len(ids)
 
 
-def _logits(session: Session, places: Sequence[int], variation: Variation) -> Tensor:
+def _logits(session: Session, places: Sequence[int], variation: Variation) -> tuple[Tensor, Tensor]:
+    """Logits and probabilities (n, K) on the CPU, both made on the device.
+
+    As those of masked inputs are: float32 softmaxes of two devices differ in the last bit, which
+    would decide whether one exceeds the other.
+    """
+
     def inputs() -> Iterator[Tensor]:
         for start in range(0, len(places), BLOCK):
             some = places[start : start + BLOCK]
@@ -119,7 +125,9 @@ def _logits(session: Session, places: Sequence[int], variation: Variation) -> Te
 
     height, width = session.images.inputs(places[:1], variation).shape[-2:]
     ctx = session.context_for((height, width), variation)
-    return torch.cat([part.float().cpu() for part in ctx.stream(inputs())])
+    found = [(part.float(), ctx.probabilities(part)) for part in ctx.stream(inputs())]
+    logits, probabilities = (torch.cat(parts).cpu() for parts in zip(*found, strict=True))
+    return logits, probabilities
 
 
 def _columns(

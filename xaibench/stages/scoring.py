@@ -66,7 +66,8 @@ def _extras(session: Session, unit: Unit, ids: Sequence[str], needs: set[str]) -
         extras["boxes"] = session.boxes(ids) if untouched else [None] * len(ids)
     if "explain" in needs:
         extras["explain_forwards"] = session.cost(unit.method).total(1)[0]
-        extras["in_subset"] = torch.tensor([i in session.subset for i in ids])
+        chosen = session.subset_of_groups if unit.variation.request else session.subset
+        extras["in_subset"] = torch.tensor([i in chosen for i in ids])
     return extras
 
 

@@ -55,8 +55,8 @@ class Session:
     config: RunConfig
     batch_size: int
     _states: dict[tuple[str, str], State] = field(default_factory=dict)
-    _memo: dict[str, Tensor] = field(default_factory=dict)
-    _memo_of: tuple[tuple[str, ...], Variation] | None = None
+    _memo: dict[tuple[str, ...], dict[str, Tensor]] = field(default_factory=dict)
+    _memo_of: Variation | None = None
 
     @property
     def root(self) -> Path:
@@ -196,6 +196,7 @@ class Session:
         return {
             "dataset": self.dataset.name,
             "data_fingerprint": self.dataset.fingerprint,
+            "block_size": self.dataset.block_size,
             "preprocessing": self.protocol.preprocessing.model_dump(),
             "protocol": self.protocol.name,
             "protocol_sha256": self.protocol.sha256,
@@ -247,7 +248,15 @@ class Session:
     @cached_property
     def subset(self) -> frozenset[str]:
         """The SUBSET_IMAGES images, drawn by the seed, on which expensive metrics are measured."""
-        ranked = sorted(self.dataset.ids, key=lambda i: derive(self.config.seed, i, "subset"))
+        return self._ranked_first(self.dataset.ids)
+
+    @cached_property
+    def subset_of_groups(self) -> frozenset[str]:
+        """The same for transformed inputs: of the subset that their groups are formed of."""
+        return self._ranked_first([self.dataset.ids[place] for place in self.groups_of.places])
+
+    def _ranked_first(self, ids: Sequence[str]) -> frozenset[str]:
+        ranked = sorted(ids, key=lambda i: derive(self.config.seed, i, "subset"))
         return frozenset(ranked[:SUBSET_IMAGES])
 
     @cached_property
@@ -300,16 +309,25 @@ class Session:
             if len(images):
                 yield images.to(self.device)
 
+    def begin(self, places: Sequence[int]) -> None:
+        """Let go of what another block needed; places: the images of the next one."""
+        self.images.keep(places)
+        self._memo.clear()
+
     def memo(self, images: tuple[str, ...], variation: Variation) -> Memo:
-        """Results that the methods and targets of the current images share, computed once."""
-        if self._memo_of != (images, variation):
-            self._memo_of = (images, variation)
+        """Results that the methods and targets share for some images of the block, computed once.
+
+        Those of one variation at a time.
+        """
+        if self._memo_of != variation:
+            self._memo_of = variation
             self._memo.clear()
+        held = self._memo.setdefault(images, {})
 
         def once(key: str, compute: Callable[[], Tensor]) -> Tensor:
-            if key not in self._memo:
-                self._memo[key] = compute()
-            return self._memo[key]
+            if key not in held:
+                held[key] = compute()
+            return held[key]
 
         return once
 
