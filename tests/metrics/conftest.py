@@ -9,7 +9,7 @@ from helpers import maps_of, on, scoring
 
 METHODS = ("gradcam", "ig", "rise", "fakecam")
 FAMILIES = {"gradcam": "cam", "ig": "gradient", "rise": "perturbation", "fakecam": "control"}
-SPECS = {"ig": "ig(steps=10)"}
+SPECS = {"ig": "ig(steps=4, batchnorm=eval)"}
 PLACES = slice(0, 4)
 
 
