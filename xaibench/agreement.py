@@ -55,7 +55,7 @@ def compare(
         root: run directory.
         methods: specs; all that have maps by default.
         target: the explained class; ground_truth by default, or the first that there are maps of.
-        top: share of the pixels, ties in row-major order (PROTOCOL.md), rounded to pixels.
+        top: share of the pixels, ties in row-major order, rounded to pixels.
     """
     if not 0 < top <= 1:
         raise UsageError(f"top {top:g}: give a share of the pixels, above 0 and at most 1.")

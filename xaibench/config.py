@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -50,8 +51,7 @@ class Protocol(_Model):
 
     def batchnorm_group(self, method: str, transform: str, variation: str) -> int:
         """Images that share a BatchNorm batch for a method on a variation of a transform."""
-        known = self.batchnorm_groups.get(method, {})
-        return known.get(f"{transform}/{variation}", known.get(transform, 1))
+        return group_size(self.batchnorm_groups.get(method, {}), transform, variation)
 
     @property
     def sha256(self) -> str:
@@ -154,6 +154,11 @@ class RunConfig(_Model):
         model = "".join(c if c.isalnum() or c in "._-" else "_" for c in name)
         protocol = self.protocol if "." in self.protocol else fold(self.protocol)
         return Path("results/runs") / f"{data}-{model}-{Path(protocol).stem}"
+
+
+def group_size(sizes: Mapping[str, int], transform: str, variation: str) -> int:
+    """A BatchNorm group's images: as said of the variation, or else of its transform, or 1."""
+    return sizes.get(f"{transform}/{variation}", sizes.get(transform, 1))
 
 
 def digest(value: Any) -> str:

@@ -49,13 +49,9 @@ def activations(classifier: Classifier, layer: str, images: Tensor) -> Tensor:
             classifier(part)
         return held[0][: len(part)]
 
+    rows = classifier.rows_at(images.shape[-2:])  # a hook sees one pass after the other
     with torch.no_grad():
-        return torch.cat([of(part) for part in _passes(classifier, images)])
-
-
-def _passes(classifier: Classifier, images: Tensor) -> tuple[Tensor, ...]:
-    """The images that go through the network at a time: a hook sees one pass after the other."""
-    return images.split(classifier.rows_at(images.shape[-2:]))
+        return torch.cat([of(part) for part in images.split(rows)])
 
 
 def _check_maps(output: Tensor, layer: str, images: Tensor) -> None:
@@ -77,13 +73,9 @@ def activations_and_gradients(
     One forward and T backwards, which stop at the layer. Raises XaibenchError where the layer's
     output is not (B, C, h, w) or where the logits do not depend on it.
     """
-    parts = []
-    done = 0
-    for part in _passes(classifier, images):
-        classes = targets[done : done + len(part)]
-        parts.append(_of_one_pass(classifier, layer, part, classes))
-        done += len(part)
-    found, gradients = zip(*parts, strict=True)
+    rows = classifier.rows_at(images.shape[-2:])  # a hook sees one pass after the other
+    parts = zip(images.split(rows), targets.split(rows), strict=True)
+    found, gradients = zip(*(_of_one_pass(classifier, layer, *p) for p in parts), strict=True)
     return torch.cat(found), torch.cat(gradients)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from xaibench.config import Protocol
+from xaibench.config import Protocol, group_size
 from xaibench.errors import fold
 from xaibench.names import expand
 from xaibench.normalize import ON_TRANSFORMS_ALONE, normalization
@@ -44,8 +44,7 @@ class Groups:
 
     def of(self, transform: str, variation: str) -> int:
         """Images that share a batch on a variation of a transform."""
-        known = dict(self.sizes)
-        return known.get(f"{transform}/{variation}", known.get(transform, 1))
+        return group_size(dict(self.sizes), transform, variation)
 
 
 @dataclass(frozen=True)

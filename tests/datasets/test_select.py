@@ -10,7 +10,7 @@ from layouts import official
 
 from xaibench.datasets.base import Dataset
 from xaibench.datasets.load import load_dataset
-from xaibench.datasets.select import ordered, select
+from xaibench.datasets.select import ordered
 from xaibench.datasets.subset import Subset
 from xaibench.errors import UsageError, XaibenchError
 
@@ -21,6 +21,13 @@ FOLDERS = Dataset(
     "f", Path(), tuple(f"{c}/{n}" for n, c in zip(FLAT.ids, LABELS, strict=True)), LABELS
 )
 PLAIN = Dataset("plain", Path(), ("a.jpg", "b, 3.jpg", "sea/a.jpg", "sea/c.jpg"), (-1,) * 4)
+
+
+def select(
+    dataset: Dataset, limit: int | None, subset: Path | None, per_class: int | None, seed: int
+) -> list[int]:
+    """What a run takes of a dataset."""
+    return ordered(dataset, subset, per_class, seed).first(limit)
 
 
 def chosen(dataset: Dataset, path: Path, text: str, **more: object) -> list[int]:

@@ -16,23 +16,13 @@ from xaibench.seeds import derive
 HEADERS = {"image", "images", "name", "file", "filename", "path", "id", "imageid", "image_id"}
 
 
-def select(
-    dataset: Dataset, limit: int | None, subset: Path | None, per_class: int | None, seed: int
-) -> list[int]:
-    """Places of the chosen images in the dataset's full order, ascending.
-
-    subset: a file with one image a line. per_class: so many images of each class that is left,
-    drawn by seed and name alone, so that one image's luck depends on no other. limit: the first
-    of those. Raises UsageError where a name, a label or a class does not fit the dataset.
-    """
-    return sorted(ordered(dataset, subset, per_class, seed).places)[:limit]
-
-
 def ordered(dataset: Dataset, subset: Path | None, per_class: int | None, seed: int) -> Subset:
     """The images before any limit, in the order in which they form groups.
 
-    That of the lines of a list; of a draw by class, an order drawn by the seed (in class order a
-    group would be one class); else the dataset's. Raises as `select` does.
+    subset: a file with one image a line, whose order holds. per_class: so many images of each class
+    that is left, drawn by seed and name alone, so that one image's luck depends on no other; in an
+    order drawn by the seed, since in class order a group would be one class. Else the dataset's
+    order. Raises UsageError where a name, a label or a class does not fit the dataset.
     """
     places = list(range(len(dataset))) if subset is None else _listed(dataset, subset)
     source = "all images" if subset is None else "--subset"

@@ -36,10 +36,14 @@ class Subset:
         """Where each place of the dataset stands in the subset's order."""
         return {place: position for position, place in enumerate(self.places)}
 
-    @property
+    @cached_property
     def whole(self) -> bool:
         """Whether it is the dataset itself, in its order."""
         return self.places == tuple(range(len(self.dataset)))
+
+    def first(self, limit: int | None) -> list[int]:
+        """The first `limit` images of the dataset's order, all without one."""
+        return sorted(self.places)[:limit]
 
     def record(self) -> dict[str, object]:
         """What a run directory keeps of it; its ids where it is not the dataset as it is."""

@@ -12,10 +12,9 @@ from torch import Tensor
 
 from xaibench.hooks import activations, logits_behind
 from xaibench.ops.moments import moments
-from xaibench.ops.rows import filled
 from xaibench.ops.smooth import gaussian
 from xaibench.registry import Range, method
-from xaibench.types import Batch, Context, Cost, Explanation
+from xaibench.types import Batch, Context, Cost, Explanation, filled
 
 MIN_STD, ACTIVE_SHARE, SIGMA, KERNEL = 0.01, 0.01, 1.0, 5
 

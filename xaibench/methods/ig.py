@@ -17,9 +17,9 @@ from xaibench.gradients import (
     reduce_channels,
 )
 from xaibench.ops.memory import free_bytes, saved_bytes
-from xaibench.ops.rows import ENOUGH, filled, one_thread
+from xaibench.ops.rows import ENOUGH, one_thread
 from xaibench.registry import Range, method
-from xaibench.types import Batch, Classifier, Context, Cost, Explanation
+from xaibench.types import Batch, Classifier, Context, Cost, Explanation, filled
 
 _TOGETHER = 8 * 2**30  # bytes of a BatchNorm batch up to which it is in memory as a whole
 _CHUNK = 4 * 2**30  # bytes that the gradient of a chunk would keep if it were of the whole network

@@ -17,7 +17,8 @@ from xaibench.models.fold import folded
 from xaibench.models.fuse import fused
 from xaibench.models.layers import find_cam_layer
 from xaibench.models.streamed import Streamed
-from xaibench.ops.rows import ENOUGH, filled, in_rows
+from xaibench.ops.rows import ENOUGH, in_rows
+from xaibench.types import filled
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from xaibench.ops.rows import filled, one_thread
+from xaibench.ops.rows import one_thread
+from xaibench.types import filled
 
 
 def chunks(

@@ -15,8 +15,6 @@ from torch import Tensor
 
 from xaibench.types import filled
 
-__all__ = ["ENOUGH", "filled", "in_rows", "one_thread"]
-
 ENOUGH = 16
 """Rows from which the number of threads moves no bit of a network's output."""
 

@@ -21,7 +21,7 @@ from xaibench.report.declared import OWN, RESIDUAL, STAND_IN
 from xaibench.report.stats import Bools
 
 WITHIN = 0.01
-"""Relative residual within which attributions are complete (PROTOCOL.md, metric completeness)."""
+"""Relative residual within which attributions are complete."""
 PASSES = 0.95
 """Share of images on which a method that meets completeness must pass: an axiom, save numerics."""
 _SENSITIVITY = ("max_sensitivity", "avg_sensitivity")

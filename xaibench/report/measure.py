@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 AVERAGED = ("ok", "constant_map")
-"""Statuses whose rows are in the mean (PROTOCOL.md, "Status of a row")."""
+"""Statuses whose rows are in the mean; those of other statuses are left out and counted."""
 
 
 class Key(NamedTuple):

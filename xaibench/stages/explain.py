@@ -72,7 +72,7 @@ def explain(
 
     Raises Failed where the method raises or returns something else.
     """
-    own = {name: value.clone() for name, value in state.items()} if state else state
+    own = copied(state)
     asked = batch.targets.clone()
     try:
         found = method.entry(ctx, batch, own, **method.options)
@@ -88,6 +88,11 @@ def explain(
         raise
     except Exception as error:
         raise Failed(reason(error)) from error
+
+
+def copied(state: dict[str, Tensor] | None) -> dict[str, Tensor] | None:
+    """Prepared tensors as a method gets them: what it writes there reaches no other call."""
+    return {name: value.clone() for name, value in state.items()} if state else state
 
 
 def _wrong(found: object, expected: torch.Size) -> str:

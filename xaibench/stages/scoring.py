@@ -11,7 +11,7 @@ from torch import Tensor
 from xaibench.errors import XaibenchError
 from xaibench.normalize import normalize
 from xaibench.requests import MetricRequest
-from xaibench.stages.explain import Unit, make_batch
+from xaibench.stages.explain import Unit, copied, make_batch
 from xaibench.stages.predict import Predictions
 from xaibench.stages.session import Session
 from xaibench.stages.variation import UNTOUCHED
@@ -97,7 +97,7 @@ def explainer(session: Session, unit: Unit, batch: Batch) -> Explain:
         parts = []
         for start in range(0, len(inputs), ctx.batch_size):
             some = perturbed.rows(start, start + ctx.batch_size)
-            own = {k: v.clone() for k, v in state.tensors.items()} if state else None
+            own = copied(state.tensors if state else None)
             parts.append(unit.method.entry(ctx, some, own, **unit.method.options).maps[:, 0])
         return normalize(torch.cat(parts), batch.size, steps)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -15,11 +14,10 @@ import torch
 from torch import Tensor
 
 from xaibench.config import Protocol, RunConfig, load_protocol
-from xaibench.datasets import ilsvrc
 from xaibench.datasets.base import Dataset
 from xaibench.datasets.boxes import Box, Boxes
 from xaibench.datasets.load import Unreadable, load_dataset, read_images
-from xaibench.datasets.select import ordered, select
+from xaibench.datasets.select import ordered
 from xaibench.datasets.subset import Subset
 from xaibench.errors import Failed, UsageError, XaibenchError, reason
 from xaibench.hooks import activations
@@ -36,6 +34,7 @@ from xaibench.requests import (
 from xaibench.seeds import derive
 from xaibench.stages.images import Images
 from xaibench.stages.index import unreadable
+from xaibench.stages.labels import check_labels
 from xaibench.stages.variation import UNTOUCHED, Variation, variations
 from xaibench.store.atomic import read_json
 from xaibench.store.state import State, state_path
@@ -44,7 +43,6 @@ from xaibench.store.state import save as save_state
 from xaibench.types import Context, Cost, Memo
 
 SUBSET_IMAGES = 1_000
-IMAGENET = re.compile(r"n\d{8}|ILSVRC2012")
 AUTO_BATCH = {"cpu": 16, "cuda": 128}
 
 
@@ -123,8 +121,7 @@ class Session:
     @cached_property
     def selection(self) -> list[int]:
         """Places of the chosen images in the dataset's order."""
-        asked = self.config
-        return select(self.dataset, asked.limit, asked.subset, asked.per_class, asked.seed)
+        return self.groups_of.first(self.config.limit)
 
     @cached_property
     def groups_of(self) -> Subset:
@@ -132,18 +129,18 @@ class Session:
         asked = self.config
         return ordered(self.dataset, asked.subset, asked.per_class, asked.seed)
 
+    @cached_property
+    def _in_order(self) -> Subset:
+        """All images in the dataset's order, which blocks of untouched images follow."""
+        return Subset(self.dataset, tuple(range(len(self.dataset))))
+
     def blocks(self, places: Iterable[int]) -> dict[int, list[int]]:
         """Places by block of the dataset's full order."""
-        found: dict[int, list[int]] = {}
-        for place in sorted(places):
-            found.setdefault(place // self.dataset.block_size, []).append(place)
-        return found
+        return self._in_order.blocks(places)
 
     def block(self, place: int, variation: Variation) -> int:
         """The block that an image's results of a variation lie in."""
-        if variation.request:
-            return self.groups_of.block(place)
-        return place // self.dataset.block_size
+        return (self.groups_of if variation.request else self._in_order).block(place)
 
     def mark(self, variation: Variation) -> str:
         """The hash of the subset whose groups a variation's results may depend on, or nothing."""
@@ -330,29 +327,6 @@ class Session:
             return held[key]
 
         return once
-
-
-def check_labels(classifier: TorchClassifier, dataset: Dataset) -> None:
-    """UsageError where the dataset's labels are not the network's classes: ImageNet's for one."""
-    count = classifier.num_classes
-    if max(dataset.labels) >= count or (count != 1000 and _imagenet(dataset)):
-        raise UsageError(
-            f"{classifier.name} has {count} classes of its own, and the labels of {dataset.name} "
-            "are not among them: use --target predicted."
-        )
-
-
-def _imagenet(dataset: Dataset) -> bool:
-    """Whether the labels are ImageNet's: its own name, its class folders, its names in a list.
-
-    Folders named by class index say what the classes are, whatever the files are called.
-    """
-    *folders, name = dataset.ids[0].split("/")
-    return (
-        dataset.name in ("samples", "imagenet")
-        or any(ilsvrc.is_wnid(folder) for folder in folders)
-        or (not folders and bool(IMAGENET.search(name)))
-    )
 
 
 def resolve_device(name: str) -> torch.device:
