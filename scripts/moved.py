@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from xaibench.report.columns import COLUMNS, METHOD_NAMES, SPECS
+from xaibench.analysis.columns import COLUMNS, METHOD_NAMES, SPECS
 
 KEYS = ["method", "target", "transform", "metric"]
 ROW = [*KEYS, "image", "variation"]

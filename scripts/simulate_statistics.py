@@ -20,8 +20,8 @@ import numpy as np
 import scipy
 from scipy.special import ndtr
 
-from xaibench.report.claims import CLAIMS, Part
-from xaibench.report.claims_evidence import (
+from xaibench.analysis.claims.check import CLAIMS, Part
+from xaibench.analysis.claims.evidence import (
     CAM,
     FAILS,
     GRADIENT,
@@ -32,11 +32,11 @@ from xaibench.report.claims_evidence import (
     from_cells,
     from_paper,
 )
-from xaibench.report.claims_spread import RANGES
-from xaibench.report.columns import COLUMNS, SPECS
-from xaibench.report.declared import RESIDUAL, Declared
-from xaibench.report.measure import Group, Key
-from xaibench.report.stats import bootstrap_intervals, unsure, wilson_intervals
+from xaibench.analysis.claims.spread import RANGES
+from xaibench.analysis.columns import COLUMNS, SPECS
+from xaibench.analysis.declared import RESIDUAL, Declared
+from xaibench.analysis.measure import Group, Key
+from xaibench.analysis.stats import bootstrap_intervals, unsure, wilson_intervals
 
 IMAGES = (10, 20, 50, 120)
 SHARED = 0.5  # correlation between the cells of an image

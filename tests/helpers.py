@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from xaibench.cli import main
-from xaibench.config import Protocol, load_protocol
+from xaibench.config.protocol import Protocol, load_protocol
+from xaibench.config.requests import MethodRequest, resolve_methods, resolve_metrics
 from xaibench.normalize import normalize
-from xaibench.requests import MethodRequest, resolve_methods, resolve_metrics
 from xaibench.stages.drive import drive
 from xaibench.types import Batch, Context, Explanation, Rows, Scoring
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from xaibench.config import Protocol
+from xaibench.config.protocol import Protocol
 from xaibench.normalize import STEPS
 from xaibench.registry import Range, entries, get
 

@@ -20,10 +20,10 @@ import torch.nn.functional as F
 from helpers import on, prepared, request
 
 import xaibench
-from xaibench.config import load_protocol
-from xaibench.read import KEYS
+from xaibench.config.protocol import load_protocol
+from xaibench.config.requests import resolve_methods, resolve_metrics
 from xaibench.registry import entries
-from xaibench.requests import resolve_methods, resolve_metrics
+from xaibench.store.read import KEYS
 
 FEW = {
     "steps": 3,

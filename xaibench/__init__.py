@@ -15,7 +15,7 @@ def __getattr__(name: str) -> Any:
 
         return run
     if name in ("load_maps", "load_predictions", "load_scores"):
-        from xaibench import read
+        from xaibench.store import read
 
         return getattr(read, name)
     raise AttributeError(f"module 'xaibench' has no attribute '{name}'")

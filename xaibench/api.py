@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xaibench.config import RunConfig, digest, load_config
+from xaibench.config.files import digest
+from xaibench.config.run import RunConfig, load_config
 from xaibench.errors import UsageError, XaibenchError
 
 Say = Callable[[str], None]
@@ -62,8 +63,8 @@ def run(
         return _dry_run(session, stages, say, started)
     manifest = _open_directory(session, stages, say)
     from xaibench.execution.local import run_all
-    from xaibench.plan import plan
-    from xaibench.stages.index import unreadable
+    from xaibench.execution.plan import plan
+    from xaibench.store.index import unreadable
 
     works = plan(session, stages)
     with progress(sum(work.total for work in works)) as tick:
@@ -132,7 +133,7 @@ def run_configs(
 
 
 def _session(config: RunConfig, stages: frozenset[str]) -> Any:
-    from xaibench.names import check_names
+    from xaibench.config.names import check_names
 
     check_names("methods", config.method)
     check_names("metrics", config.metric)
@@ -193,8 +194,8 @@ def _announce(session: Any, say: Say) -> None:
 
 
 def _open_directory(session: Any, stages: frozenset[str], say: Say) -> Any:
-    from xaibench.clean import holdings, remove
     from xaibench.store.atomic import read_json, write_json
+    from xaibench.store.clean import holdings, remove
     from xaibench.store.manifest import Manifest, claim, claim_subset, version_drift
 
     config, root = session.config, session.root
@@ -260,7 +261,7 @@ def _device_name(device: Any) -> str:
 
 
 def _dry_run(session: Any, stages: frozenset[str], say: Say, started: float) -> RunResult:
-    from xaibench.plan import plan
+    from xaibench.execution.plan import plan
     from xaibench.store.manifest import check_identity, check_subset
 
     root = session.root

@@ -13,8 +13,8 @@ import yaml
 from helpers import cli
 
 from xaibench.cli import HUGE_PAGES, app, main
-from xaibench.config import RunConfig
-from xaibench.shipped import config_files
+from xaibench.config.run import RunConfig
+from xaibench.config.shipped import config_files
 
 FAST = ["--metric", "insertion(rows_per_step=112)"]
 VALUES = {

@@ -12,7 +12,7 @@ from helpers import apart, doubled, explain, in_double, on, prepared, request, w
 from networks import TARGETS, Tiny, as_classifier, pictures, tiny_context, with_random_state
 from torch import nn
 
-from xaibench.config import load_protocol
+from xaibench.config.protocol import load_protocol
 from xaibench.normalize import normalize, statuses
 from xaibench.registry import entries, get
 from xaibench.types import Batch, Context, Cost, Explanation

@@ -12,9 +12,9 @@ from oracles.gradients import (
 )
 from torch import nn
 
-from xaibench.gradients import reduce_channels
 from xaibench.methods.gradient import gradient as ours_entry
 from xaibench.normalize import statuses
+from xaibench.probes.gradients import reduce_channels
 
 
 def test_equals_autograd_on_every_photograph(context, photographs, differences):

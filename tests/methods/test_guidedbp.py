@@ -12,8 +12,8 @@ from oracles.guided import guided_backprop, guided_backprop_captum
 from torch import nn
 
 from xaibench.errors import XaibenchError
-from xaibench.guided import guided_relus
 from xaibench.models.load import load_model
+from xaibench.probes.guided import guided_relus
 from xaibench.types import Context
 
 REFERENCE = "reference"

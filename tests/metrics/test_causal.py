@@ -5,7 +5,7 @@ import torch
 from helpers import maps_of, on, score, scoring
 from oracles import causal as slow
 
-from xaibench.config import load_protocol
+from xaibench.config.protocol import load_protocol
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ from helpers import explain, on, request, score, scoring
 from oracles import completeness as slow
 from oracles.quantus_library import quantus_completeness
 
-from xaibench.config import load_protocol
+from xaibench.config.protocol import load_protocol
+from xaibench.config.requests import resolve_metrics
 from xaibench.normalize import normalize
-from xaibench.requests import resolve_metrics
 
 
 def test_exact_equals_the_formula_and_quantus(few, classifier):

@@ -6,7 +6,7 @@ import torch
 from helpers import on, score, scoring
 from oracles.complexity import effective_complexity_loss, effective_complexity_losses
 
-from xaibench.draws import fills
+from xaibench.probes.draws import fills
 
 STEPS, DRAWS = 7, 3
 SPEC = f"effective_complexity(rows_per_step=32,draws={DRAWS})"

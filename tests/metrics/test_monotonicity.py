@@ -10,8 +10,8 @@ from oracles.quantus_library import (
     quantus_monotonicity_pixels,
 )
 
-from xaibench.audit.checks import fed
-from xaibench.draws import fills
+from xaibench.probes.draws import fills
+from xaibench.studies.audit.checks import fed
 
 
 def drawn(base, steps, draws, values):

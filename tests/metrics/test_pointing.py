@@ -4,10 +4,10 @@ import torch
 from helpers import score
 from oracles import pointing as slow
 
-from xaibench.config import load_protocol
+from xaibench.config.protocol import load_protocol
+from xaibench.config.requests import resolve_metrics
 from xaibench.datasets.boxes import Boxes, carry
 from xaibench.models.classifier import InputSpec
-from xaibench.requests import resolve_metrics
 
 BOXES = [[(20, 30, 120, 160)], [(0, 0, 224, 224)], [(5, 5, 9, 9), (100, 100, 200, 200)], None]
 

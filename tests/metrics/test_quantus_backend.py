@@ -7,8 +7,8 @@ import pytest
 import torch
 from helpers import score
 
-from xaibench.config import load_protocol
-from xaibench.requests import resolve_metrics
+from xaibench.config.protocol import load_protocol
+from xaibench.config.requests import resolve_metrics
 
 SAME = ("sparseness", "complexity", "effective_complexity", "completeness")
 

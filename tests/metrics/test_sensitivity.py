@@ -6,9 +6,9 @@ from helpers import maps_of, on, request, score, scoring
 from oracles import sensitivity as slow
 from oracles.quantus_library import quantus_sensitivity
 
-from xaibench.audit.checks import fed
-from xaibench.draws import noise
 from xaibench.normalize import normalize
+from xaibench.probes.draws import noise
+from xaibench.studies.audit.checks import fed
 
 KEYS = ("max_sensitivity", "avg_sensitivity")
 

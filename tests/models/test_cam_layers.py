@@ -8,10 +8,10 @@ from networks import with_random_state
 from torch import nn
 
 from xaibench.errors import UsageError, XaibenchError
-from xaibench.hooks import activations, activations_and_gradients, replaced_output
 from xaibench.models.classifier import InputSpec, TorchClassifier, freeze
 from xaibench.models.layers import find_cam_layer
 from xaibench.models.load import load_model
+from xaibench.probes.hooks import activations, activations_and_gradients, replaced_output
 
 
 def check_the_classifier_reads_only(classifier, layer, channels, side):

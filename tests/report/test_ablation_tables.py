@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from xaibench.analysis.effects import ALL, FROM, INTERACTION, OTHER_QUANTITY, Effect
 from xaibench.report.ablation import Ablation, Grid, Listed, grids, legend
 from xaibench.report.ablation_files import records, to_csv, to_json, to_markdown, write_ablation
-from xaibench.report.effects import ALL, FROM, INTERACTION, OTHER_QUANTITY, Effect
 
 BOTH = ("gradcam", "rise")
 LISTED = (

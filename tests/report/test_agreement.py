@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from xaibench.report.agreement import Agreement, pair_places, summarise
+from xaibench.analysis.agreement import Agreement, pair_places, summarise
+from xaibench.analysis.stats import bootstrap_intervals
 from xaibench.report.agreement_files import explain, write
-from xaibench.report.stats import bootstrap_intervals
 
 METHODS = ("rise", "gradcam", "opticam", "fakecam")  # not in the paper's order
 

@@ -12,10 +12,8 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from xaibench.published import paper_tables
-from xaibench.report import write_claims
-from xaibench.report.claims import CLAIMS, Part, check_claims
-from xaibench.report.claims_evidence import (
+from xaibench.analysis.claims.check import CLAIMS, Part, check_claims
+from xaibench.analysis.claims.evidence import (
     FACT,
     FAILS,
     HOLDS,
@@ -25,11 +23,13 @@ from xaibench.report.claims_evidence import (
     from_paper,
     from_run,
 )
+from xaibench.analysis.columns import COLUMNS, METHOD_NAMES
+from xaibench.analysis.compare import Source
+from xaibench.analysis.declared import Declared
+from xaibench.analysis.measure import Key
+from xaibench.published import paper_tables
+from xaibench.report import write_claims
 from xaibench.report.claims_text import labels
-from xaibench.report.columns import COLUMNS, METHOD_NAMES
-from xaibench.report.compare import Source
-from xaibench.report.declared import Declared
-from xaibench.report.measure import Key
 
 IMAGES = 400
 METHODS = tuple(METHOD_NAMES)
@@ -309,8 +309,8 @@ def world_metrics() -> set[str]:
 
 def quick(cells: Cells) -> Evidence:
     """Evidence without a frame, which would be large."""
-    from xaibench.report.claims_evidence import from_cells
-    from xaibench.report.measure import Group
+    from xaibench.analysis.claims.evidence import from_cells
+    from xaibench.analysis.measure import Group
 
     n = len(next(iter(cells.values())))
     place, ones = np.arange(n), np.ones(n)
@@ -321,7 +321,7 @@ def quick(cells: Cells) -> Evidence:
 @pytest.mark.parametrize("zeros", [10, 60])
 def test_values_that_never_differed_prove_nothing_on_few_images(zeros: int) -> None:
     """AI 0 of 10 for all: one image in twenty may still change, five points."""
-    from xaibench.report.claims_tests import above
+    from xaibench.analysis.claims.significance import above
 
     alike = np.zeros((zeros, 1))
     assert above(alike, -5.0, 100.0)[0] > 0.025

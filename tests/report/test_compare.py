@@ -14,13 +14,13 @@ import pytest
 from rich.console import Console
 from scipy import stats as scipy_stats
 
+from xaibench.analysis.compare import Source, compare
+from xaibench.analysis.declared import Declared
+from xaibench.analysis.measure import Key
+from xaibench.analysis.paired import holm
+from xaibench.analysis.stats import widened_tail
 from xaibench.errors import XaibenchError
 from xaibench.report import write_comparison
-from xaibench.report.compare import Source, compare
-from xaibench.report.declared import Declared
-from xaibench.report.measure import Key
-from xaibench.report.paired import holm
-from xaibench.report.stats import widened_tail
 
 
 def values_of(make_frame, values: dict[str, float], **row: str) -> list[dict]:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from xaibench.config import load_protocol
-from xaibench.meaning import declared_in, from_protocol
-from xaibench.report.declared import Declared, from_values
+from xaibench.analysis.declared import Declared, from_values
+from xaibench.config.protocol import load_protocol
+from xaibench.studies.meaning import declared_in, from_protocol
 
 
 def dump(name: str, **metrics: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xaibench.report.effects import (
+from xaibench.analysis.effects import (
     ALL,
     OTHER_QUANTITY,
     UNCHANGED,

@@ -14,10 +14,10 @@ from matplotlib.text import Text
 from PIL import Image
 from scipy import stats
 
+from xaibench.analysis.columns import METHOD_NAMES
 from xaibench.errors import XaibenchError
-from xaibench.report import figure1, figure2
-from xaibench.report.columns import METHOD_NAMES
-from xaibench.report.style import WIDTH, caption_lines
+from xaibench.report.figures import figure1, figure2
+from xaibench.report.figures.style import WIDTH, caption_lines
 
 RUN = "Model resnet50, dataset imagenet, 20 images, protocol published"
 

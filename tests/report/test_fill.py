@@ -13,10 +13,10 @@ import pytest
 from helpers import cli
 
 import xaibench
-from xaibench.report.columns import METHOD_NAMES, SPECS
-from xaibench.report.declared import Declared
-from xaibench.report.fill import run_words
-from xaibench.report.tables import build_table, build_tables
+from xaibench.analysis.columns import METHOD_NAMES, SPECS
+from xaibench.analysis.declared import Declared
+from xaibench.analysis.fill import run_words
+from xaibench.analysis.tables import build_table, build_tables
 
 
 def options(command: str) -> dict[str, list[str]]:
@@ -136,8 +136,8 @@ def test_the_printed_command_fills_exactly_the_missing_cells(small: Path) -> Non
     metrics = ("sparseness", "complexity", "effective_complexity")
     specs = {**SPECS, 3: replace(SPECS[3], metrics=metrics)}
     with (
-        mock.patch("xaibench.report.fill.METHOD_NAMES", names),
-        mock.patch.dict("xaibench.report.columns.SPECS", specs),
+        mock.patch("xaibench.analysis.fill.METHOD_NAMES", names),
+        mock.patch.dict("xaibench.analysis.columns.SPECS", specs),
     ):
         code, said, err = cli("report", small, "--table", 3)
         assert code == 0, err

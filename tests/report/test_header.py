@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from xaibench.report.declared import Declared
-from xaibench.report.header import build_header, is_imagenet
+from xaibench.analysis.declared import Declared
+from xaibench.analysis.header import build_header, is_imagenet
 
 
 def test_the_papers_own_setting(make_frame) -> None:

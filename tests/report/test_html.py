@@ -7,10 +7,10 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 
-from xaibench.report.header import build_header
-from xaibench.report.html import to_html
-from xaibench.report.render import cell_text
-from xaibench.report.tables import build_tables
+from xaibench.analysis.header import build_header
+from xaibench.analysis.tables import build_tables
+from xaibench.report.render.html import to_html
+from xaibench.report.text import cell_text
 
 WILD = "rise(fill=\"<script>alert(1)</script> & 'x'\",n_masks=2000)"
 

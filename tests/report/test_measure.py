@@ -7,8 +7,8 @@ import math
 import pandas as pd
 import pytest
 
+from xaibench.analysis.measure import Key, measure
 from xaibench.errors import XaibenchError
-from xaibench.report.measure import Key, measure
 
 KEY = Key("gradcam", "ground_truth", "none", "insertion")
 RESIZE = KEY._replace(transform="resize")

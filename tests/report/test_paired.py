@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from xaibench.report.paired import (
+from xaibench.analysis.paired import (
     EXACT,
     PATTERNS,
     RANDOM,
@@ -17,7 +17,7 @@ from xaibench.report.paired import (
     sign_flip_p,
     smallest_p,
 )
-from xaibench.report.stats import bootstrap_intervals, widened_tail
+from xaibench.analysis.stats import bootstrap_intervals, widened_tail
 
 
 @pytest.mark.parametrize("images", [2, 5, 8, 11])

@@ -16,8 +16,8 @@ import pytest
 from rich.console import Console
 
 from xaibench.report import write_report
-from xaibench.report.latex import escape
-from xaibench.report.markdown import escape as escape_markdown
+from xaibench.report.render.latex import escape
+from xaibench.report.render.markdown import escape as escape_markdown
 
 
 def report(
@@ -156,7 +156,9 @@ def test_import_is_cheap() -> None:
     code = f"import sys, xaibench.report; print(sorted({heavy}))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
-    everything = "import sys, xaibench.report.tables, xaibench.report.terminal, xaibench.published"
+    everything = (
+        "import sys, xaibench.analysis.tables, xaibench.report.render.terminal, xaibench.published"
+    )
     code = f"{everything}; print('torch' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"

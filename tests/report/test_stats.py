@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from xaibench.report.stats import (
+from xaibench.analysis.stats import (
     FEW,
     MIN_IMAGES,
     bootstrap_intervals,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from xaibench.analysis.columns import COLUMNS, FAMILIES, METHOD_NAMES, OTHER, fill_command
+from xaibench.analysis.declared import Declared
+from xaibench.analysis.layout import places
+from xaibench.analysis.tables import build_table, build_tables
+from xaibench.analysis.types import Table
 from xaibench.errors import UsageError, XaibenchError
 from xaibench.published import imagenet_wnids, paper_tables
-from xaibench.report.columns import COLUMNS, FAMILIES, METHOD_NAMES, OTHER, fill_command
-from xaibench.report.declared import Declared
-from xaibench.report.layout import places
-from xaibench.report.tables import build_table, build_tables
-from xaibench.report.types import Table
 
 # Written out again from the paper's headings: printed -> natural units.
 TO_NATURAL = {

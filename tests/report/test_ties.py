@@ -15,12 +15,12 @@ import torch
 from helpers import cli
 from rich.console import Console
 
+from xaibench.analysis.declared import Declared
+from xaibench.analysis.measure import Key, measure
+from xaibench.analysis.ties import BEYOND, ORDERS, Tied, ties_tables
 from xaibench.ops.ranking import Ties
 from xaibench.report import write_report
-from xaibench.report.declared import Declared
-from xaibench.report.measure import Key, measure
-from xaibench.report.ties import BEYOND, ORDERS, Tied, ties_tables
-from xaibench.tied import measure_ties, tied_share
+from xaibench.studies.ties import measure_ties, tied_share
 
 OWN = Declared(ties="reverse")
 IMAGES = 12

@@ -16,7 +16,7 @@ from torch import nn
 
 import xaibench
 from xaibench.api import run_configs
-from xaibench.config import load_config
+from xaibench.config.run import load_config
 from xaibench.datasets.load import Unreadable
 from xaibench.errors import XaibenchError
 from xaibench.models.classifier import TorchClassifier

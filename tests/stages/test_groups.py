@@ -15,7 +15,7 @@ from networks import tiny
 from oracles.table4 import batchnorm_groups, scored_gradient_map
 
 import xaibench
-from xaibench.config import RunConfig
+from xaibench.config.run import RunConfig
 from xaibench.errors import XaibenchError
 from xaibench.models.batchnorm import blocks, with_group_statistics
 from xaibench.stages.session import Session

@@ -58,12 +58,12 @@ def test_a_method_that_writes_in_place(tmp_path: Path) -> None:
         key: dataclasses.replace(entry, function=careless(entry.function))
         for key, entry in methods.items()
     }
-    real = xaibench.requests.get
+    real = xaibench.config.requests.get
 
     def changed(kind: str, name: str) -> object:
         return others[name] if kind == "methods" and name in others else real(kind, name)
 
-    with mock.patch("xaibench.requests.get", changed):
+    with mock.patch("xaibench.config.requests.get", changed):
         found = run(tmp_path / "b")
     pd.testing.assert_frame_equal(found, expected, check_exact=True)
 

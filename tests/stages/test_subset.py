@@ -12,7 +12,7 @@ from networks import tiny
 from oracles.table4 import batchnorm_groups
 
 import xaibench
-from xaibench.config import load_protocol
+from xaibench.config.protocol import load_protocol
 from xaibench.datasets.load import load_dataset
 from xaibench.errors import XaibenchError
 from xaibench.registry import entries, get

@@ -12,7 +12,7 @@ from unittest import mock
 import pytest
 
 import xaibench
-from xaibench.config import digest
+from xaibench.config.files import digest
 from xaibench.errors import XaibenchError
 from xaibench.store import manifest
 

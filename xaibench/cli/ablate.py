@@ -72,11 +72,11 @@ def ablate(
     values: dict[str, Any] = dict(locals())
     after, only = values.pop("to") or "reference", values.pop("switch") or []
     values["protocol"] = values.pop("from_")
-    from xaibench.config import load_config
-    from xaibench.specs import split_all
+    from xaibench.config.run import load_config
+    from xaibench.config.specs import split_all
 
     config = load_config(values)
-    from xaibench.ablate import ablate as ablate_config
+    from xaibench.studies.ablate import ablate as ablate_config
 
     found = ablate_config(config, after, split_all(only), say=typer.echo)
     if found is None:
@@ -84,7 +84,7 @@ def ablate(
     from rich.console import Console
 
     from xaibench.report.ablation_files import write_ablation
-    from xaibench.study import directory
+    from xaibench.studies.ablation import directory
 
     folder = directory(config, after)
     paths = write_ablation(found, folder, Console())

@@ -45,7 +45,7 @@ def _lines(kind: str) -> list[tuple[str, str]]:
 
 
 def _protocols() -> list[tuple[str, str]]:
-    from xaibench.shipped import protocol_files
+    from xaibench.config.shipped import protocol_files
 
     found = []
     for name, path in protocol_files().items():
@@ -57,7 +57,7 @@ def _protocols() -> list[tuple[str, str]]:
 
 def doctor() -> None:
     """Check this machine: versions, devices, the embedded default, what is writable."""
-    from xaibench.doctor import checks
+    from xaibench.execution.doctor import checks
 
     failed = 0
     for check in checks():

@@ -14,7 +14,7 @@ from xaibench.errors import UsageError, XaibenchError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from xaibench.report.compare import Source
+    from xaibench.analysis.compare import Source
 
 Run = Annotated[
     Optional[Path],
@@ -121,26 +121,26 @@ def tables(
     top: float,
 ) -> list[Path]:
     """The tables of one run, and what else of it is asked for; returns the files written."""
-    from xaibench.meaning import declared_in
-    from xaibench.read import load_scores
+    from xaibench.analysis.fill import run_words
     from xaibench.report import write_report
-    from xaibench.report.fill import run_words
+    from xaibench.store.read import load_scores
+    from xaibench.studies.meaning import declared_in
 
     scores, words = load_scores(directory), run_words(directory)
     tied = None
     if not table and any(directory.glob("maps/*/*/none/none/*.safetensors")):
-        from xaibench.tied import measure_ties  # imports torch
+        from xaibench.studies.ties import measure_ties  # imports torch
 
         tied = measure_ties(directory)
     into, means = directory / "report", declared_in(directory)
     paths = write_report(scores, into, table or None, console, words, means, tied)
     if agreement:
-        from xaibench.agreement import write_agreement
+        from xaibench.studies.agreement import write_agreement
 
         console.print()
         paths += write_agreement(directory, console, top)
     if figures:
-        from xaibench.gallery import write_figures
+        from xaibench.studies.figures import write_figures
 
         paths += write_figures(directory, scores)
     return paths
@@ -148,10 +148,10 @@ def tables(
 
 def source_of(directory: Path, predictions: bool = False) -> Source:
     """A run as the comparisons and claims of the report read it."""
-    from xaibench.meaning import declared_in
-    from xaibench.read import load_predictions, load_scores
-    from xaibench.report.compare import Source
+    from xaibench.analysis.compare import Source
     from xaibench.store.atomic import read_json
+    from xaibench.store.read import load_predictions, load_scores
+    from xaibench.studies.meaning import declared_in
 
     held = directory / "manifests" / "identity.json"
     some = predictions and any(directory.glob("predictions/*/*/*.parquet"))
@@ -208,7 +208,7 @@ def audit(
 ) -> None:
     """Re-score a random sample with oracles and Quantus; exit 1 where one disagrees."""
     directory = find_run(run)
-    from xaibench.audit import audit as run_audit
+    from xaibench.studies.audit import audit as run_audit
 
     lines = run_audit(directory, fraction, seed)
     typer.echo(f"{'metric':<32} {'against':<8} {'values':>6} {'largest':>9} {'allowed':>9}")
@@ -233,7 +233,7 @@ def clean(
 ) -> None:
     """Show what a run directory holds, how large it is and what is safe to delete."""
     directory = find_run(run)
-    from xaibench.clean import holdings, remove
+    from xaibench.store.clean import holdings, remove
 
     found = holdings(directory)
     typer.echo(f"{directory}:")

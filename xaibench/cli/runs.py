@@ -26,7 +26,7 @@ def add_to(app: typer.Typer) -> None:
 
 def go(values: dict[str, Any], stages: set[str]) -> None:
     """Build the configurations, run the stages of each, print its last line."""
-    from xaibench.config import find_config, load_configs
+    from xaibench.config.run import find_config, load_configs
 
     file = values.pop("config", None)
     configs = load_configs(values, find_config(file) if file else None)

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from xaibench.config.variations import UNTOUCHED, Variation
 from xaibench.errors import Failed
-from xaibench.plan import Work, needed_maps, needed_scores, readable, units
+from xaibench.execution.plan import Work, needed_maps, needed_scores, readable, units
 from xaibench.stages import failures
 from xaibench.stages.explain import Unit, explain_unit
 from xaibench.stages.predict import (
@@ -19,7 +20,6 @@ from xaibench.stages.predict import (
 )
 from xaibench.stages.score import fail_unit, has_failed, score_unit
 from xaibench.stages.session import Session
-from xaibench.stages.variation import UNTOUCHED, Variation
 
 Tick = Callable[[int, str], None]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from xaibench.hooks import activations_and_gradients
 from xaibench.ops.pairs import combined_channels, over_space
+from xaibench.probes.hooks import activations_and_gradients
 from xaibench.registry import method
 from xaibench.types import Batch, Context, Cost, Explanation
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import torch
 
-from xaibench.hooks import activations_and_gradients
 from xaibench.ops.pairs import combined_channels, over_space
+from xaibench.probes.hooks import activations_and_gradients
 from xaibench.registry import Range, method
 from xaibench.types import Batch, Context, Cost, Explanation
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xaibench.gradients import BatchNorm, ExplainedClass, Reduction, gradient_maps
+from xaibench.probes.gradients import BatchNorm, ExplainedClass, Reduction, gradient_maps
 from xaibench.registry import method
 from xaibench.types import Batch, Context, Cost, Explanation
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from xaibench.gradients import BatchNorm, ExplainedClass, Reduction, gradient_maps
-from xaibench.guided import guided_relus
+from xaibench.probes.gradients import BatchNorm, ExplainedClass, Reduction, gradient_maps
+from xaibench.probes.guided import guided_relus
 from xaibench.registry import method
 from xaibench.types import Batch, Context, Cost, Explanation
 

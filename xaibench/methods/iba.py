@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from xaibench.hooks import activations, logits_behind
 from xaibench.ops.moments import moments
 from xaibench.ops.smooth import gaussian
+from xaibench.probes.hooks import activations, logits_behind
 from xaibench.registry import Range, method
 from xaibench.types import Batch, Context, Cost, Explanation, filled
 

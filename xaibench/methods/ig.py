@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from xaibench.errors import XaibenchError
-from xaibench.gradients import (
+from xaibench.ops.memory import free_bytes, saved_bytes
+from xaibench.ops.rows import ENOUGH, one_thread
+from xaibench.probes.gradients import (
     BatchNorm,
     ExplainedClass,
     Reduction,
@@ -16,8 +18,6 @@ from xaibench.gradients import (
     network,
     reduce_channels,
 )
-from xaibench.ops.memory import free_bytes, saved_bytes
-from xaibench.ops.rows import ENOUGH, one_thread
 from xaibench.registry import Range, method
 from xaibench.types import Batch, Classifier, Context, Cost, Explanation, filled
 

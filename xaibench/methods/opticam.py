@@ -2,8 +2,8 @@
 
 import torch
 
-from xaibench.hooks import activations
 from xaibench.ops.resize import minmax, upsample
+from xaibench.probes.hooks import activations
 from xaibench.registry import method
 from xaibench.types import Batch, Context, Cost, Explanation, filled
 

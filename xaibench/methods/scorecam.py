@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from xaibench.hooks import activations
 from xaibench.ops.pairs import chunks, combined_channels
 from xaibench.ops.resize import minmax
+from xaibench.probes.hooks import activations
 from xaibench.registry import method
 from xaibench.types import Batch, Context, Cost, Explanation
 

@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor
 
-from xaibench.draws import fills
 from xaibench.ops.pairs import chunks
 from xaibench.ops.ranking import order, ranks
+from xaibench.probes.draws import fills
 from xaibench.registry import Range, metric
 from xaibench.types import Answer, Forwards, Scoring, Values
 

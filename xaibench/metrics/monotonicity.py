@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from xaibench.draws import fills
 from xaibench.ops.pairs import chunks
 from xaibench.ops.ranking import order, ranks
 from xaibench.ops.statistics import spearman
+from xaibench.probes.draws import fills
 from xaibench.registry import Range, metric
 from xaibench.types import Answer, Forwards, Scoring, Values
 

@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor
 
-from xaibench.draws import noise
-from xaibench.gradients import input_gradients
 from xaibench.ops.rows import one_thread
+from xaibench.probes.draws import noise
+from xaibench.probes.gradients import input_gradients
 from xaibench.registry import Range, metric
 from xaibench.types import Rows, Scoring, Values
 

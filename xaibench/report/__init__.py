@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
-    from xaibench.report.compare import Source
-    from xaibench.report.declared import Declared
-    from xaibench.report.fill import RunWords
-    from xaibench.report.ties import Tied
+    from xaibench.analysis.compare import Source
+    from xaibench.analysis.declared import Declared
+    from xaibench.analysis.fill import RunWords
+    from xaibench.analysis.ties import Tied
 
 
 def write_report(
@@ -36,10 +36,10 @@ def write_report(
         tables: numbers of the paper's tables, or None for those that have scores.
         console: where the tables are printed.
         run: options that name the run directory, for the commands that fill what is missing
-            (`report.fill.run_words`).
-        declared: what the run's metrics mean (`xaibench.meaning.declared_in`); by default what
-            their values give away.
-        tied: shares of tied pixels (`xaibench.tied.measure_ties`), for the report on ties.
+            (`analysis.fill.run_words`).
+        declared: what the run's metrics mean (`studies.meaning.declared_in`); by default what their
+            values give away.
+        tied: shares of tied pixels (`xaibench.studies.ties.measure_ties`), for the report on ties.
 
     Returns:
         The files written, each replaced atomically.
@@ -47,14 +47,14 @@ def write_report(
     Raises:
         XaibenchError: unknown table, no scores, or scores of more than one run.
     """
-    from xaibench.report.export import to_csv, to_json
-    from xaibench.report.header import build_header
-    from xaibench.report.html import to_html
-    from xaibench.report.latex import to_latex
-    from xaibench.report.markdown import to_markdown
-    from xaibench.report.tables import build_tables
-    from xaibench.report.terminal import print_report
-    from xaibench.report.ties import ties_tables
+    from xaibench.analysis.header import build_header
+    from xaibench.analysis.tables import build_tables
+    from xaibench.analysis.ties import ties_tables
+    from xaibench.report.render.export import to_csv, to_json
+    from xaibench.report.render.html import to_html
+    from xaibench.report.render.latex import to_latex
+    from xaibench.report.render.markdown import to_markdown
+    from xaibench.report.render.terminal import print_report
 
     header = build_header(scores, declared)
     built = build_tables(scores, tables, run=run, declared=declared)
@@ -76,8 +76,8 @@ def write_comparison(a: Source, b: Source, out_dir: Path, console: Console) -> l
     Raises:
         XaibenchError: no scores, or nothing that both runs have.
     """
+    from xaibench.analysis.compare import compare
     from xaibench.report import compare_text
-    from xaibench.report.compare import compare
 
     compared = compare(a, b)
     compare_text.print_comparison(console, compared)
@@ -95,8 +95,8 @@ def write_claims(sources: list[Source], out_dir: Path, console: Console) -> list
     Raises:
         XaibenchError: no scores, or scores of more than one run in one source.
     """
+    from xaibench.analysis.claims.check import check_claims
     from xaibench.report import claims_text
-    from xaibench.report.claims import check_claims
 
     evidence, checked = check_claims(sources)
     claims_text.print_claims(console, evidence, checked)
@@ -109,7 +109,7 @@ def write_claims(sources: list[Source], out_dir: Path, console: Console) -> list
 
 def fill_command(table: int) -> str:
     """Return the `xaibench run` command that measures every cell of the paper's `table` (1-4)."""
-    from xaibench.report import columns
+    from xaibench.analysis import columns
 
     return columns.fill_command(table)
 

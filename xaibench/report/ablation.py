@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from xaibench.report.columns import COLUMNS, METHOD_NAMES, TARGET_NAMES, Column, natural_column
-from xaibench.report.effects import ALL, FROM, INTERACTION, NOT_ALONE, ROUNDING, Effect
-from xaibench.report.render import number, signed
+from xaibench.analysis.columns import COLUMNS, METHOD_NAMES, TARGET_NAMES, Column, natural_column
+from xaibench.analysis.effects import ALL, FROM, INTERACTION, NOT_ALONE, ROUNDING, Effect
+from xaibench.report.text import number, signed
 
 CANNOT = "-"
 

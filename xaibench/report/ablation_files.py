@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from xaibench.analysis.effects import Effect
 from xaibench.report.ablation import (
     Ablation,
     Grid,
@@ -23,8 +24,7 @@ from xaibench.report.ablation import (
     legend,
     printed_interval,
 )
-from xaibench.report.effects import Effect
-from xaibench.report.markdown import escape
+from xaibench.report.render.markdown import escape
 from xaibench.store.atomic import write
 
 FIELDS = (

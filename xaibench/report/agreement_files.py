@@ -16,11 +16,11 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from xaibench.report.agreement import Agreement, Mean, Pair, label, summarise
-from xaibench.report.columns import TARGET_NAMES
-from xaibench.report.heatmap import draw
-from xaibench.report.markdown import escape
-from xaibench.report.render import number
+from xaibench.analysis.agreement import Agreement, Mean, Pair, label, summarise
+from xaibench.analysis.columns import TARGET_NAMES
+from xaibench.report.figures.heatmap import draw
+from xaibench.report.render.markdown import escape
+from xaibench.report.text import number
 from xaibench.store.atomic import write as write_file
 
 FIELDS = (

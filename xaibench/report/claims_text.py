@@ -13,8 +13,8 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
-from xaibench.report.claims import Checked, Part
-from xaibench.report.claims_evidence import (
+from xaibench.analysis.claims.check import Checked, Part
+from xaibench.analysis.claims.evidence import (
     ALPHA,
     FACT,
     FAILS,
@@ -23,11 +23,11 @@ from xaibench.report.claims_evidence import (
     Evidence,
     Finding,
 )
-from xaibench.report.claims_facts import facts
-from xaibench.report.columns import TARGET_NAMES
-from xaibench.report.header import PAPER
-from xaibench.report.markdown import escape
-from xaibench.report.stats import MIN_IMAGES
+from xaibench.analysis.claims.facts import facts
+from xaibench.analysis.columns import TARGET_NAMES
+from xaibench.analysis.header import PAPER
+from xaibench.analysis.stats import MIN_IMAGES
+from xaibench.report.render.markdown import escape
 
 _STYLES = {HOLDS: "green", FAILS: "red", UNMEASURED: "dim", FACT: "dim"}
 _SHORT = {HOLDS: HOLDS, FAILS: FAILS, UNMEASURED: "not measurable", FACT: "(fact)"}

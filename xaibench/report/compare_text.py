@@ -15,16 +15,16 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from xaibench.report.columns import METHOD_NAMES, TARGET_NAMES
-from xaibench.report.compare import Compared, Comparison
-from xaibench.report.export import rounded
-from xaibench.report.footnotes import UNSURE
-from xaibench.report.header import Header
-from xaibench.report.markdown import escape
-from xaibench.report.measure import Key
-from xaibench.report.paired import ALPHA, EXACT, PATTERNS, RANDOM, smallest_p
-from xaibench.report.render import MISSING, header_line, number, signed
-from xaibench.report.stats import MIN_IMAGES
+from xaibench.analysis.columns import METHOD_NAMES, TARGET_NAMES
+from xaibench.analysis.compare import Compared, Comparison
+from xaibench.analysis.footnotes import UNSURE
+from xaibench.analysis.header import Header
+from xaibench.analysis.measure import Key
+from xaibench.analysis.paired import ALPHA, EXACT, PATTERNS, RANDOM, smallest_p
+from xaibench.analysis.stats import MIN_IMAGES
+from xaibench.report.render.export import rounded
+from xaibench.report.render.markdown import escape
+from xaibench.report.text import MISSING, header_line, number, signed
 
 FIELDS = (
     "method target transform metric n mean_a mean_b difference low high unsure p p_holm differs "

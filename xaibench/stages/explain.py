@@ -9,13 +9,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from xaibench.config.requests import MethodRequest
+from xaibench.config.variations import UNTOUCHED, Variation, cut
 from xaibench.errors import Failed, XaibenchError, reason
-from xaibench.requests import MethodRequest
-from xaibench.stages.index import block_files, missing, unit_name
 from xaibench.stages.predict import Predictions
 from xaibench.stages.session import Session
-from xaibench.stages.variation import UNTOUCHED, Variation, cut
 from xaibench.store import maps as store
+from xaibench.store.index import block_files, missing, unit_name
 from xaibench.types import Batch, Context, Explanation
 
 SUFFIX = ".safetensors"

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from xaibench.config.variations import UNTOUCHED, Variation
 from xaibench.datasets.base import Dataset
 from xaibench.datasets.load import Unreadable
 from xaibench.datasets.subset import Subset
 from xaibench.errors import XaibenchError
 from xaibench.seeds import generator
-from xaibench.stages.variation import UNTOUCHED, Variation
 
 Read = Callable[[Sequence[int]], tuple[list[int], Tensor, list[Unreadable]]]
 

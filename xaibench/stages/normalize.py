@@ -9,10 +9,10 @@ from urllib.parse import unquote
 
 import numpy as np
 
+from xaibench.config.specs import split_all
 from xaibench.errors import XaibenchError, fold, unknown
-from xaibench.read import load_maps
-from xaibench.specs import split_all
 from xaibench.store.atomic import encode, write, write_json
+from xaibench.store.read import load_maps
 
 
 def materialize(

@@ -13,13 +13,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from xaibench.config import TARGETS
+from xaibench.config.run import TARGETS
+from xaibench.config.variations import UNTOUCHED, Variation
 from xaibench.datasets.base import BLOCK
-from xaibench.stages.index import block_files, missing, unit_name
 from xaibench.stages.session import Session
-from xaibench.stages.variation import UNTOUCHED, Variation
 from xaibench.store import tables
 from xaibench.store.atomic import encode, write_json
+from xaibench.store.index import block_files, missing, unit_name
 
 SUFFIX = ".parquet"
 COLUMNS = {"ground_truth": "label", "predicted": "argmax", "least_probable": "argmin"}

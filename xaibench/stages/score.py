@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from xaibench.config.requests import MetricRequest
 from xaibench.datasets.base import BLOCK
 from xaibench.errors import Failed, reason
 from xaibench.normalize import (
@@ -21,14 +22,13 @@ from xaibench.normalize import (
     normalize,
     statuses,
 )
-from xaibench.requests import MetricRequest
 from xaibench.stages.drive import drive
 from xaibench.stages.explain import Unit, load_unit
-from xaibench.stages.index import block_files, missing, unit_name
 from xaibench.stages.predict import Predictions
 from xaibench.stages.scoring import scoring
 from xaibench.stages.session import Session
 from xaibench.store import tables
+from xaibench.store.index import block_files, missing, unit_name
 from xaibench.store.maps import MapShard
 from xaibench.types import Rows, Scoring, Values
 

@@ -8,13 +8,13 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from xaibench.config.requests import MetricRequest
+from xaibench.config.variations import UNTOUCHED
 from xaibench.errors import XaibenchError
 from xaibench.normalize import normalize
-from xaibench.requests import MetricRequest
 from xaibench.stages.explain import Unit, copied, make_batch
 from xaibench.stages.predict import Predictions
 from xaibench.stages.session import Session
-from xaibench.stages.variation import UNTOUCHED
 from xaibench.store.maps import MapShard
 from xaibench.types import Batch, Classifier, Explain, Scoring
 

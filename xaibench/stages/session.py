@@ -13,17 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xaibench.config import Protocol, RunConfig, load_protocol
-from xaibench.datasets.base import Dataset
-from xaibench.datasets.boxes import Box, Boxes
-from xaibench.datasets.load import Unreadable, load_dataset, read_images
-from xaibench.datasets.select import ordered
-from xaibench.datasets.subset import Subset
-from xaibench.errors import Failed, UsageError, XaibenchError, reason
-from xaibench.hooks import activations
-from xaibench.models.classifier import TorchClassifier
-from xaibench.models.load import load_model
-from xaibench.requests import (
+from xaibench.config.protocol import Protocol, load_protocol
+from xaibench.config.requests import (
     MethodRequest,
     MetricRequest,
     check_protocol,
@@ -31,12 +22,22 @@ from xaibench.requests import (
     resolve_metrics,
     resolve_transforms,
 )
+from xaibench.config.run import RunConfig
+from xaibench.config.variations import UNTOUCHED, Variation, variations
+from xaibench.datasets.base import Dataset
+from xaibench.datasets.boxes import Box, Boxes
+from xaibench.datasets.load import Unreadable, load_dataset, read_images
+from xaibench.datasets.select import ordered
+from xaibench.datasets.subset import Subset
+from xaibench.errors import Failed, UsageError, XaibenchError, reason
+from xaibench.models.classifier import TorchClassifier
+from xaibench.models.load import load_model
+from xaibench.probes.hooks import activations
 from xaibench.seeds import derive
 from xaibench.stages.images import Images
-from xaibench.stages.index import unreadable
 from xaibench.stages.labels import check_labels
-from xaibench.stages.variation import UNTOUCHED, Variation, variations
 from xaibench.store.atomic import read_json
+from xaibench.store.index import unreadable
 from xaibench.store.state import State, state_path
 from xaibench.store.state import load as load_state
 from xaibench.store.state import save as save_state

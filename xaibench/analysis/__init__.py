@@ -1,0 +1,1 @@
+"""Numbers -> numbers: statistics and verdicts over frames; never torch, never a directory."""

@@ -1,0 +1,1 @@
+"""Which of the paper's takeaways hold: one file a group of rules."""

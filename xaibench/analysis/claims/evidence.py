@@ -1,0 +1,272 @@
+"""What a claim is checked on: a run's scores image by image, or the paper's printed means.
+
+Both answer the same questions, so that one rule serves both; a verdict on a run is a test at 2.5%
+on either side, on printed means the comparison as it stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xaibench.analysis.columns import COLUMNS, FAMILIES, METHOD_NAMES
+from xaibench.analysis.declared import EXACT, STAND_IN, Declared
+from xaibench.analysis.footnotes import SWAPPED
+from xaibench.analysis.header import PAPER_IMAGES, build_header
+from xaibench.analysis.measure import Group, Key, groups
+from xaibench.analysis.stats import MIN_IMAGES, Floats
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from xaibench.analysis.compare import Source
+
+Verdict = Literal["holds", "fails", "not measurable here", "settled by construction"]
+
+HOLDS: Verdict = "holds"
+FAILS: Verdict = "fails"
+UNMEASURED: Verdict = "not measurable here"
+FACT: Verdict = "settled by construction"
+
+ALPHA = 0.025
+"""On either side: 5% two-sided, as the 95% intervals have it."""
+
+CONTROL = "fakecam"
+FEWEST_METHODS = 5
+"""Half of the paper's ten: with fewer, a sentence about "the methods" is about something else."""
+
+GRADIENT, CAM, PERTURBATION = (family.methods for family in FAMILIES[1:])
+METHODS = tuple(METHOD_NAMES)
+PRINTED = Declared(EXACT, STAND_IN, transposed=GRADIENT, as_published=True)
+"""What the paper's printed numbers are of, as its released code has it."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a claim came to on one piece of evidence.
+
+    Attributes:
+        verdict: holds, fails, not measurable here (nothing scored, too few images, undecided), or
+            settled by construction (no verdict: no data could have turned it round).
+        numbers: the numbers behind it, in one line.
+        n: images behind it; None where there are none.
+        p: one-sided p-value of the verdict, at most `ALPHA`; None without, or where the rule has
+            simultaneous intervals in its place.
+    """
+
+    verdict: Verdict
+    numbers: str
+    n: int | None = None
+    p: float | None = None
+
+
+@dataclass(frozen=True)
+class Block:
+    """Values in the paper's units of methods x metrics on the images that all of them share.
+
+    `values` is (N, methods, metrics); `n` is N, or None for printed means (N = 1).
+    """
+
+    methods: tuple[str, ...]
+    metrics: tuple[str, ...]
+    values: Floats
+    n: int | None
+
+    def __getitem__(self, names: Sequence[str]) -> Floats:
+        return self.values[:, [self.methods.index(name) for name in names]]
+
+    @property
+    def shorts(self) -> list[str]:
+        """The paper's abbreviations of the metrics."""
+        return [COLUMNS[metric].short for metric in self.metrics]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Means of cells in the paper's units, and what is behind them.
+
+    Attributes:
+        name: what the reader calls it, such as a run's directory.
+        protocol: of the run; "printed" for the paper. It decides nothing.
+        target: the class that claims without one are checked on.
+        printed: the mean of every cell.
+        cells: rows summed by image, in natural units; None for the paper.
+        probability: (images,) of `target`'s class on the untouched images, NaN where unknown, by
+            the positions that `Group.images` holds; None where nobody stored it.
+        images: images with any score.
+        declared: what the metrics mean.
+    """
+
+    name: str
+    protocol: str
+    target: str
+    printed: Mapping[Key, float]
+    cells: Mapping[Key, Group] | None = None
+    probability: Floats | None = None
+    images: int = PAPER_IMAGES
+    declared: Declared = PRINTED
+
+    def key(self, method: str, metric: str, transform: str = "none", target: str = "") -> Key:
+        """The cell of a method and metric, of this evidence's target unless another is named."""
+        return Key(method, target or self.target, transform, metric)
+
+    def has(self, *keys: Key) -> bool:
+        """Whether all of these cells hold a mean."""
+        return all(key in self.printed for key in keys)
+
+    def common(self, keys: Sequence[Key]) -> NDArray[np.int64]:
+        """The images that all of these cells have a usable score for."""
+        assert self.cells is not None
+        times = np.zeros(self.images, dtype=np.int64)
+        for key in keys:
+            times[self.cells[key].images] += 1
+        return np.flatnonzero(times == len(keys)).astype(np.int64)
+
+    def values(self, keys: Sequence[Key], images: NDArray[np.int64] | None = None) -> Floats:
+        """Values (N, C) in the paper's units on the images that the cells share (or on these).
+
+        Variations are averaged within an image. The paper has one row, its printed means.
+        """
+        if self.cells is None:
+            return np.array([[self.printed[key] for key in keys]])
+        shared = self.common(keys) if images is None else images
+        columns = []
+        for key in keys:
+            cell = self.cells[key]
+            kept = np.searchsorted(cell.images, shared)
+            columns.append(in_print(key.metric, cell.sums[kept] / cell.counts[kept]))
+        return np.stack(columns, axis=1)
+
+    def block(
+        self, methods: Sequence[str], metrics: Sequence[str], target: str = ""
+    ) -> Block | Finding:
+        """Methods x metrics on untouched inputs, or the finding that something is missing."""
+        lacking = [
+            m for m in metrics if not all(self.has(self.key(x, m, target=target)) for x in methods)
+        ]
+        if lacking or not metrics:
+            return _no_scores(self, methods, lacking, target)
+        keys = [self.key(method, metric, target=target) for method in methods for metric in metrics]
+        values = self.values(keys)
+        if not len(values):
+            return nothing_shared()
+        shaped = values.reshape(len(values), len(methods), len(metrics))
+        n = None if self.cells is None else len(values)
+        return Block(tuple(methods), tuple(metrics), shaped, n)
+
+
+def _no_scores(
+    evidence: Evidence, methods: Sequence[str], lacking: Sequence[str], target: str
+) -> Finding:
+    absent = [
+        x
+        for x in methods
+        if not any(evidence.has(evidence.key(x, m, target=target)) for m in lacking)
+    ]
+    which = ", ".join(METHOD_NAMES[x] for x in absent) or "some methods"
+    short = ", ".join(COLUMNS[m].short for m in lacking)
+    return Finding(UNMEASURED, f"no scores of {short} for {which}")
+
+
+def nothing_shared() -> Finding:
+    """The finding that no image can be used."""
+    return Finding(UNMEASURED, "no image has a usable score in every cell needed", 0)
+
+
+def in_print(metric: str, values: Floats) -> Floats:
+    """Natural values in the paper's units; metrics that it has no column for stay as they are."""
+    column = COLUMNS.get(metric)
+    if column is None or metric == "completeness":
+        return values
+    return column.offset + column.scale * values
+
+
+def decide(
+    yes: float | Floats, no: float | Floats, n: int | None, numbers: str, exact: bool = True
+) -> Finding:
+    """Turn the p-values of a claim and of its contrary into a finding.
+
+    Args:
+        yes: p-value that the claim holds.
+        no: p-value that it does not.
+        n: images behind them; None for printed means, where they are 0 or 1.
+        numbers: what decided, in one line.
+        exact: whether they are p-values, or 0 and 1 for intervals that decide or do not.
+    """
+    if n is not None and n < MIN_IMAGES:
+        few = f"{n} image{'s' * (n != 1)}, fewer than {MIN_IMAGES}"
+        return Finding(UNMEASURED, f"{few}; so far: {numbers}", n)
+    for verdict, p in ((HOLDS, float(yes)), (FAILS, float(no))):
+        if p <= ALPHA:
+            return Finding(verdict, numbers, n, p if n is not None and exact else None)
+    return Finding(UNMEASURED, f"undecided: {numbers}", n)
+
+
+def from_paper() -> Evidence:
+    """The paper's printed tables (each cell once, those whose print is in doubt left out)."""
+    from xaibench.published import paper_tables
+
+    names = {column.paper: column.metric for column in COLUMNS.values()}
+    # Tables 1 and 2 print the same cells; the first one's stand.
+    tables = paper_tables().sort_values("table", ascending=False)
+    printed = {
+        Key(method, target, transform, names[metric]): float(value)
+        for _, method, target, transform, metric, value, note in tables.itertuples(
+            index=False, name=None
+        )
+        if note != SWAPPED
+    }
+    return Evidence("the paper's printed tables", "printed", "ground_truth", printed)
+
+
+def from_run(source: Source) -> Evidence:
+    """A run's scores; claims are about the ground-truth class where the run has it."""
+    header = build_header(source.scores)
+    cells = {key: group for key, group in groups(source.scores) if len(group.images)}
+    targets = {key.target for key in cells}
+    target = "ground_truth" if "ground_truth" in targets or not targets else min(targets)
+    return from_cells(
+        cells,
+        header.images,
+        source.meaning,
+        name=source.name,
+        protocol=header.protocol,
+        target=target,
+        probability=_probability(source, target),
+    )
+
+
+def from_cells(
+    cells: Mapping[Key, Group],
+    images: int,
+    declared: Declared,
+    *,
+    name: str = "",
+    protocol: str = "",
+    target: str = "ground_truth",
+    probability: Floats | None = None,
+) -> Evidence:
+    """Evidence of cells whose rows are summed by image."""
+    printed = {
+        key: float(in_print(key.metric, np.array([cell.sums.sum() / cell.counts.sum()]))[0])
+        for key, cell in cells.items()
+    }
+    return Evidence(name, protocol, target, printed, cells, probability, images, declared)
+
+
+def _probability(source: Source, target: str) -> Floats | None:
+    """The target class's probability on every scored image, in the order of sorted names."""
+    if source.predictions is None:
+        return None
+    held = _untouched(source.predictions).set_index("image")[f"probability_{target}"]
+    names = sorted(source.scores["image"].astype(str).unique())
+    return held.reindex(names).to_numpy(dtype=np.float64)
+
+
+def _untouched(predictions: pd.DataFrame) -> pd.DataFrame:
+    plain = predictions[predictions["transform"].astype(str) == "none"]
+    return plain.drop_duplicates("image")

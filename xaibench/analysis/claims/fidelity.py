@@ -1,0 +1,199 @@
+"""Rules for the takeaways on Tables 1 and 2: which methods lead in which fidelity metrics."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from xaibench.analysis.claims.evidence import (
+    CAM,
+    CONTROL,
+    GRADIENT,
+    METHODS,
+    PERTURBATION,
+    Block,
+    Evidence,
+    Finding,
+    decide,
+    nothing_shared,
+)
+from xaibench.analysis.claims.significance import above, all_of, any_of, at_least, most, names_where
+from xaibench.analysis.columns import COLUMNS, SPECS
+from xaibench.analysis.stats import Floats
+
+FIDELITY = SPECS[1].metrics
+REACH = {metric: 2.0 if metric == "monotonicity" else 100.0 for metric in FIDELITY}
+"""The largest difference possible, in the paper's units."""
+TOP_TWO = ("average_increase", "average_drop", "monotonicity")
+SLIGHT = 5.0
+"""Points that a slight decrease stays under: what counts as a change under transforms."""
+TENTH = 0.1
+"""Share of the ground truth's mean that an "extremely lower" one is under."""
+
+
+def gradient_weak(evidence: Evidence) -> Finding:
+    """All gradient methods below all CAM and perturbation methods in over half of the metrics."""
+    found = evidence.block((*GRADIENT, *CAM, *PERTURBATION), FIDELITY)
+    if isinstance(found, Finding):
+        return found
+    ahead = _pairs(found[(*CAM, *PERTURBATION)], found[GRADIENT])  # (N, pairs, metrics)
+    yes, no = _p(ahead, found), _p(-ahead, found)
+    below = (ahead.mean(axis=0) > 0).all(axis=0)
+    numbers = (
+        "all three below every CAM and perturbation method in "
+        f"{names_where(below, found.shorts)} metrics"
+    )
+    return _in_most(all_of(yes, 0), any_of(no, 0), found.n, numbers)
+
+
+def cam_best(evidence: Evidence) -> Finding:
+    """The CAM methods' mean above those of the two other families in over half of the metrics."""
+    return _leads(evidence, CAM, "the CAM methods' mean")
+
+
+def fake_cam_best(evidence: Evidence) -> Finding:
+    """Fake-CAM above the means of the two other families in over half of the metrics."""
+    return _leads(evidence, (CONTROL,), "Fake-CAM")
+
+
+def _leads(evidence: Evidence, whose: tuple[str, ...], words: str) -> Finding:
+    found = evidence.block((*whose, *GRADIENT, *PERTURBATION), FIDELITY)
+    if isinstance(found, Finding):
+        return found
+    own = found[whose].mean(axis=1)
+    ahead = np.stack([own - found[rivals].mean(axis=1) for rivals in (GRADIENT, PERTURBATION)], 1)
+    leads = (ahead.mean(axis=0) > 0).all(axis=0)
+    numbers = (
+        f"{words} is ahead of those of the gradient and the perturbation methods in "
+        f"{names_where(leads, found.shorts)} metrics"
+    )
+    yes, no = _p(ahead, found), _p(-ahead, found)
+    return _in_most(all_of(yes, 0), any_of(no, 0), found.n, numbers)
+
+
+def _in_most(yes: Floats, no: Floats, n: int | None, numbers: str) -> Finding:
+    """More than half of the metrics; its contrary is that half of them or more do not."""
+    count = len(yes)
+    return decide(at_least(most(count), yes), at_least(count - count // 2, no), n, numbers)
+
+
+def ag_i_not_fooled(evidence: Evidence) -> Finding:
+    """Fake-CAM below every CAM method in AG and in I."""
+    return _not_fooled(evidence, ("average_gain", "insertion"))
+
+
+def d_not_fooled(evidence: Evidence) -> Finding:
+    """Fake-CAM below every CAM method in D."""
+    return _not_fooled(evidence, ("deletion",))
+
+
+def _not_fooled(evidence: Evidence, metrics: tuple[str, ...]) -> Finding:
+    found = evidence.block((CONTROL, *CAM), metrics)
+    if isinstance(found, Finding):
+        return found
+    ahead = _pairs(found[CAM], found[(CONTROL,)])
+    means = found.values.mean(axis=0)
+    numbers = "; ".join(
+        f"{short}: Fake-CAM {means[0, i]:.1f}, lowest CAM {means[1:, i].min():.1f}"
+        for i, short in enumerate(found.shorts)
+    )
+    return decide(all_of(_p(ahead, found)), any_of(_p(-ahead, found).ravel()), found.n, numbers)
+
+
+def fake_top_two(evidence: Evidence) -> Finding:
+    """In each of AI, AD and M at most one method is above Fake-CAM."""
+    found = evidence.block(METHODS, TOP_TWO)
+    if isinstance(found, Finding):
+        return found
+    others = [name for name in METHODS if name != CONTROL]
+    ahead = _pairs(found[(CONTROL,)], found[others])  # Fake-CAM minus each of nine
+    places = 1 + (ahead.mean(axis=0) < 0).sum(axis=0)
+    numbers = "Fake-CAM's place: " + ", ".join(
+        f"{short} {place}" for short, place in zip(found.shorts, places, strict=True)
+    )
+    yes = at_least(len(others) - 1, _p(ahead, found), axis=0)
+    no = at_least(2, _p(-ahead, found), axis=0)
+    return decide(all_of(yes), any_of(no), found.n, numbers)
+
+
+def _pairs(first: Floats, second: Floats) -> Floats:
+    """Every method of the first less every one of the second: (N, pairs, metrics)."""
+    apart = first[:, :, None] - second[:, None]
+    return apart.reshape(len(first), -1, first.shape[2])
+
+
+def _p(differences: Floats, block: Block, margin: float = 0.0) -> Floats:
+    """p-values (pairs, metrics) that mean differences (N, pairs, metrics) exceed the margin."""
+    shape = differences.shape[1:]
+    reach = np.broadcast_to([REACH[m] for m in block.metrics], shape).ravel()
+    return above(differences.reshape(len(differences), -1), margin, reach).reshape(shape)
+
+
+def truth_is_optimal(evidence: Evidence) -> Finding:
+    """The mean for the ground truth above both other targets' in over half of the metrics."""
+    found = _targets(evidence)
+    if isinstance(found, Finding):
+        return found
+    means, n, shorts = found
+    ahead = np.stack([means[0] - means[1], means[0] - means[2]], axis=1)  # (N, 2, metrics)
+    where = ahead.mean(axis=0) > 0
+    numbers = (
+        f"above the predicted class in {names_where(where[0], shorts)} metrics, above the least "
+        f"probable in {names_where(where[1], shorts)}"
+    )
+    yes, no = (
+        above(side.reshape(len(side), -1), 0, 100.0).reshape(2, -1) for side in (ahead, -ahead)
+    )
+    return _in_most(all_of(yes, 0), any_of(no, 0), n, numbers)
+
+
+def predicted_slightly_lower(evidence: Evidence) -> Finding:
+    """From ground truth to predicted, over half of the metrics fall, by less than `SLIGHT`."""
+    found = _targets(evidence)
+    if isinstance(found, Finding):
+        return found
+    means, n, shorts = found
+    change = means[1] - means[0]
+    numbers = "change of the methods' mean: " + _points(change, shorts)
+    falls, little = above(-change, 0, 100.0), above(change, -SLIGHT, 100.0)
+    rises, much = above(change, 0, 100.0), above(-change, SLIGHT, 100.0)
+    return _in_most(
+        all_of(np.stack([falls, little]), 0), any_of(np.stack([rises, much]), 0), n, numbers
+    )
+
+
+def least_probable_apart(evidence: Evidence) -> Finding:
+    """For the least probable class AI, AD, D higher, AG and I under `TENTH` of what they were."""
+    found = _targets(evidence)
+    if isinstance(found, Finding):
+        return found
+    means, n, shorts = found
+    low = np.isin(shorts, ["AG", "I"])
+    right = np.where(low, TENTH * means[0] - means[2], means[2] - means[0])
+    numbers = "methods' mean, ground truth to least probable: " + ", ".join(
+        f"{short} {a:.1f} to {b:.1f}"
+        for short, a, b in zip(shorts, means[0].mean(axis=0), means[2].mean(axis=0), strict=True)
+    )
+    return decide(all_of(above(right, 0, 100.0)), any_of(above(-right, 0, 100.0)), n, numbers)
+
+
+def _points(change: Floats, shorts: list[str]) -> str:
+    return ", ".join(f"{s} {c:+.1f}" for s, c in zip(shorts, change.mean(axis=0), strict=True))
+
+
+def _targets(evidence: Evidence) -> tuple[list[Floats], int | None, list[str]] | Finding:
+    """Means over methods (N, metrics) of Table 2's three targets, on the images of all three."""
+    spec = SPECS[2]
+    for target in spec.targets:
+        found = evidence.block(METHODS, spec.metrics, target)
+        if isinstance(found, Finding):
+            return found
+    keys = [
+        evidence.key(x, m, target=t) for t in spec.targets for x in METHODS for m in spec.metrics
+    ]
+    values = evidence.values(keys)
+    if not len(values):
+        return nothing_shared()
+    shaped = values.reshape(len(values), len(spec.targets), len(METHODS), len(spec.metrics))
+    n = None if evidence.cells is None else len(values)
+    means = [shaped[:, i].mean(axis=1) for i in range(len(spec.targets))]
+    return means, n, [COLUMNS[m].short for m in spec.metrics]

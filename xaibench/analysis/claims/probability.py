@@ -1,0 +1,139 @@
+"""Rules for Figure 2: do fidelity metrics go with the probability of the class?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from scipy.special import ndtr
+
+from xaibench.analysis.claims.evidence import (
+    CAM,
+    FEWEST_METHODS,
+    METHODS,
+    UNMEASURED,
+    Evidence,
+    Finding,
+    decide,
+    nothing_shared,
+)
+from xaibench.analysis.claims.significance import above, all_of, any_of, correlation_p, influence
+from xaibench.analysis.columns import COLUMNS, SPECS
+from xaibench.analysis.paired import centred_ranks
+from xaibench.analysis.stats import MIN_IMAGES, Floats
+
+NONE = 0.1
+"""Correlation that is as good as none (Cohen's "small"): a claim of one fails where it is surely
+under this, not for want of images."""
+
+
+@dataclass(frozen=True)
+class _Ranks:
+    """Ranks over N images.
+
+    Of the probability (N,) and, by metric, the mean of the methods' (N, metrics); `medians` over
+    the methods of Spearman's rho (metrics,).
+    """
+
+    probability: Floats
+    metrics: Floats
+    medians: Floats
+
+
+def i_d_positive(evidence: Evidence) -> Finding:
+    """Rank correlation with the probability above 0, for I and for D (the area itself)."""
+    return _signs(evidence, METHODS, ("insertion", "deletion"), (1, 1))
+
+
+def i_positive(evidence: Evidence) -> Finding:
+    """Rank correlation of I with the probability above 0."""
+    return _signs(evidence, METHODS, ("insertion",), (1,))
+
+
+def cam_ag_ad(evidence: Evidence) -> Finding:
+    """Of the CAM methods: AG's rank correlation above 0, AD's (the drop itself) below."""
+    return _signs(evidence, CAM, ("average_gain", "average_drop"), (1, -1))
+
+
+def d_less_than_i(evidence: Evidence) -> Finding:
+    """I's rank correlation with the probability above D's."""
+    found = _ranks(evidence, METHODS, ("insertion", "deletion"))
+    if isinstance(found, Finding):
+        return found
+    first, second = (influence(found.probability, column) for column in found.metrics.T)
+    difference = (first - second)[:, None]
+    yes, no = above(difference, 0, 2.0), above(-difference, 0, 2.0)
+    return decide(yes[0], no[0], len(difference), _told(found, ("insertion", "deletion")))
+
+
+def _signs(
+    evidence: Evidence, methods: Sequence[str], metrics: Sequence[str], signs: Sequence[int]
+) -> Finding:
+    found = _ranks(evidence, methods, metrics)
+    if isinstance(found, Finding):
+        return found
+    n = len(found.probability)
+    r = np.array(signs) * np.array([_correlation(found.probability, b) for b in found.metrics.T])
+    contrary = np.ones(len(r))
+    if n >= MIN_IMAGES:  # the variance of Fisher's z for ranks: Fieller et al. 1957
+        z = np.arctanh(np.clip(r, -0.999999, 0.999999)) - np.arctanh(NONE)
+        contrary = np.asarray(ndtr(z * np.sqrt((n - 3) / 1.06)))
+    yes = correlation_p(r, n) if n > 2 else np.ones(len(r))
+    return decide(all_of(yes), any_of(contrary), n, _told(found, metrics))
+
+
+def _told(found: _Ranks, metrics: Sequence[str]) -> str:
+    rounded = np.round(found.medians, 2) + 0.0  # never "-0.00"
+    told = ", ".join(f"{COLUMNS[m].short} {r:+.2f}" for m, r in zip(metrics, rounded, strict=True))
+    return f"median over the methods of Spearman's rho with the probability: {told}"
+
+
+def _correlation(a: Floats, b: Floats) -> float:
+    """Pearson's correlation; 0 where one side is constant, which goes with nothing."""
+    scale = a.std() * b.std()
+    return float(((a - a.mean()) * (b - b.mean())).mean() / scale) if scale > 1e-12 else 0.0
+
+
+def _ranks(evidence: Evidence, methods: Sequence[str], metrics: Sequence[str]) -> _Ranks | Finding:
+    if evidence.cells is None:
+        return Finding(UNMEASURED, f"no images printed; {_printed_order(evidence)}")
+    kept = [x for x in methods if evidence.has(*(evidence.key(x, m) for m in metrics))]
+    if len(kept) < min(FEWEST_METHODS, len(methods)):
+        needed = min(FEWEST_METHODS, len(methods))
+        return Finding(UNMEASURED, f"{len(kept)} methods have these metrics, fewer than {needed}")
+    if evidence.probability is None:
+        return Finding(UNMEASURED, "the run holds no predictions")
+    keys = [evidence.key(method, metric) for metric in metrics for method in kept]
+    images = evidence.common(keys)
+    images = images[np.isfinite(evidence.probability[images])]
+    if not len(images):
+        return nothing_shared()
+    probability = centred_ranks(evidence.probability[images][None])[0]
+    values = centred_ranks(evidence.values(keys, images).T).T.reshape(len(images), len(metrics), -1)
+    # The paper prints 100 - AD% and 100 - D%, and speaks of AD and D here.
+    values = values * np.sign([COLUMNS[m].scale for m in metrics])[:, None]
+    rho = [
+        [_correlation(probability, column) for column in part.T]
+        for part in np.swapaxes(values, 0, 1)
+    ]
+    return _Ranks(probability, values.mean(axis=2), np.median(rho, axis=1))
+
+
+def _printed_order(evidence: Evidence) -> str:
+    """How often I and D of Table 2 are in the order of the classes' probabilities."""
+    order = SPECS[2].targets
+    targets = [order[1], order[0], order[2]]  # predicted >= ground truth >= least probable
+    told = []
+    for metric, sign in (("insertion", 1), ("deletion", -1)):  # 100 - D% turns it round
+        rows = [
+            [sign * evidence.printed[evidence.key(method, metric, target=t)] for t in targets]
+            for method in METHODS
+        ]
+        right = sum(all(first > second for first, second in pairwise(row)) for row in rows)
+        told.append(f"{COLUMNS[metric].short} for {right} of {len(rows)} methods")
+    return (
+        "in Table 2 the three target classes are in the order of their probability by "
+        f"{' and '.join(told)}"
+    )

@@ -1,0 +1,240 @@
+"""Rules about transformed inputs: Table 4 against the same cells without a transform.
+
+Changes are paired within images. Where a rule asks how large they are, whatever their direction,
+`claims_tests.sizes` keeps noise from counting as change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from xaibench.analysis.claims.evidence import (
+    CAM,
+    FEWEST_METHODS,
+    GRADIENT,
+    METHODS,
+    PERTURBATION,
+    UNMEASURED,
+    Evidence,
+    Finding,
+    decide,
+    nothing_shared,
+)
+from xaibench.analysis.claims.significance import above, all_of, any_of, at_least, most, sizes
+from xaibench.analysis.columns import COLUMNS, METHOD_NAMES, SPECS
+from xaibench.analysis.measure import Key
+from xaibench.analysis.stats import Floats
+
+METRICS = SPECS[4].metrics
+TRANSFORMS = SPECS[4].transforms
+
+MOVED = 5.0
+"""Points of 100 from which something has changed: more than chance moves a mean of 1,000 images,
+which is 3.1 for a 0/1 metric."""
+_FAMILIES = {"gradient": GRADIENT, "CAM": CAM, "perturbation": PERTURBATION}
+
+
+@dataclass(frozen=True)
+class Shifts:
+    """Changes in points from untransformed to transformed inputs.
+
+    Attributes:
+        keys: the transformed cells.
+        change: (N, len(keys)) an image, N = 1 for printed means.
+        plain: (len(keys),) means without a transform.
+        n: images behind them; None for printed means.
+        note: what the numbers cannot carry.
+    """
+
+    keys: tuple[Key, ...]
+    change: Floats
+    plain: Floats
+    n: int | None
+    note: str
+
+    def where(self, **wanted: str | Sequence[str]) -> list[int]:
+        """Positions of the cells with this method, metric or transform (or one of these)."""
+        lists = {k: (v,) if isinstance(v, str) else v for k, v in wanted.items()}
+        return [
+            i
+            for i, key in enumerate(self.keys)
+            if all(getattr(key, name) in names for name, names in lists.items())
+        ]
+
+    def bounds(self, places: Sequence[list[int]]) -> tuple[Floats, Floats, Floats]:
+        """Mean sizes over groups of cells: two (N, groups) as `sizes` has them, and as seen."""
+        least, largest = sizes(self.change)
+        parts = [np.stack([x[:, p].mean(axis=1) for p in places], 1) for x in (least, largest)]
+        return parts[0], parts[1], parts[1].mean(axis=0)
+
+    def signed(self, metric: str) -> Floats:
+        """Change of the methods' mean under each transform (N, transforms)."""
+        places = [self.where(metric=metric, transform=name) for name in TRANSFORMS]
+        return np.stack([self.change[:, p].mean(axis=1) for p in places], axis=1)
+
+
+def all_sensitive(evidence: Evidence) -> Finding:
+    """Every method's mean size of change over metrics and transforms is `MOVED` points or more."""
+    found = shifts(evidence)
+    if isinstance(found, Finding):
+        return found
+    methods = [m for m in METHODS if found.where(method=m)]
+    least, largest, seen = found.bounds([found.where(method=m) for m in methods])
+    low, high = int(seen.argmin()), int(seen.argmax())
+    numbers = (
+        f"mean size of change over metrics and transforms: least {METHOD_NAMES[methods[low]]} "
+        f"{seen[low]:.1f} points, most {METHOD_NAMES[methods[high]]} {seen[high]:.1f}{found.note}"
+    )
+    yes, no = above(least, MOVED, 100.0), above(-largest, -MOVED, 100.0)
+    return decide(all_of(yes), any_of(no), found.n, numbers)
+
+
+def gradient_more(evidence: Evidence) -> Finding:
+    """The gradient methods change more than the CAM and than the perturbation methods."""
+    return _gradient_more(evidence, ("CAM", "perturbation"))
+
+
+def cam_more_stable(evidence: Evidence) -> Finding:
+    """The CAM methods change less than the gradient methods."""
+    return _gradient_more(evidence, ("CAM",))
+
+
+def _gradient_more(evidence: Evidence, rivals: Sequence[str]) -> Finding:
+    found = shifts(evidence)
+    if isinstance(found, Finding):
+        return found
+    names = ("gradient", *rivals)
+    places = [found.where(method=_FAMILIES[name]) for name in names]
+    if not all(places):
+        return Finding(UNMEASURED, "no scores of one of the families")
+    least, largest, seen = found.bounds(places)
+    numbers = "mean size of change: " + ", ".join(
+        f"{name} methods {points:.1f} points" for name, points in zip(names, seen, strict=True)
+    )
+    yes = above(least[:, :1] - largest[:, 1:], 0, 100.0)
+    no = above(least[:, 1:] - largest[:, :1], 0, 100.0)
+    return decide(all_of(yes), any_of(no), found.n, numbers + found.note + _maps(evidence))
+
+
+def _maps(evidence: Evidence) -> str:
+    """Which of the two the maps of gradient methods are."""
+    mirrored = evidence.declared.transposed
+    if mirrored is None:
+        return "; whether maps are transposed on transformed inputs is not known here"
+    names = ", ".join(METHOD_NAMES.get(m, m) for m in mirrored)
+    if not names:
+        return "; maps are not transposed on transformed inputs"
+    return f"; the maps of {names} are transposed on transformed inputs, and scored so"
+
+
+def metrics_sensitive(evidence: Evidence) -> Finding:
+    """Over half of AI, AD, AG, I and D change by `MOVED` points or more in the mean size."""
+    found = shifts(evidence)
+    if isinstance(found, Finding):
+        return found
+    least, largest, seen = found.bounds([found.where(metric=m) for m in METRICS])
+    count = len(METRICS)
+    yes = at_least(most(count), above(least, MOVED, 100.0))
+    no = at_least(count - count // 2, above(-largest, -MOVED, 100.0))
+    return decide(yes, no, found.n, _by_metric(seen) + found.note)
+
+
+def ag_most_stable(evidence: Evidence) -> Finding:
+    """AG changes by fewer points than AI, AD, I and D."""
+    found = shifts(evidence)
+    if isinstance(found, Finding):
+        return found
+    places = [found.where(metric=m) for m in METRICS]
+    least, largest, seen = found.bounds(places)
+    own = METRICS.index("average_gain")
+    rest = [i for i in range(len(METRICS)) if i != own]
+    yes = above(least[:, rest] - largest[:, [own]], 0, 100.0)
+    no = above(least[:, [own]] - largest[:, rest], 0, 100.0)
+    shares = [
+        size / max(abs(float(found.plain[p].mean())), 1e-12)
+        for size, p in zip(seen, places, strict=True)
+    ]
+    relative = ", ".join(
+        f"{COLUMNS[m].short} {s:.0%}" for m, s in zip(METRICS, shares, strict=True)
+    )
+    numbers = f"{_by_metric(seen)}; as a share of the untransformed mean: {relative}{found.note}"
+    return decide(all_of(yes), any_of(no), found.n, numbers)
+
+
+def _by_metric(seen: Floats) -> str:
+    told = ", ".join(f"{COLUMNS[m].short} {s:.1f}" for m, s in zip(METRICS, seen, strict=True))
+    return f"mean size of change in points: {told}"
+
+
+def i_falls_d_rises(evidence: Evidence) -> Finding:
+    """In over half of the transforms the methods' mean of I falls and that of 100 - D rises."""
+    found = shifts(evidence)
+    if isinstance(found, Finding):
+        return found
+    falls, rises = -found.signed("insertion"), found.signed("deletion")
+    yes = np.stack([above(falls, 0, 100.0), above(rises, 0, 100.0)])
+    no = np.stack([above(-falls, 0, 100.0), above(-rises, 0, 100.0)])
+    count = len(TRANSFORMS)
+    return decide(
+        at_least(most(count), all_of(yes, 0)),
+        at_least(count - count // 2, any_of(no, 0)),
+        found.n,
+        _by_transform(falls, rises) + found.note,
+    )
+
+
+def less_in_crop(evidence: Evidence) -> Finding:
+    """I falls less and 100 - D rises less under crop than under each of the other transforms."""
+    found = shifts(evidence)
+    if isinstance(found, Finding):
+        return found
+    crop = [TRANSFORMS.index("crop")]
+    rest = [i for i in range(len(TRANSFORMS)) if i not in crop]
+    falls, rises = -found.signed("insertion"), found.signed("deletion")
+    less = np.concatenate([x[:, rest] - x[:, crop] for x in (falls, rises)], axis=1)
+    numbers = _by_transform(falls, rises) + found.note
+    yes, no = above(less, 0, 100.0), above(-less, 0, 100.0)
+    return decide(all_of(yes), any_of(no), found.n, numbers)
+
+
+def _by_transform(falls: Floats, rises: Floats) -> str:
+    told = ", ".join(
+        f"{name} {-i:+.1f} and {d:+.1f}"
+        for name, i, d in zip(TRANSFORMS, falls.mean(axis=0), rises.mean(axis=0), strict=True)
+    )
+    return f"change of the methods' mean I and 100 - D in points: {told}"
+
+
+def shifts(evidence: Evidence) -> Shifts | Finding:
+    """Collect the cells of Table 4 and their untransformed partners, or say what is missing."""
+    keys = [
+        key
+        for method in METHODS
+        for metric in METRICS
+        for name in TRANSFORMS
+        if evidence.has(key := evidence.key(method, metric, name), evidence.key(method, metric))
+    ]
+    lacking = [name for name in TRANSFORMS if not any(key.transform == name for key in keys)]
+    lacking += [
+        COLUMNS[name].short for name in METRICS if not any(key.metric == name for key in keys)
+    ]
+    methods = {key.method for key in keys}
+    if lacking:
+        return Finding(UNMEASURED, f"no scores of {', '.join(lacking)} beside untransformed ones")
+    if len(methods) < FEWEST_METHODS:
+        return Finding(UNMEASURED, f"{len(methods)} methods, fewer than {FEWEST_METHODS}")
+    plain = [key._replace(transform="none") for key in keys]
+    values = evidence.values([*plain, *keys])
+    if not len(values):
+        return nothing_shared()
+    first, second = values[:, : len(keys)], values[:, len(keys) :]
+    note = ""
+    if evidence.cells is None:
+        note = "; its Tables 1 and 4 are of 50,000 and 1,000 images, two doubtful cells left out"
+    elif len(methods) < len(METHODS):
+        note = f"; {len(methods)} of {len(METHODS)} methods"
+    n = None if evidence.cells is None else len(values)
+    return Shifts(tuple(keys), second - first, first.mean(axis=0), n, note)

@@ -1,0 +1,103 @@
+"""What a report says before its first table: which run this is and what it compares with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from xaibench.errors import XaibenchError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from xaibench.analysis.declared import Declared
+
+PAPER = (
+    'Zhang, Torres & Hermanns, "Saliency Maps Give a False Sense of Explanability to Image '
+    'Classifiers", ACML 2024'
+)
+PAPER_IMAGES = 50_000
+_PAPER_MODELS = ("resnet50", "torchvision:resnet50", "torchvision:resnet50@IMAGENET1K_V1")
+_PAPER_DATA = (
+    "imagenet",
+    "imagenetval",
+    "imagenet1k",
+    "imagenet1kval",
+    "ilsvrc2012",
+    "ilsvrc2012val",
+)
+
+
+@dataclass(frozen=True)
+class Header:
+    """The run behind a report; `images` counts the images with at least one score."""
+
+    model: str
+    dataset: str
+    protocol: str
+    images: int
+    notes: tuple[str, ...]
+
+
+def build_header(scores: pd.DataFrame, declared: Declared | None = None) -> Header:
+    """Describe the run that `scores` come from; `declared` is what its protocol's values say.
+
+    Raises:
+        XaibenchError: if there are no scores, or scores of more than one run identity.
+    """
+    if scores.empty:
+        raise XaibenchError("there are no scores to report yet: start with `xaibench run`")
+    model, dataset, protocol = (_only(scores, name) for name in ("model", "dataset", "protocol"))
+    images = int(scores["image"].nunique())
+    as_published = declared.as_published if declared else None
+    notes = _notes(model, dataset, protocol, images, as_published)
+    return Header(model, dataset, protocol, images, notes)
+
+
+def _only(scores: pd.DataFrame, name: str) -> str:
+    values = sorted(str(value) for value in scores[name].unique())
+    if len(values) > 1:
+        listed = ", ".join(values)
+        raise XaibenchError(f"these scores have more than one {name} ({listed}): report each alone")
+    return values[0]
+
+
+def _notes(
+    model: str, dataset: str, protocol: str, images: int, as_published: bool | None
+) -> tuple[str, ...]:
+    other = []
+    if model not in _PAPER_MODELS:
+        other.append("model")
+    if not is_imagenet(dataset):
+        other.append("data")
+    notes = []
+    if other:
+        what = " and ".join(other)
+        verb = "differ" if len(other) > 1 else "differs"
+        notes.append(
+            f"The paper's numbers are for ResNet-50 on {PAPER_IMAGES:,} ImageNet validation "
+            f"images. The {what} {verb} here ({model}, {dataset}), so the differences are no "
+            "errors of reproduction."
+        )
+    elif images < PAPER_IMAGES:
+        notes.append(
+            f"The paper's Tables 1-3 are means over {PAPER_IMAGES:,} images and its Table 4 over "
+            f"1,000; here there are {images:,}."
+        )
+    if as_published is None:
+        notes.append(
+            f"The protocol here is called {protocol}; its values are not at hand. The paper's "
+            "numbers come from what its code did; where definitions differ, so do the numbers."
+        )
+    elif not as_published:
+        notes.append(
+            f"The protocol here is {protocol}. The paper's numbers come from what its code did, "
+            "the shipped protocol published, whose values differ from these; where definitions "
+            "differ, so do the numbers."
+        )
+    return tuple(notes)
+
+
+def is_imagenet(dataset: str) -> bool:
+    """Say whether a dataset's name means the ImageNet ILSVRC2012 validation images."""
+    return dataset.lower().translate(str.maketrans("", "", "-_ .:/")) in _PAPER_DATA

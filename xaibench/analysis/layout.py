@@ -1,0 +1,105 @@
+"""Which rows and columns a table has, given what was scored; and which values lead a column."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xaibench.analysis.columns import (
+    COLUMNS,
+    FAMILIES,
+    METHOD_NAMES,
+    OTHER_FAMILY,
+    SPECS,
+    TARGET_NAMES,
+    Column,
+    natural_column,
+)
+from xaibench.analysis.declared import EXACT, Declared
+from xaibench.analysis.measure import Key, Measurement
+from xaibench.analysis.types import Row, TableColumn
+
+Measured = dict[Key, Measurement]
+
+
+def paper_metrics(number: int, declared: Declared) -> tuple[str, ...]:
+    """Return the metrics that the paper's table `number` has a column for, in a run so declared."""
+    # Whether completeness passes is what the paper speaks of; a residual no column of it prints.
+    metrics = SPECS[number].metrics
+    exact = declared.completeness == EXACT
+    return tuple(key for key in metrics if key != "completeness" or exact)
+
+
+def paper_columns(measured: Measured, number: int, declared: Declared) -> tuple[TableColumn, ...]:
+    """Return those columns of the paper's table `number` that have scores, in its order."""
+    present = {(key.target, key.transform, key.metric) for key in measured}
+    spec = SPECS[number]
+    columns = []
+    for target, transform in spec.groups():
+        group = TARGET_NAMES[target] if len(spec.targets) > 1 else ""
+        group = transform if len(spec.transforms) > 1 else group
+        for metric in paper_metrics(number, declared):
+            if (target, transform, metric) in present:
+                columns.append(TableColumn(COLUMNS[metric], target, transform, group))
+    return tuple(columns)
+
+
+def other_columns(measured: Measured, declared: Declared) -> tuple[TableColumn, ...]:
+    """Return a column, in natural units, for all that no table of the paper has a column for."""
+    covered = {
+        (target, transform, metric)
+        for number, spec in SPECS.items()
+        for target, transform in spec.groups()
+        for metric in paper_metrics(number, declared)
+    }
+    largest: dict[tuple[str, str, str], float] = {}
+    for key, measurement in measured.items():
+        place = (key.target, key.transform, key.metric)
+        if place not in covered:
+            largest[place] = max(largest.get(place, 0.0), abs(measurement.mean or 0.0))
+    columns = []
+    for target, transform, metric in sorted(largest, key=_other_order):
+        words = [TARGET_NAMES.get(target, target)] + [transform] * (transform != "none")
+        column = natural_column(metric, largest[target, transform, metric])
+        columns.append(TableColumn(column, target, transform, ", ".join(words)))
+    return tuple(columns)
+
+
+def _other_order(place: tuple[str, str, str]) -> tuple[int, str, bool, str, int, str]:
+    target, transform, metric = place
+    targets, metrics = list(TARGET_NAMES), list(COLUMNS)
+    key = metric.partition("(")[0]
+    return (
+        targets.index(target) if target in targets else len(targets),
+        target,
+        transform != "none",
+        transform,
+        metrics.index(key) if key in metrics else len(metrics),
+        metric,
+    )
+
+
+def table_rows(methods: set[str]) -> tuple[Row, ...]:
+    """Return a row a method: the paper's in its order, then the others by name."""
+    rows = [
+        Row(method, METHOD_NAMES[method], family.name)
+        for family in FAMILIES
+        for method in family.methods
+        if method in methods
+    ]
+    others = sorted(methods - set(METHOD_NAMES))
+    return (*rows, *(Row(method, method, OTHER_FAMILY) for method in others))
+
+
+def places(means: Sequence[float | None], column: Column) -> list[int]:
+    """Return 1 for the best of a column, 2 for the second, 0 for the rest.
+
+    Values that print alike share their place. Nothing is marked with fewer than three methods,
+    where all print alike, or where nobody says which direction is better.
+    """
+    printed = [None if mean is None else round(mean, column.digits) for mean in means]
+    known = [value for value in printed if value is not None]
+    order = sorted(set(known), reverse=bool(column.higher_is_better))
+    if column.higher_is_better is None or len(known) < 3 or len(order) < 2:
+        return [0] * len(printed)
+    rank = {order[0]: 1, order[1]: 2}
+    return [0 if value is None else rank.get(value, 0) for value in printed]

@@ -1,0 +1,196 @@
+"""From the tidy frame of scores to one measurement a cell, in natural units."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xaibench.analysis.declared import Declared, from_values
+from xaibench.analysis.stats import (
+    RESAMPLES,
+    SEED,
+    bootstrap_intervals,
+    unsure,
+    wilson_intervals,
+)
+from xaibench.errors import XaibenchError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+AVERAGED = ("ok", "constant_map")
+"""Statuses whose rows are in the mean; those of other statuses are left out and counted."""
+
+
+class Key(NamedTuple):
+    """What one mean is of."""
+
+    method: str
+    target: str
+    transform: str
+    metric: str
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One mean over images and variations, in natural units.
+
+    Attributes:
+        mean: over rows `ok` and `constant_map`; None when there is none.
+        low, high: ends of the 95% interval; None with fewer than two images.
+        unsure: whether such an interval holds the mean in under 90% of the cases.
+        n: images in the mean.
+        n_constant: rows in the mean whose map is constant.
+        n_left_out: rows not in the mean, by status.
+        variations: names of the variations in the frame.
+    """
+
+    mean: float | None
+    low: float | None
+    high: float | None
+    n: int
+    n_constant: int
+    n_left_out: dict[str, int]
+    variations: tuple[str, ...]
+    unsure: bool = False
+
+
+@dataclass(frozen=True)
+class Group:
+    """The rows of one cell, summed by image. `images`, `sums` and `counts` are (n,).
+
+    `images` are positions among the sorted names of all images in the frame; `binary` says whether
+    every value is 0 or 1.
+    """
+
+    images: NDArray[np.int64]
+    sums: NDArray[np.float64]
+    counts: NDArray[np.float64]
+    n_constant: int
+    n_left_out: dict[str, int]
+    variations: tuple[str, ...]
+    binary: bool = False
+
+
+def measure(
+    scores: pd.DataFrame,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
+    declared: Declared | None = None,
+) -> dict[Key, Measurement]:
+    """Aggregate `scores` (one row an image, variation and metric) to one measurement a cell.
+
+    The result does not depend on the order of the rows. Cells on the same images share their
+    resamples. `declared` says which metrics can only be 0 or 1; by default the values do.
+
+    Raises:
+        XaibenchError: if an image has two rows for one cell and variation.
+    """
+    cells = dict(groups(scores))
+    declared = declared or from_values(scores)
+    alike: dict[tuple[bool, bytes], list[Key]] = {}
+    for key, group in cells.items():
+        binary = _key(key.metric) in (declared.binary or ()) and group.binary
+        alike.setdefault((binary, group.images.tobytes()), []).append(key)
+    found: dict[Key, Measurement] = {}
+    for (binary, _), members in alike.items():
+        keys = sorted(members)
+        sums = np.stack([cells[key].sums for key in keys], axis=1)
+        counts = _side_by_side([cells[key].counts for key in keys])
+        if binary:
+            ends = wilson_intervals(sums, counts)
+        else:
+            ends = bootstrap_intervals(sums, counts, resamples=resamples, seed=seed)
+        marks = unsure(sums, counts, binary)
+        for key, pair, mark in zip(keys, ends.T, marks.tolist(), strict=True):
+            found[key] = _measurement(cells[key], pair, mark)
+    return {key: found[key] for key in cells}
+
+
+def _key(metric: str) -> str:
+    return metric.partition("(")[0]
+
+
+def _side_by_side(counts: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Stack to (N, C); without memory where all counts are alike, as they nearly always are."""
+    if all(len(column) and np.all(column == counts[0][0]) for column in counts):
+        return np.broadcast_to(counts[0][0], (len(counts[0]), len(counts)))
+    return np.stack(counts, axis=1)
+
+
+def _measurement(group: Group, ends: NDArray[np.float64], mark: bool) -> Measurement:
+    n = len(group.images)
+    return Measurement(
+        mean=float(group.sums.sum() / group.counts.sum()) if n else None,
+        low=float(ends[0]) if n > 1 else None,
+        high=float(ends[1]) if n > 1 else None,
+        n=n,
+        n_constant=group.n_constant,
+        n_left_out=group.n_left_out,
+        variations=group.variations,
+        unsure=mark and n > 1,
+    )
+
+
+def groups(scores: pd.DataFrame) -> Iterator[tuple[Key, Group]]:
+    """Yield every cell with its rows summed by image; XaibenchError for an image that is twice."""
+    import pandas as pd
+
+    # Codes instead of strings: a full run has ten million rows.
+    image = pd.factorize(scores["image"], sort=True)[0].astype(np.int64)
+    variation, variation_names = pd.factorize(scores["variation"])
+    status, status_names = pd.factorize(scores["status"])
+    value = scores["value"].to_numpy(dtype=np.float64, na_value=np.nan)
+    names = [str(name) for name in status_names]
+    averaged = np.isin(status, [i for i, name in enumerate(names) if name in AVERAGED])
+    lost = averaged & ~np.isfinite(value)  # a store never writes these; a mean must survive them
+    by_cell = scores.groupby(list(Key._fields), observed=True, sort=False).indices
+    for cell, rows in by_cell.items():
+        key = Key(*map(str, cast(tuple[object, ...], cell)))
+        _refuse_duplicates(key, image[rows] * len(variation_names) + variation[rows])
+        kept = rows[averaged[rows] & ~lost[rows]]
+        out = rows[~averaged[rows] | lost[rows]]
+        counts = np.bincount(image[kept])
+        if counts.max(initial=0) > 1:  # one order of summing, to the last bit
+            kept = kept[np.lexsort((value[kept], image[kept]))]
+        images = np.flatnonzero(counts).astype(np.int64)
+        yield (
+            key,
+            Group(
+                images=images,
+                sums=np.bincount(image[kept], value[kept])[images].astype(np.float64),
+                counts=counts[images].astype(np.float64),
+                n_constant=_tally(status[kept], names).get("constant_map", 0),
+                n_left_out=_reasons(_tally(status[out], names)),
+                variations=tuple(
+                    sorted(str(variation_names[i]) for i in np.unique(variation[rows]))
+                ),
+                binary=bool(np.isin(value[kept], (0.0, 1.0)).all()),
+            ),
+        )
+
+
+def _tally(codes: NDArray[np.intp], names: list[str]) -> dict[str, int]:
+    times = np.bincount(codes, minlength=len(names))
+    return {name: int(count) for name, count in zip(names, times, strict=True) if count}
+
+
+def _reasons(tally: dict[str, int]) -> dict[str, int]:
+    reasons: dict[str, int] = {}
+    for name, count in sorted(tally.items()):
+        reason = "nonfinite" if name in AVERAGED else name
+        reasons[reason] = reasons.get(reason, 0) + count
+    return reasons
+
+
+def _refuse_duplicates(key: Key, codes: NDArray[np.int64]) -> None:
+    if np.bincount(codes).max(initial=0) > 1:
+        raise XaibenchError(
+            f"scores hold an image twice for method {key.method}, metric {key.metric}, target "
+            f"{key.target}, transform {key.transform}: read one run directory at a time"
+        )

@@ -1,0 +1,204 @@
+"""Ties: how many pixels share their value, and what another order of them does to I and D.
+
+A section of the report in the form of a table, so that every format shows it as it shows tables.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xaibench.analysis.columns import COLUMNS, TARGET_NAMES, TIES, Column
+from xaibench.analysis.declared import Declared
+from xaibench.analysis.footnotes import UNSURE
+from xaibench.analysis.layout import table_rows
+from xaibench.analysis.measure import Group, Key, Measurement, groups, measure
+from xaibench.analysis.stats import Floats, bootstrap_intervals, unsure
+from xaibench.analysis.types import Cell, Fill, Table, TableColumn
+from xaibench.config.specs import canonical, parse
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from xaibench.analysis.fill import RunWords
+
+ORDERS = ("reverse", "row_major", "random")
+"""The orders in which insertion and deletion can take equal pixels (`ops.ranking.Ties`)."""
+METRICS = ("insertion", "deletion")
+BEYOND = "beyond"
+
+_SHARE = Column("tied", "tied_pixels", "Tied pixels%", "T", 100.0, 0.0, 1, None)
+
+
+@dataclass(frozen=True)
+class Tied:
+    """Shares of tied pixels, one an image, by method; maps of one target's untouched images."""
+
+    target: str
+    shares: Mapping[str, Sequence[float]]
+
+
+def ties_tables(
+    scores: pd.DataFrame,
+    declared: Declared | None,
+    tied: Tied | None,
+    run: RunWords | None = None,
+) -> list[Table]:
+    """Return the section on ties, or nothing where neither maps nor other orders are at hand.
+
+    Args:
+        scores: tidy frame; another order is another spec of the same metric in the same run.
+        declared: says which order is the run's own.
+        tied: shares of tied pixels, where maps are stored.
+        run: options that name the run directory, for the command that scores the other orders.
+    """
+    own = declared.ties if declared else ""
+    name = scores["metric"].astype(str)
+    present = sorted(spec for spec in name.unique() if _order(spec) not in ("", own))
+    targets = set(scores.loc[name.isin(METRICS), "target"].astype(str))
+    target = next((t for t in TARGET_NAMES if t in targets), "")
+    if not (tied or present or (own and target)):
+        return []
+    changes = _changes(scores[name.isin((*METRICS, *present))], present, target)
+    shares = tied.shares if tied else {}
+    rows = table_rows({*shares, *(method for method, _ in changes)})
+    columns = [TableColumn(_SHARE, tied.target, "none", "")] if tied else []
+    columns += [TableColumn(_column(spec, own), target, "none", "") for spec in present]
+    cells = tuple(
+        tuple(
+            _share(shares.get(row.method))
+            if c.column is _SHARE
+            else changes.get((row.method, c.column.metric))
+            for c in columns
+        )
+        for row in rows
+    )
+    held = [cell for line in cells for cell in line if cell]
+    usual = max((cell.n for cell in held), default=0)
+    notes = _notes(tied, changes, own) + [UNSURE] * any(cell.unsure for cell in held)
+    fill = _fill(scores, own, target, run) if own and target else None
+    return [Table(TIES, "Ties", rows, tuple(columns), cells, tuple(notes), usual, fill)]
+
+
+def _order(spec: str) -> str:
+    """The tie order that a spec of insertion or deletion names, if it names nothing else."""
+    if spec.partition("(")[0] not in METRICS:
+        return ""
+    values = parse(spec)[1]
+    return str(values["ties"]) if set(values) == {"ties"} else ""
+
+
+def _column(spec: str, own: str) -> Column:
+    base = COLUMNS[parse(spec)[0]]
+    words = f"{base.header} {_order(spec)}" + f" - {own}" * bool(own)
+    key = f"{spec} minus {base.metric}"
+    return Column(spec, key, words, base.short, base.scale, 0.0, base.digits, None)
+
+
+def _share(shares: Sequence[float] | None) -> Cell | None:
+    if not shares:
+        return None
+    values = np.array(shares)[:, None]
+    ones: Floats = np.ones(values.shape)
+    return _cell(100 * values.mean(), 100 * bootstrap_intervals(values, ones), values, "")
+
+
+def _cell(mean: float, ends: Floats, values: Floats, remark: str) -> Cell:
+    known, n = len(values) > 1, len(values)
+    low, high = sorted(ends[:, 0].tolist())
+    mark = known and bool(unsure(values, np.ones(values.shape))[0])
+    return Cell(
+        float(mean),
+        low if known else None,
+        high if known else None,
+        n,
+        0,
+        {},
+        unsure=mark,
+        remark=remark,
+    )
+
+
+def _changes(
+    scores: pd.DataFrame, present: Sequence[str], target: str
+) -> dict[tuple[str, str], Cell]:
+    """The change of each cell's mean under another order, over the images that have both."""
+    if not present:
+        return {}
+    plain = scores[(scores["transform"].astype(str) == "none") & (scores["target"] == target)]
+    cells, own = dict(groups(plain)), measure(plain)
+    found = {}
+    for key, other in cells.items():
+        base = key._replace(metric=parse(key.metric)[0])
+        if key.metric in present and base in cells and len(other.images):
+            cell = _change(key, cells[base], other, own[base])
+            found.update({(key.method, key.metric): cell} if cell else {})
+    return found
+
+
+def _change(key: Key, own: Group, other: Group, measured: Measurement) -> Cell | None:
+    _, first, second = np.intersect1d(own.images, other.images, return_indices=True)
+    if not len(first):
+        return None
+    change = (other.sums / other.counts)[second] - (own.sums / own.counts)[first]
+    mean, scale = change.mean(), COLUMNS[parse(key.metric)[0]].scale
+    values = change[:, None]
+    ends = bootstrap_intervals(values, np.ones(values.shape))
+    remark = ""
+    if measured.mean is not None and measured.low is not None and measured.high is not None:
+        moved = measured.mean + mean
+        remark = BEYOND if not measured.low <= moved <= measured.high else ""
+    return _cell(scale * mean, scale * ends, values, remark)
+
+
+def _notes(tied: Tied | None, changes: Mapping[tuple[str, str], Cell], own: str) -> list[str]:
+    notes = []
+    if tied:
+        counts = sorted({len(shares) for shares in tied.shares.values()})
+        n = " to ".join(f"{count:,}" for count in dict.fromkeys((counts[0], counts[-1])))
+        notes.append(
+            "Tied pixels: share of a map's pixels whose value occurs at least twice in it, mean "
+            f"over the first {n} images that have a map ({TARGET_NAMES[tied.target]})."
+        )
+    if changes:
+        count = sum(bool(cell.remark) for cell in changes.values())
+        notes.append(
+            f"The other columns: change of the mean where equal pixels are taken in another order "
+            f"than the run's own{f' ({own})' if own else ''}, paired over images. {BEYOND}: the "
+            f"mean leaves its own 95% interval ({count} of {len(changes)} cells)."
+        )
+    else:
+        notes.append("No other order of ties was scored.")
+    return notes
+
+
+def _fill(scores: pd.DataFrame, own: str, target: str, run: RunWords | None) -> Fill | None:
+    """The command that scores the other orders for all methods that have the run's own."""
+    others = [order for order in ORDERS if order != own]
+    plain = scores[(scores["target"] == target) & (scores["transform"].astype(str) == "none")]
+    held = set(zip(plain["method"].astype(str), plain["metric"].astype(str), strict=True))
+    methods = [row.method for row in table_rows({m for m, metric in held if metric in METRICS})]
+    wanted = [
+        (method, metric, order)
+        for method in methods
+        for metric in METRICS
+        for order in others
+        if (method, metric) in held
+    ]
+    missing = [
+        (method, f"{metric}(ties={order})")
+        for method, metric, order in wanted
+        if (method, canonical(metric, {"ties": order}, {"ties": own})) not in held
+    ]
+    if not missing:
+        return None
+    words = ["xaibench", "run"]
+    for option, values in zip(("--method", "--metric"), zip(*missing, strict=True), strict=True):
+        words += [option, ",".join(dict.fromkeys(values))]
+    words += ["--target", target] * (target != "ground_truth")
+    words += run[False] if run else ()
+    return Fill(len(missing), len(wanted), shlex.join(words), run is not None)

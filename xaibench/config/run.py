@@ -1,0 +1,160 @@
+"""RunConfig: what `xaibench run` can be told, on the command line or in a YAML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from xaibench.config.files import Data, read_yaml, validated
+from xaibench.config.shipped import config_files
+from xaibench.config.specs import parse, split_all
+from xaibench.errors import UsageError, fold, unknown
+from xaibench.registry import entries
+
+TARGETS = ("ground_truth", "predicted", "least_probable")
+
+
+class RunConfig(Data):
+    """Everything that `xaibench run` can be told; one YAML file of configs/ is one of these."""
+
+    method: tuple[str, ...] = ("gradcam",)
+    metric: tuple[str, ...] = ("insertion", "deletion")
+    target: tuple[str, ...] = ()
+    transform: tuple[str, ...] = ("none",)
+    protocol: str = "published"
+    model: str | None = None
+    weights: Path | None = None
+    cam_layer: str | None = None
+    data: str | None = None
+    boxes: Path | None = None
+    metric_backend: Literal["native", "quantus"] = "native"
+    limit: int | None = Field(default=None, ge=1)
+    subset: Path | None = None
+    per_class: int | None = Field(default=None, ge=0)
+    device: str = "auto"
+    batch_size: str | int = "auto"
+    workers: int = Field(default=2, ge=0)
+    seed: int = Field(default=0, ge=0)
+    out: Path | None = None
+    strict: bool = False
+    overwrite: bool = False
+    dry_run: bool = False
+
+    @field_validator("method", "metric", "target", "transform", mode="before")
+    @classmethod
+    def _lists(cls, value: Any) -> Any:
+        texts = [value] if isinstance(value, str) else value
+        if not isinstance(texts, (list, tuple)) or not all(isinstance(t, str) for t in texts):
+            raise ValueError("give a name, or a list of names")
+        parts = tuple(split_all(texts))
+        if texts and not parts:
+            raise ValueError("name at least one")
+        return parts
+
+    @field_validator("target")
+    @classmethod
+    def _targets(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        names = tuple(dict.fromkeys(fold(v) for v in value))
+        for name in names:
+            if name not in TARGETS:
+                raise unknown("target", name, TARGETS)
+        return names
+
+    @field_validator("transform")
+    @classmethod
+    def _transforms(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        known = {"none", "all", *entries("transforms")}
+        for spec in value:
+            if parse(spec)[0] not in known:
+                raise unknown("transform", spec, known)
+        return value
+
+    @field_validator("batch_size")
+    @classmethod
+    def _batch_size(cls, value: str | int) -> str | int:
+        if value == "auto":
+            return value
+        try:
+            number = int(value)
+        except ValueError:
+            number = 0
+        if number < 1:
+            raise UsageError(f"batch-size '{value}': give a number of at least 1, or auto.")
+        return number
+
+    @property
+    def embedded(self) -> bool:
+        """Whether neither data nor model was named: the embedded default."""
+        return self.data is None and self.model is None
+
+    @property
+    def data_name(self) -> str:
+        """The dataset as asked for; `samples` where nothing was."""
+        return self.data or "samples"
+
+    @property
+    def model_name(self) -> str:
+        """The model as asked for; the embedded one goes with the embedded photographs."""
+        if self.model:
+            return self.model
+        return "efficientnet_lite0" if self.data_name == "samples" else "resnet50"
+
+    @property
+    def directory(self) -> Path:
+        """Where the run lives: --out, or results/runs/<data>-<model>-<protocol>."""
+        if self.out:
+            return self.out
+        data = Path(self.data_name).resolve().name if self.data_name != "samples" else "samples"
+        name = self.model_name if ":" in self.model_name else fold(self.model_name)
+        model = "".join(c if c.isalnum() or c in "._-" else "_" for c in name)
+        protocol = self.protocol if "." in self.protocol else fold(self.protocol)
+        return Path("results/runs") / f"{data}-{model}-{Path(protocol).stem}"
+
+
+def load_config(values: dict[str, Any], file: Path | None = None) -> RunConfig:
+    """A RunConfig from a YAML file, overlaid with the values that are not None.
+
+    Raises UsageError for an unknown key or a bad value.
+    """
+    base = {fold(str(k)): v for k, v in read_yaml(file).items()} if file else {}
+    given = {fold(str(k)): v for k, v in values.items() if v is not None and v != []}
+    if "subset" in given:  # a list of images stands in the place of a draw
+        base.pop("per_class", None)
+    return validated(RunConfig, base | given, str(file) if file else "the command line")
+
+
+def load_configs(values: dict[str, Any], file: Path | None = None) -> list[RunConfig]:
+    """The configurations of a file: those that it includes, in order, or the one that it is.
+
+    `include: [table1, table2]` names shipped configurations, or files beside it; its other keys
+    and then `values` lie over each of them. Raises UsageError as `load_config` does.
+    """
+    held = {fold(str(k)): v for k, v in read_yaml(file).items()} if file else {}
+    if file is None or "include" not in held:
+        return [load_config(values, file)]
+    names = held.pop("include")
+    if not (isinstance(names, list) and names and all(isinstance(n, str) for n in names)):
+        raise UsageError(f"include in {file}: give a list of configurations.")
+    given = held | {fold(str(k)): v for k, v in values.items() if v is not None and v != []}
+    found = []
+    for name in names:
+        beside = file.parent / name
+        one = beside if beside.is_file() else find_config(name)
+        if "include" in read_yaml(one):
+            raise UsageError(f"{one}, which {file} includes, has an include of its own.")
+        found.append(load_config(given, one))
+    return found
+
+
+def find_config(name: str) -> Path:
+    """A configuration by path, or a shipped one by its name; UsageError names the nearest."""
+    shipped = config_files()
+    if Path(name).is_file() or name.endswith((".yaml", ".yml")):
+        path = Path(name)
+        inside = shipped.get(path.stem) if path.parent.name == "configs" else None
+        return path if path.exists() or inside is None else inside
+    if fold(name) not in shipped:
+        raise unknown("config", name, shipped)
+    return shipped[fold(name)]

@@ -1,0 +1,1 @@
+"""How a method looks into a network: hooks, gradients, guided ReLUs, draws."""

@@ -1,0 +1,177 @@
+"""Figure 1: the best and the worst image of each fidelity metric, with the maps of all methods."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from xaibench.analysis.columns import COLUMNS
+from xaibench.analysis.layout import table_rows
+from xaibench.analysis.measure import AVERAGED
+from xaibench.errors import XaibenchError
+from xaibench.report.figures.style import (
+    LINE,
+    WIDTH,
+    add_axes,
+    add_text,
+    caption_lines,
+    figure,
+    method_label,
+    metric_label,
+    save,
+)
+from xaibench.report.text import number
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+METRICS = ("average_drop", "average_gain", "insertion", "deletion")
+"""AI is left out: it is 0 or 1 an image, so that no image is its best."""
+_MARGIN, _GAP, _BETWEEN = 0.36, 0.03, 0.07  # inches: row labels, between columns, between metrics
+_LARGEST = 0.85  # inches: the side of a picture where there are few methods
+_OPACITY = 0.6
+_COLOURS = "viridis"
+_BRIGHT = 0.99
+
+Picture = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An image that a metric rates best or worst; `values` by method, as the tables print them."""
+
+    metric: str
+    which: str
+    image: str
+    values: dict[str, float]
+
+
+def choose(scores: pd.DataFrame) -> list[Choice]:
+    """Return the best and the worst image of each metric, by the mean over the methods.
+
+    Only images that every method of the metric has a score for are compared. Of images with the
+    same mean, the first by its id is taken. Higher is better in what the tables print.
+
+    Args:
+        scores: rows of one target and of untransformed images.
+
+    Raises:
+        XaibenchError: where there is nothing to choose from.
+    """
+    found = []
+    for metric in METRICS:
+        rows = scores[(scores["metric"] == metric) & scores["status"].isin(AVERAGED)]
+        table = rows.pivot(index="image", columns="method", values="value").dropna()
+        if table.empty:
+            continue
+        printed = COLUMNS[metric].offset + COLUMNS[metric].scale * table.sort_index()
+        # rounded: equal values must tie whatever order they were added in
+        means = printed.mean(axis=1).round(9)
+        chosen = {"best": means.idxmax(), "worst": means.idxmin()}
+        for which, image in ((which, str(image)) for which, image in chosen.items()):
+            if which == "best" or len(means) > 1:
+                row = printed.loc[image].to_numpy(dtype=np.float64)
+                values = dict(zip(map(str, printed.columns), row.tolist(), strict=True))
+                found.append(Choice(metric, which, image, values))
+    if not found:
+        names = ", ".join(METRICS)
+        raise XaibenchError(
+            f"Figure 1 needs an image that every method has a score of {names} for: run these."
+        )
+    return found
+
+
+def draw(
+    choices: Sequence[Choice],
+    photographs: Mapping[str, Picture],
+    maps: Mapping[tuple[str, str], Picture],
+    probabilities: Mapping[str, float],
+    folder: Path,
+    run: str,
+) -> list[Path]:
+    """Write `figure1.png` and `figure1.svg`.
+
+    Args:
+        choices: the rows.
+        photographs: image -> (H, W, 3) in [0, 1], as the network saw it.
+        maps: (image, method) -> (H, W) in [0, 1].
+        probabilities: image -> probability of the explained class.
+        folder: where to write.
+        run: the run in a few words, for the caption.
+    """
+    methods = [row.method for row in table_rows({m for c in choices for m in c.values})]
+    side = min(_LARGEST, (WIDTH - _MARGIN) / (len(methods) + 1) - _GAP)
+    width = _MARGIN + (len(methods) + 1) * (side + _GAP)
+    lines = caption_lines(_caption(choices, run), width)
+    labels = [method_label(m) for m in methods]
+    head = (1 + max(label.count("\n") for label in labels)) * LINE + 0.04
+    pairs = len({c.metric for c in choices})
+    body = len(choices) * (side + LINE) + pairs * _BETWEEN
+    with figure(width, head + body + 0.05 + len(lines) * LINE + 0.05) as fig:
+        lefts = [_MARGIN + i * (side + _GAP) for i in range(len(methods) + 1)]
+        for left, label in zip(lefts, ["Image", *labels], strict=True):
+            add_text(fig, left + side / 2, head - 0.04, label, ha="center", va="bottom")
+        top = head
+        for place, choice in enumerate(choices):
+            if place and choice.metric != choices[place - 1].metric:
+                top += _BETWEEN
+            _row_label(fig, choice, choices, place, top, side)
+            photograph = photographs[choice.image]
+            _picture(fig, lefts[0], top, side, photograph, f"p {probabilities[choice.image]:.2f}")
+            for left, method in zip(lefts[1:], methods, strict=True):
+                if method not in choice.values:
+                    continue
+                shown = overlay(photograph, maps[choice.image, method])
+                _picture(fig, left, top, side, shown, number(choice.values[method], 1))
+            top += side + LINE
+        add_text(fig, 0.0, top + 0.1, "\n".join(lines), linespacing=1.25)
+        return save(fig, folder, "figure1", _caption(choices, run))
+
+
+def overlay(photograph: Picture, saliency: Picture) -> Picture:
+    """The map (H, W) in colour over the photograph (H, W, 3) in grey: (H, W, 3) in [0, 1].
+
+    The brightest colour stands for the 99th percentile and above: a gradient's few peaks would
+    leave the rest black.
+    """
+    grey = photograph @ np.array([0.299, 0.587, 0.114])
+    bright = float(np.quantile(saliency, _BRIGHT)) or 1.0
+    tint = colormaps[_COLOURS](np.clip(saliency / bright, 0, 1))[..., :3]
+    mixed: Picture = (1 - _OPACITY) * grey[..., None] + _OPACITY * tint
+    return mixed
+
+
+def _row_label(
+    fig: Figure, choice: Choice, choices: Sequence[Choice], place: int, top: float, side: float
+) -> None:
+    turned = {"rotation": 90, "ha": "center", "va": "center"}
+    add_text(fig, _MARGIN - 0.1, top + side / 2, choice.which, **turned)
+    if choice.which == "best":
+        both = place + 1 < len(choices) and choices[place + 1].metric == choice.metric
+        middle = top + (side + LINE / 2 if both else side / 2)
+        add_text(fig, 0.1, middle, metric_label(choice.metric), **turned)
+
+
+def _picture(fig: Figure, left: float, top: float, side: float, image: Picture, text: str) -> None:
+    axes = add_axes(fig, left, top, side, side)
+    axes.imshow(np.clip(image, 0, 1), aspect="auto", interpolation="antialiased")
+    axes.set_axis_off()
+    add_text(fig, left + side / 2, top + side + 0.015, text, ha="center")
+
+
+def _caption(choices: Sequence[Choice], run: str) -> str:
+    listed = ", ".join(f"{COLUMNS[c.metric].short} {c.which} {c.image}" for c in choices)
+    return (
+        "Best and worst image of each metric: the highest and lowest mean over the methods, ties "
+        "by image name, among the images that all methods have a score for. Below each map "
+        "(dark 0, bright its 99th percentile) its value as in the tables, where a bar means 100 "
+        f"minus the metric; below each image the probability of the explained class. {run}. "
+        f"Images: {listed}."
+    )

@@ -1,0 +1,122 @@
+"""How the figures look: one size of type, colours that everybody can tell apart, no display."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
+
+from xaibench.analysis.columns import COLUMNS, FAMILIES, METHOD_NAMES
+from xaibench.report.text import barred
+from xaibench.store.atomic import write
+
+WIDTH = 6.0
+"""Inches: the width of the text in the proceedings that the paper is in."""
+TYPE = 7
+"""Points: the smallest type that is read without effort, and the only size here."""
+LINE = 0.135
+"""Inches from one line of type to the next."""
+
+_DPI = {"png": 300, "svg": 200}  # in an SVG only photographs are made of pixels
+_RC: Any = {
+    "font.family": "DejaVu Sans",  # the one that matplotlib brings along
+    "font.size": TYPE,
+    "axes.titlesize": TYPE,
+    "axes.labelsize": TYPE,
+    "xtick.labelsize": TYPE,
+    "ytick.labelsize": TYPE,
+    "axes.linewidth": 0.5,
+    "xtick.major.width": 0.5,
+    "ytick.major.width": 0.5,
+    "xtick.major.size": 2,
+    "ytick.major.size": 2,
+    "svg.hashsalt": "xaibench",  # same numbers, same bytes
+}
+# Okabe & Ito's palette: distinct for all common kinds of colour vision.
+_COLOURS = ("#666666", "#0072B2", "#D55E00", "#009E73")
+_OTHER = "#CC79A7"
+_LABEL = 10  # characters in a line of a method's label
+
+
+@contextmanager
+def figure(width: float, height: float) -> Iterator[Figure]:
+    """A figure of that many inches in the house's type."""
+    with rc_context(_RC):
+        yield Figure(figsize=(width, height))
+
+
+def add_axes(fig: Figure, left: float, top: float, width: float, height: float) -> Any:
+    """Axes by their upper left corner and size in inches."""
+    wide, high = fig.get_size_inches()
+    return fig.add_axes((left / wide, 1 - (top + height) / high, width / wide, height / high))
+
+
+def add_text(fig: Figure, left: float, top: float, text: str, **more: Any) -> None:
+    """Text at a place in inches from the upper left corner."""
+    wide, high = fig.get_size_inches()
+    how: dict[str, Any] = {"fontsize": TYPE, "va": "top"} | more
+    fig.text(left / wide, 1 - top / high, text, **how)
+
+
+def save(fig: Figure, folder: Path, name: str, title: str) -> list[Path]:
+    """Write `name.png` and `name.svg`, each replaced atomically; `title` is the text for ears."""
+    found = []
+    for kind, metadata in (("png", {"Title": title}), ("svg", {"Title": title, "Date": None})):
+        path = folder / f"{name}.{kind}"
+
+        def draw(file: Path, kind: str = kind, metadata: dict[str, Any] = metadata) -> None:
+            with rc_context(_RC):
+                fig.savefig(file, format=kind, dpi=_DPI[kind], metadata=metadata)
+
+        write(path, draw)
+        found.append(path)
+    return found
+
+
+def caption_lines(text: str, width: float) -> list[str]:
+    """A caption cut into lines of at most `width` inches; a word may be longer."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and _inches(longer) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
+
+
+def _inches(text: str) -> float:
+    font = FontProperties(family="DejaVu Sans", size=TYPE)
+    wide, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
+    return float(wide) / 72
+
+
+def method_label(method: str) -> str:
+    """A method's name in short lines for the head of a narrow column."""
+    name = METHOD_NAMES.get(method, method)
+    if name == "GuidedBP":
+        return "Guided\nBP"
+    return "\n".join(textwrap.wrap(name, 6 if "-" in name else _LABEL))
+
+
+def metric_label(metric: str, bars: bool = True) -> str:
+    """A metric's abbreviation with percent; with `bars`, under a bar where 100 - x is printed."""
+    column = COLUMNS[metric]
+    name = rf"\mathbf{{{column.short}}}"
+    name = rf"\overline{{{name}}}" if bars and barred(column) else name
+    return rf"${name}\mathbf{{\%}}$"
+
+
+def colour(method: str) -> str:
+    """The colour of the method's family."""
+    for family, value in zip(FAMILIES, _COLOURS, strict=True):
+        if method in family.methods:
+            return value
+    return _OTHER

@@ -1,0 +1,168 @@
+"""Read a run's results: scores as one tidy frame, maps as one array."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from xaibench.errors import XaibenchError, fold, unknown
+from xaibench.store.atomic import encode
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from xaibench.config.requests import MethodRequest
+    from xaibench.store.maps import MapShard
+
+COLUMNS = (
+    "image target transform variation method metric status model dataset protocol "
+    "label class_index explained_index value"
+).split()
+KEYS = ["method", "target", "transform", "variation", "metric", "image"]
+
+
+def load_scores(out: str | Path) -> pd.DataFrame:
+    """All scores of a run directory: one row an image, method, target, transform and metric.
+
+    Columns as in `COLUMNS`; value is float64 in natural units; sorted by `KEYS`. Raises
+    XaibenchError where there are none.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from xaibench.store import tables
+
+    folder = Path(out) / "scores"
+    files = sorted(folder.rglob("*.parquet"))
+    if not files:
+        raise XaibenchError(f"no scores in {out}; run `xaibench run --out {out}` first.")
+    try:
+        frame = pq.read_table(folder, page_checksum_verification=True).to_pandas()
+    except (pa.ArrowException, OSError):
+        for path in files:
+            tables.read(path)  # names the damaged one
+        raise
+    for name in ("method", "target", "transform", "variation", "metric"):
+        frame[name] = frame[name].astype(str)
+    # a run interrupted between a success and the removal of an earlier failure has both
+    last = frame["status"].eq("failed").sort_values(kind="stable").index
+    frame = frame.loc[last].drop_duplicates(KEYS)
+    return frame[COLUMNS].sort_values(KEYS, ignore_index=True)
+
+
+def load_maps(
+    out: str | Path,
+    method: str,
+    target: str = "ground_truth",
+    transform: str = "none",
+    variation: str = "none",
+) -> tuple[list[str], NDArray[np.float32]]:
+    """Normalised maps of one method, as they are scored: ids and (N, H, W) float32 in [0, 1].
+
+    Raises XaibenchError where the run has no such maps.
+    """
+    import torch
+
+    from xaibench.normalize import normalize
+    from xaibench.store import maps as store
+
+    request, paths = _stored_maps(Path(out), method, fold(target), fold(transform), variation)
+    shards = [store.load(path) for path in paths]
+    size = shards[0].size
+    steps = request.steps(fold(transform))
+    maps = torch.cat([normalize(s.maps, size, steps) for s in shards])
+    return [i for s in shards for i in s.ids], maps.numpy()
+
+
+class MapReader:
+    """Stored maps of one method by image, for images asked for in the order of their blocks.
+
+    The shard read last is kept: memory is that of one shard, 320 images at most.
+    """
+
+    def __init__(self, out: str | Path, method: str, target: str = "ground_truth") -> None:
+        from xaibench.store import maps as store
+
+        self._request, paths = _stored_maps(Path(out), method, fold(target), "none", "none")
+        self._where = {i: (path, r) for path in paths for r, i in enumerate(store.read_ids(path))}
+        self._held: tuple[Path, MapShard] | None = None
+
+    @property
+    def ids(self) -> list[str]:
+        """The images that have a map, in the order of the shards."""
+        return list(self._where)
+
+    def take(self, ids: Collection[str]) -> dict[str, Tensor]:
+        """Image -> its normalised map (H, W) float32; images without one are left out."""
+        from xaibench.normalize import normalize
+        from xaibench.store import maps as store
+
+        wanted: dict[Path, list[tuple[str, int]]] = {}
+        for image in ids:
+            if image in self._where:
+                path, row = self._where[image]
+                wanted.setdefault(path, []).append((image, row))
+        found: dict[str, Tensor] = {}
+        for path, places in wanted.items():
+            if self._held is None or self._held[0] != path:
+                self._held = (path, store.load(path))
+            shard = self._held[1].select([row for _, row in places])
+            maps = normalize(shard.maps, shard.size, self._request.normalization)
+            found |= dict(zip(shard.ids, maps, strict=True))
+        return found
+
+
+def _stored_maps(
+    root: Path, method: str, target: str, transform: str, variation: str
+) -> tuple[MethodRequest, list[Path]]:
+    """The method as the run's protocol has it, and its shards in the order of their blocks."""
+    from xaibench.config.protocol import Protocol
+    from xaibench.config.requests import resolve_methods
+    from xaibench.store import maps as store
+    from xaibench.store.atomic import read_json
+
+    held = root / "manifests" / "protocol.json"
+    if not held.exists():
+        raise XaibenchError(f"{root} is not a run directory; give the --out of a run.")
+    protocol = Protocol.model_validate(read_json(held))
+    request = resolve_methods([method], protocol)[0]
+    if not (root / "maps" / encode(request.spec)).is_dir():
+        found = [unquote(p.name) for p in (root / "maps").glob("*")]
+        raise unknown(f"method in {root}", request.spec, found)
+    place = store.folder(root, request.spec, target, transform, variation)
+    paths = sorted(place.glob("[0-9]*.safetensors"))
+    if not paths:
+        raise XaibenchError(
+            f"{root} has no maps of {request.spec} for {target}, {transform}, {variation}; "
+            "run `xaibench explain` for them."
+        )
+    return request, paths
+
+
+def load_predictions(out: str | Path) -> pd.DataFrame:
+    """What the network said of every image: one row an image, transform and variation.
+
+    Columns: image (str); label, argmax, argmin (int64, label -1 for none); logit_TARGET (float32)
+    and probability_TARGET (float64) for the three targets, NaN where a target has no class;
+    transform and variation (str, "none" for the untouched image). Sorted by transform, variation
+    and image. Raises XaibenchError where there are none.
+    """
+    import pandas as pd
+
+    from xaibench.store import tables
+
+    folder = Path(out) / "predictions"
+    parts = []
+    for path in sorted(folder.glob("*/*/[0-9]*.parquet")):
+        transform, variation = map(unquote, path.parts[-3:-1])
+        part = tables.read(path).to_pandas()
+        parts.append(part.assign(transform=transform, variation=variation))
+    if not parts:
+        raise XaibenchError(f"no predictions in {out}; run `xaibench run --out {out}` first.")
+    frame = pd.concat(parts, ignore_index=True)
+    return frame.sort_values(["transform", "variation", "image"], ignore_index=True)

@@ -1,0 +1,1 @@
+"""What is made of runs: ablation, audit, agreement of maps, figures."""

@@ -1,0 +1,282 @@
+"""What each metric is compared with: an oracle from the formula, and Quantus where it has it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+from unittest import mock
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from xaibench.probes import draws
+from xaibench.types import Context
+
+NEAR = 1e-4
+
+
+@dataclass(frozen=True)
+class Case:
+    """One image, method and target: map (H, W) in [0, 1], image (3, H, W), the scored class."""
+
+    image_id: str
+    method: str
+    target_name: str
+    view: str
+    model: nn.Module
+    image: Tensor
+    map: NDArray[np.float32]
+    target: int
+    mean: Tensor
+    std: Tensor
+    scalars: Mapping[str, float]
+    family: str
+    additive: bool
+    explain: Callable[[Tensor], Tensor]
+    ctx: Context
+    options: Mapping[str, dict[str, Any]]
+    boxes: Any
+    probability: float
+    logit: float
+    oracle: Callable[[str], ModuleType]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A comparison. comparable is False where rounding alone decides the value (near-ties)."""
+
+    difference: float
+    tolerance: float
+    comparable: bool = True
+
+    def __post_init__(self) -> None:
+        """A value against NaN is as far as can be."""
+        if np.isnan(self.difference):
+            object.__setattr__(self, "difference", np.inf)
+
+
+Check = Callable[[Case, str, float], Found | None]
+
+
+def _plain(value: float, expected: float, scale: float = 1.0, part: float = 1e-5) -> Found:
+    if np.isnan(value) and np.isnan(expected):
+        return Found(0.0, part * scale)
+    return Found(abs(value - expected), part * scale)
+
+
+def _confidence(case: Case, metric: str, value: float) -> Found:
+    found = case.oracle("confidence").confidence(
+        case.model,
+        case.image,
+        case.map,
+        case.target,
+        case.mean,
+        case.std,
+        precision=case.ctx.precision,
+    )
+    key = metric.partition("(")[0]
+    if key == "average_increase":
+        q = (
+            found["average_gain"] * (1 - case.probability)
+            - found["average_drop"] * case.probability
+        )
+        return Found(abs(value - found[key]), 1e-5, abs(q) > NEAR * case.probability)
+    # a probability carries 1e-6 of its own from the logits' rounding
+    whole = case.probability if key == "average_drop" else 1 - case.probability
+    least = 1e-12 if case.ctx.precision == "float64" else 1e-2  # float32 has 1 - p in steps of 6e-8
+    return Found(abs(value - found[key]), 1e-5, whole > least)
+
+
+def _causal(case: Case, metric: str, value: float) -> Found | None:
+    oracle, options = case.oracle("causal"), case.options[metric]
+    if options["ties"] == "random":
+        return None
+    arguments = (case.model, case.image, case.map, case.target, options["rows_per_step"])
+    more = {"ties": options["ties"], "batch": case.ctx.batch_size}
+    more |= {"precision": case.ctx.precision}
+    if metric.startswith("insertion"):
+        expected = oracle.insertion(*arguments, options["kernel"], options["sigma"], **more)
+    else:
+        expected = oracle.deletion(*arguments, **more)
+    return _plain(value, expected, part=1e-4)
+
+
+def _deletion_quantus(case: Case, metric: str, value: float) -> Found | None:
+    options = case.options[metric]
+    if options["ties"] == "random":
+        return None
+    order = case.oracle("causal").ranking(case.map, ties=options["ties"])
+    expected = case.oracle("quantus_library").quantus_deletion(
+        case.model, case.image, case.map, case.target, options["rows_per_step"], order
+    )
+    return _plain(value, expected, part=1e-4)
+
+
+def _monotonicity(case: Case, metric: str, value: float) -> Found:
+    """Left out where two effects are so near that rounding decides their rank."""
+    oracle, options = case.oracle("monotonicity"), case.options[metric]
+    height = case.map.shape[0] * (1 if options["features"] == "pixels" else 3)
+    steps = -(-height // options["rows_per_step"])
+    values = 3 if options["features"] == "pixels" else 1
+    drawn = draws.fills(case.ctx, [case.image_id], steps, options["draws"], values)[0].numpy()
+    run = oracle.monotonicity_steps if values == 3 else oracle.monotonicity_channels_steps
+    sums, effects = run(
+        case.model,
+        case.image,
+        case.map,
+        case.target,
+        options["rows_per_step"],
+        drawn if values == 3 else drawn[..., 0],
+        order=_ascending(case, metric),
+        precision=case.ctx.precision,
+    )
+    gaps = np.diff(np.sort(effects))
+    near = bool((gaps <= NEAR * np.sort(effects)[1:]).any())
+    expected = oracle.spearman(sums, effects)
+    return Found(_plain(value, expected).difference, 1e-5, not near)
+
+
+def _ascending(case: Case, metric: str) -> list[int]:
+    """The features in ascending saliency, in the metric's own order of ties."""
+    options = case.options[metric]
+    flat = np.tile(case.map.ravel(), 1 if options["features"] == "pixels" else 3)
+    sign = -1 if options["ties"] == "reverse" else 1
+    return sorted(range(len(flat)), key=lambda i: (flat[i], sign * i))
+
+
+def _completeness(case: Case, metric: str, value: float) -> Found | None:
+    oracle = case.oracle("completeness")
+    if case.options[metric]["test"] == "exact":
+        expected = oracle.completeness_published(case.model, case.image, case.map, case.target)
+        return _plain(value, expected)
+    if not case.additive:
+        return None
+    expected = oracle.completeness_residual(
+        case.scalars["attribution_sum"], case.logit, case.scalars["baseline_logit"]
+    )
+    return _plain(value, expected, scale=max(1.0, abs(expected)))
+
+
+def _completeness_quantus(case: Case, metric: str, value: float) -> Found | None:
+    if case.options[metric]["test"] != "exact":
+        return None
+    expected = case.oracle("quantus_library").quantus_completeness(
+        case.model, case.image, case.map, case.target
+    )
+    return _plain(value, expected)
+
+
+def _noise(case: Case, metric: str) -> Tensor:
+    options = case.options[metric]
+    height, width = case.map.shape
+    return draws.noise(
+        case.ctx, case.image_id, options["draws"], (height, width), options["radius"]
+    )
+
+
+def _sensitivity(case: Case, metric: str, value: float) -> Found:
+    oracle, key = case.oracle("sensitivity"), metric.partition("(")[0]
+    explain: Callable[[Tensor], Any] = case.explain
+    if case.options[metric]["explanation"] != "method":
+        name = "quantus_gradient" if case.family == "gradient" else "quantus_saliency"
+
+        def explain(x: Tensor) -> Any:
+            return getattr(oracle, name)(case.model, x[0].to(case.image), case.target)
+
+    found = oracle.sensitivity(explain, case.image, case.map, _noise(case, metric))
+    return _plain(value, found[key], scale=max(1.0, abs(found[key])), part=1e-4)
+
+
+@contextmanager
+def fed(values: list[NDArray[Any]]) -> Iterator[None]:
+    """Inside, numpy.random.uniform hands out these arrays in turn, whatever it is asked."""
+    turn = iter(values)
+
+    def uniform(*_: Any, size: Any = None, **__: Any) -> Any:
+        given = next(turn)
+        return given if size is None else given.reshape(size)
+
+    with mock.patch("numpy.random.uniform", uniform):
+        yield
+
+
+def _sensitivity_quantus(case: Case, metric: str, value: float) -> Found:
+    library, key = case.oracle("quantus_library"), metric.partition("(")[0]
+    explain: Any = case.explain
+    if case.options[metric]["explanation"] != "method":
+        explain = "Gradient" if case.family == "gradient" else "Saliency"
+    noise = [part.numpy().astype(np.float64) for part in _noise(case, metric)]
+    with fed(noise * 2):  # once for the maximum, once for the mean
+        found = library.quantus_sensitivity(
+            case.model, case.image, case.map, case.target, 0, explain, len(noise)
+        )
+    return _plain(value, found[key], scale=max(1.0, abs(found[key])), part=1e-4)
+
+
+def _complexity(name: str, module: str, prefix: str = "") -> Check:
+    def check(case: Case, metric: str, value: float) -> Found:
+        expected = getattr(case.oracle(module), prefix + name)(case.map)
+        return _plain(value, expected, scale=max(1.0, abs(expected)))
+
+    return check
+
+
+def _effective_complexity(case: Case, metric: str, value: float) -> Found:
+    """By loss, left out where a loss is so near the tolerance that rounding decides."""
+    options = case.options[metric]
+    if options["definition"] == "threshold":
+        expected = case.oracle("complexity").effective_complexity(case.map, options["threshold"])
+        return _plain(value, expected, scale=max(1.0, expected))
+    steps = -(-case.map.shape[0] // options["rows_per_step"])
+    purpose = "effective complexity"
+    drawn = draws.fills(case.ctx, [case.image_id], steps, options["draws"], 3, purpose)[0].numpy()
+    arguments = (case.model, case.image, case.map, case.target, drawn, steps)
+    oracle, precision = case.oracle("complexity"), case.ctx.precision
+    losses = oracle.effective_complexity_losses(*arguments, precision=precision)
+    near = bool((np.abs(np.asarray(losses) - options["tolerance"]) < NEAR).any())
+    expected = oracle.effective_complexity_loss(
+        *arguments, options["tolerance"], precision=precision, first=0
+    )
+    return Found(_plain(value, expected).difference, 1e-5, not near)
+
+
+def _effective_complexity_quantus(case: Case, metric: str, value: float) -> Found | None:
+    if case.options[metric]["definition"] != "threshold":
+        return None
+    return _complexity("effective_complexity", "quantus_library", "quantus_")(case, metric, value)
+
+
+def _pointing(name: str) -> Check:
+    def check(case: Case, metric: str, value: float) -> Found:
+        return _plain(value, getattr(case.oracle("pointing"), name)(case.map, case.boxes))
+
+    return check
+
+
+CHECKS: dict[str, dict[str, Check]] = {
+    **{k: {"oracle": _confidence} for k in ("average_drop", "average_increase", "average_gain")},
+    "insertion": {"oracle": _causal},
+    "deletion": {"oracle": _causal, "quantus": _deletion_quantus},
+    "monotonicity": {"oracle": _monotonicity},
+    "completeness": {"oracle": _completeness, "quantus": _completeness_quantus},
+    **{
+        k: {"oracle": _sensitivity, "quantus": _sensitivity_quantus}
+        for k in ("max_sensitivity", "avg_sensitivity")
+    },
+    **{
+        k: {
+            "oracle": _complexity(k, "complexity"),
+            "quantus": _complexity(k, "quantus_library", "quantus_"),
+        }
+        for k in ("sparseness", "complexity")
+    },
+    "effective_complexity": {
+        "oracle": _effective_complexity,
+        "quantus": _effective_complexity_quantus,
+    },
+    **{k: {"oracle": _pointing(k)} for k in ("pointing_game", "energy_pointing_game")},
+}

@@ -1,0 +1,94 @@
+"""What Figures 1 and 2 show, out of a run directory: scores, predictions, photographs, maps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xaibench.errors import XaibenchError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Picture = NDArray[np.floating]
+
+
+def write_figures(root: Path, scores: pd.DataFrame) -> list[Path]:
+    """Write `figure2` and `figure1` as PNG and SVG into the run's report directory.
+
+    The ground-truth class is shown, or the first target that there is. Figure 2 needs scores and
+    predictions alone; Figure 1 also the maps, the photographs and the network's preprocessing.
+    Raises XaibenchError where one of these cannot be had.
+    """
+    from xaibench.analysis.columns import TARGET_NAMES
+    from xaibench.analysis.header import build_header
+    from xaibench.report.figures import figure1, figure2
+    from xaibench.report.text import header_line
+    from xaibench.store.read import load_predictions
+
+    target = main_target(scores)
+    rows = scores[(scores["transform"] == "none") & (scores["target"] == target)]
+    predictions = load_predictions(root)
+    plain = predictions[predictions["transform"] == "none"].drop_duplicates("image")
+    probabilities = dict(zip(plain["image"], plain[f"probability_{target}"], strict=True))
+    line = header_line(build_header(rows))
+    run = line[0].upper() + line[1:]
+    folder = root / "report"
+    points = figure2.collect(rows, probabilities)
+    written = figure2.draw(points, folder, TARGET_NAMES.get(target, target), run)
+
+    choices = figure1.choose(rows)
+    images = sorted({choice.image for choice in choices})
+    methods = sorted({method for choice in choices for method in choice.values})
+    return written + figure1.draw(
+        choices,
+        photographs(root, images, methods),
+        maps_of(root, images, methods, target),
+        probabilities,
+        folder,
+        run,
+    )
+
+
+def main_target(scores: pd.DataFrame) -> str:
+    """The target that figures show: ground_truth where it was scored on untouched images."""
+    found = set(scores.loc[scores["transform"] == "none", "target"].astype(str))
+    for target in ("ground_truth", "predicted", "least_probable"):
+        if target in found:
+            return target
+    raise XaibenchError("figures need scores of untransformed images: run with --transform none.")
+
+
+def photographs(root: Path, images: list[str], methods: list[str]) -> dict[str, Picture]:
+    """Image -> the (H, W, 3) pixels in [0, 1] that the run's network saw."""
+    from xaibench.studies.audit.cases import session_of
+
+    session = session_of(root, methods, ["insertion"], ["none"])
+    places = {image: place for place, image in enumerate(session.dataset.ids)}
+    wanted = sorted(places[image] for image in images)
+    read, inputs, failures = session.images.read(wanted)
+    if failures:
+        raise XaibenchError(f"{failures[0].image} cannot be read any more: {failures[0].reason}.")
+    pixels = session.classifier.to_pixels(inputs).permute(0, 2, 3, 1).numpy()
+    return {session.dataset.ids[place]: pixels[row] for row, place in enumerate(read)}
+
+
+def maps_of(
+    root: Path, images: list[str], methods: list[str], target: str
+) -> dict[tuple[str, str], Picture]:
+    """(image, method) -> its normalised map (H, W)."""
+    from xaibench.store.read import MapReader
+
+    found: dict[tuple[str, str], Picture] = {}
+    for method in methods:
+        held = MapReader(root, method, target).take(images)
+        lost = [image for image in images if image not in held]
+        if lost:
+            raise XaibenchError(
+                f"the map of {lost[0]} by {method} is gone: run the same `xaibench run` again."
+            )
+        found |= {(image, method): map_.numpy() for image, map_ in held.items()}
+    return found

@@ -1,0 +1,44 @@
+"""How many pixels of a method's maps share their value with another: what a tie order decides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import unquote
+
+import torch
+from torch import Tensor
+
+from xaibench.analysis.ties import Tied
+from xaibench.store.atomic import encode
+from xaibench.store.read import MapReader
+
+IMAGES = 100
+_TARGETS = ("ground_truth", "predicted", "least_probable")
+
+
+def measure_ties(root: Path, images: int = IMAGES) -> Tied | None:
+    """Shares of tied pixels in the stored maps of untouched images, as they are scored.
+
+    Of each method the first `images` of the run that have a map, for the ground-truth class or the
+    first target that there are maps of; None where there are none.
+    """
+    for target in _TARGETS:
+        pattern = f"*/{encode(target)}/none/none/[0-9]*.safetensors"
+        found = {unquote(path.parts[-5]) for path in (root / "maps").glob(pattern)}
+        if found:
+            return Tied(target, {m: _shares(root, m, target, images) for m in sorted(found)})
+    return None
+
+
+def _shares(root: Path, method: str, target: str, images: int) -> list[float]:
+    reader = MapReader(root, method, target)
+    maps = reader.take(reader.ids[:images]).values()
+    return [float(tied_share(map_[None])) for map_ in maps]
+
+
+def tied_share(maps: Tensor) -> Tensor:
+    """Share (B,) of the pixels of maps (B, H, W) whose value occurs at least twice in the map."""
+    values = maps.flatten(1).sort(dim=1).values
+    same = values[:, 1:] == values[:, :-1]
+    edge = torch.zeros(len(values), 1, dtype=torch.bool)
+    return (torch.cat([same, edge], 1) | torch.cat([edge, same], 1)).double().mean(1)
