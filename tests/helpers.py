@@ -16,8 +16,8 @@ from torch import Tensor
 from xaibench.cli import main
 from xaibench.config.protocol import Protocol, load_protocol
 from xaibench.config.requests import MethodRequest, resolve_methods, resolve_metrics
+from xaibench.core.drive import drive
 from xaibench.normalize import normalize
-from xaibench.stages.drive import drive
 from xaibench.types import Batch, Context, Explanation, Rows, Scoring
 
 

@@ -50,7 +50,7 @@ METHOD_FILES = [*(Path(xaibench.__file__).parent / "methods").glob("*.py")]
 @pytest.fixture(scope="module", autouse=True)
 def _small_network() -> Iterator[None]:
     with ExitStack() as stack:
-        stack.enter_context(mock.patch("xaibench.stages.session.load_model", return_value=tiny()))
+        stack.enter_context(mock.patch("xaibench.stages.run.load_model", return_value=tiny()))
         for name, some in VARIATIONS.items():  # two of each are enough, and 448 pixels are many
             declared = get("transforms", name).metadata
             stack.enter_context(mock.patch.dict(declared, variations=some))

@@ -28,9 +28,7 @@ OPTIONS = {"method": "fakecam,gradient", "metric": "sparseness,average_drop", "l
 
 @pytest.fixture(autouse=True)
 def _tiny() -> Iterator[None]:
-    with mock.patch(
-        "xaibench.stages.session.load_model", side_effect=lambda *_: tiny(classes=1000)
-    ):
+    with mock.patch("xaibench.stages.run.load_model", side_effect=lambda *_: tiny(classes=1000)):
         yield
 
 
@@ -118,7 +116,7 @@ def test_maps_of_one_target_are_scored_though_another_fails(tmp_path: Path) -> N
 
 def test_a_layer_that_nobody_knows_fails_its_method_alone(tmp_path: Path) -> None:
     with (
-        mock.patch("xaibench.stages.session.load_model", return_value=_without_roles()),
+        mock.patch("xaibench.stages.run.load_model", return_value=_without_roles()),
         pytest.raises(XaibenchError, match="failed: no iba layer is known for tiny"),
     ):
         run(tmp_path, method="fakecam,iba(layer=iba)")

@@ -13,13 +13,13 @@ from networks import tiny
 
 import xaibench
 from xaibench.registry import get
-from xaibench.stages.score import _drive
+from xaibench.core.score import _drive
 
 
 @pytest.fixture(autouse=True)
 def _tiny():
     fresh = mock.Mock(side_effect=lambda *_: tiny(classes=1000))
-    with mock.patch("xaibench.stages.session.load_model", fresh):
+    with mock.patch("xaibench.stages.run.load_model", fresh):
         yield
 
 
@@ -88,6 +88,6 @@ def test_a_metric_that_writes_in_place(tmp_path: Path) -> None:
         }
         return _drive(base, wild)
 
-    with mock.patch("xaibench.stages.score._drive", drive):
+    with mock.patch("xaibench.core.score._drive", drive):
         found = run(tmp_path / "b")
     pd.testing.assert_frame_equal(found, expected, check_exact=True)

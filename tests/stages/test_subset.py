@@ -25,7 +25,7 @@ COMMON = {"method": "gradient,iba(steps=2)", "metric": "sparseness", "transform"
 @pytest.fixture(autouse=True)
 def _tiny():
     fresh = mock.Mock(side_effect=lambda *_: tiny(classes=1000))
-    with mock.patch("xaibench.stages.session.load_model", fresh):
+    with mock.patch("xaibench.stages.run.load_model", fresh):
         yield
 
 
@@ -57,7 +57,7 @@ def test_results_and_state_carry_the_subset(tmp_path: Path) -> None:
     xaibench.run({**COMMON, "transform": "none,mixup", "subset": chosen, "out": out})
     sha = json.loads((out / "manifests" / "subset.json").read_text())["sha256"]
     for path in (out / "maps").rglob("*.safetensors"):
-        assert store.load(path).subset == ("" if "none" in path.parts else sha)
+        assert store.load(path).origin.subset == ("" if "none" in path.parts else sha)
     states = {path.name for path in (out / "state").glob("iba*")}
     assert len(states) == 2, "of the whole dataset for untouched images, else of the subset"
     assert any(sha[:16] in name for name in states)

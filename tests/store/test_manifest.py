@@ -94,7 +94,7 @@ def test_start_end_and_counts(record: dict) -> None:
 
 def test_a_run_that_dies_has_no_end(tmp_path: Path) -> None:
     with (
-        mock.patch("xaibench.execution.local.score_unit", side_effect=RuntimeError("died")),
+        mock.patch("xaibench.stages.block.score_unit", side_effect=RuntimeError("died")),
         pytest.raises(RuntimeError, match="died"),
     ):
         xaibench.run({"metric": METRIC, "limit": 1, "out": tmp_path})

@@ -37,7 +37,7 @@ IMAGES = 3
 @pytest.fixture(scope="module", autouse=True)
 def _small_network() -> Iterator[None]:
     """Every run of this file loads the tiny network: 64 x 64 pixels, ten classes."""
-    with mock.patch("xaibench.stages.session.load_model", return_value=tiny()):
+    with mock.patch("xaibench.stages.run.load_model", return_value=tiny()):
         yield
 
 

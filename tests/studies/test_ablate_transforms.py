@@ -33,7 +33,7 @@ IMAGES = 3
 def _small_network() -> Iterator[None]:
     """The embedded photographs in the tiny network: 64 x 64 pixels."""
     network = tiny(classes=1000)
-    with mock.patch("xaibench.stages.session.load_model", return_value=network):
+    with mock.patch("xaibench.stages.run.load_model", return_value=network):
         yield
 
 

@@ -40,6 +40,7 @@ class RunConfig(Data):
     out: Path | None = None
     strict: bool = False
     overwrite: bool = False
+    keep_stale: bool = False
     dry_run: bool = False
 
     @field_validator("method", "metric", "target", "transform", mode="before")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from xaibench.config.requests import TransformRequest
+from xaibench.registry import Registered
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,11 @@ class Variation:
     def label(self) -> str:
         """For a person to read: empty for the untouched images."""
         return f"{self.transform} {self.name}" if self.request else ""
+
+    @property
+    def entry(self) -> Registered | None:
+        """The transform's function; None for the untouched images."""
+        return self.request.entry if self.request else None
 
 
 UNTOUCHED = Variation()

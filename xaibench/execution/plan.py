@@ -1,124 +1,155 @@
-"""What a run would do: which images lack predictions, maps and scores."""
+"""What a run would do: one look at the store, then blocks with what each lacks."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from xaibench.config.requests import MethodRequest
 from xaibench.config.variations import UNTOUCHED, Variation
-from xaibench.stages.explain import Unit, missing_maps
-from xaibench.stages.predict import missing_predictions
-from xaibench.stages.score import missing_scores
-from xaibench.stages.session import Session
+from xaibench.stages.prepare import state_path
+from xaibench.stages.run import Run
+from xaibench.stages.unit import (
+    Block,
+    Part,
+    Places,
+    Unit,
+    code_of_maps,
+    code_of_predictions,
+    code_of_scores,
+    code_of_state,
+)
+from xaibench.store import layout
+from xaibench.store.ledger import Ledger, unreadable
+from xaibench.store.state import read_origin
 
 
 @dataclass(frozen=True)
-class Work:
-    """What is left of one block, in images: predictions, maps and scores.
+class Preparation:
+    """What a method has to prepare before the blocks that need it."""
 
-    block: of the dataset's order for the untouched images, of the subset's for variations of
-    transforms. places: the chosen images. companions: these, and those that are in their groups.
+    method: MethodRequest
+    variation: Variation
+    path: Path
+    code: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is left of every chosen block, the untouched images first, then the transformed.
+
+    stale: how many results other code made, by method (`network` for predictions).
     """
 
-    block: int
-    places: tuple[int, ...]
-    companions: tuple[int, ...]
-    variations: tuple[Variation, ...]
-    predictions: int
-    maps: int
-    scores: int
+    blocks: tuple[Block, ...]
+    preparations: tuple[Preparation, ...]
+    stale: Mapping[str, int]
 
-    @property
-    def total(self) -> int:
-        """All of it, in images."""
-        return self.predictions + self.maps + self.scores
+    def count(self, what: str) -> int:
+        """How many predictions, maps or scores are missing, or all of them (`total`)."""
+        return sum(int(getattr(block, what)) for block in self.blocks)
 
 
-def readable(session: Session, places: Sequence[int]) -> tuple[int, ...]:
-    """The places whose images could be decoded, as far as is known."""
-    bad = session.unreadable(places)
-    return tuple(p for p in places if p not in bad)
+def plan(run: Run, stages: frozenset[str]) -> Plan:
+    """What the given stages ('explain', 'score') would do."""
+    planner = _Planner(run, stages, Ledger(run.root, run.config.keep_stale))
+    blocks = tuple(planner.blocks())
+    return Plan(blocks, tuple(_preparations(run, blocks)), dict(planner.stale))
 
 
-def units(
-    session: Session, block: int, places: Sequence[int], variation: Variation = UNTOUCHED
-) -> Iterator[Unit]:
-    """The units of a block and variation, one a method; none where nothing is readable."""
-    good = readable(session, places)
-    for method in session.methods if good else ():
-        yield Unit(block, good, method, variation)
+def _preparations(run: Run, blocks: Sequence[Block]) -> Iterator[Preparation]:
+    """States that a block needs and the store lacks: for maps, or to explain other inputs."""
+    again = {m.spec for m in run.metrics if "explain" in m.needs}
+    seen: set[Path] = set()
+    for unit in (unit for block in blocks for part in block.parts for unit in part.units):
+        path = state_path(run, unit.method, unit.variation)
+        scored = {m for of in unit.scores.values() for m, places in of.items() if places}
+        if path is None or path in seen or not (unit.lacking_maps or scored & again):
+            continue
+        seen.add(path)
+        code = code_of_state(unit.method)
+        if not path.exists() or not (run.config.keep_stale or read_origin(path).code == code):
+            yield Preparation(unit.method, unit.variation, path, code)
 
 
-def needed_maps(
-    session: Session, unit: Unit, stages: frozenset[str]
-) -> Mapping[str, tuple[str, ...]]:
-    """By target, images whose map must be computed; before scoring, those that lack a score."""
-    found: dict[str, tuple[str, ...]] = {}
-    for target in session.targets:
-        lacking = missing_maps(session, unit, target) if "explain" in stages else ()
-        if lacking and "score" in stages:
-            unscored = unscored_images(session, unit, target)
-            lacking = tuple(i for i in lacking if i in unscored)
-        found[target] = lacking
-    return found
+class _Planner:
+    """Asks the ledger for every unit once. stale: results of other code met, by method."""
 
+    def __init__(self, run: Run, stages: frozenset[str], ledger: Ledger) -> None:
+        self.run, self.stages, self.ledger = run, stages, ledger
+        self.stale: Counter[str] = Counter()
+        ids = unreadable(run.root)
+        self.lost = {p for p, image in enumerate(run.dataset.ids) if image in ids} if ids else set()
+        self.codes: dict[tuple[str, str], tuple[str, dict[str, str]]] = {}
 
-def unscored_images(session: Session, unit: Unit, target: str) -> set[str]:
-    """Images of a unit that lack a score by any metric asked for."""
-    return {i for m in session.metrics for i in missing_scores(session, unit, target, m.spec)}
+    def blocks(self) -> Iterator[Block]:
+        run = self.run
+        asked = set(run.selection)
+        together = asked | set(run.companions(run.selection) if run.transformed else ())
+        plain = tuple(v for v in run.variations if v.request is None)
+        for number, places in run.whole.blocks(together).items():
+            chosen = tuple(p for p in places if p in asked)
+            parts = [self._part(number, chosen, tuple(places), v) for v in plain or (UNTOUCHED,)]
+            if not plain:  # the classes to explain come from the untouched images
+                parts = [Part(UNTOUCHED, parts[0].code, parts[0].predictions, ())]
+            yield Block(number, chosen, tuple(places), tuple(parts))
+        if run.transformed:
+            for number, places in run.subset.blocks(run.selection).items():
+                chosen, companions = tuple(places), tuple(run.companions(places))
+                parts = [self._part(number, chosen, chosen, v) for v in run.transformed]
+                yield Block(number, chosen, companions, tuple(parts))
 
+    def _part(self, number: int, places: Places, forwarded: Places, variation: Variation) -> Part:
+        """What a variation of a block lacks; forwarded: the images that need predictions."""
+        code = code_of_predictions(variation)
+        folder = layout.predictions(self.run.root, variation.transform, variation.name)
+        predictions = self._lacking(folder, number, self._good(forwarded), code, "network")
+        good = self._good(places)
+        units = [self._unit(number, good, method, variation) for method in self.run.methods]
+        return Part(variation, code, predictions, tuple(units) if good else ())
 
-def needed_scores(session: Session, unit: Unit, stages: frozenset[str]) -> int:
-    """How many scores of a unit are missing, over targets and metrics."""
-    if "score" not in stages:
-        return 0
-    return sum(
-        len(missing_scores(session, unit, target, metric.spec))
-        for target in session.targets
-        for metric in session.metrics
-    )
+    def _good(self, places: Places) -> Places:
+        return tuple(p for p in places if p not in self.lost)
 
+    def _unit(
+        self, number: int, places: Places, method: MethodRequest, variation: Variation
+    ) -> Unit:
+        run = self.run
+        code, score_codes = self._codes(method, variation)
+        unit = Unit(number, places, method, variation, code, score_codes)
+        maps: dict[str, Places] = {}
+        scores: dict[str, dict[str, Places]] = {}
+        for target in run.targets:
+            if "score" in self.stages:
+                scores[target] = {
+                    metric: self._lacking(
+                        unit.key.scores(run.root, target, metric), number, places, of, method.spec
+                    )
+                    for metric, of in score_codes.items()
+                }
+            if "explain" in self.stages:
+                folder = unit.key.maps(run.root, target)
+                lacking = self._lacking(folder, number, places, code, method.spec)
+                if "score" in self.stages:  # a map that no score needs is not computed
+                    unscored = {p for left in scores[target].values() for p in left}
+                    lacking = tuple(p for p in lacking if p in unscored)
+                maps[target] = lacking
+        return Unit(number, places, method, variation, code, score_codes, maps, scores)
 
-def plan(session: Session, stages: frozenset[str]) -> list[Work]:
-    """What is left of every chosen block: the untouched images first, then the transformed.
+    def _codes(self, method: MethodRequest, variation: Variation) -> tuple[str, dict[str, str]]:
+        key = (method.spec, variation.transform)
+        if key not in self.codes:
+            scores = {m.spec: code_of_scores(method, variation, m) for m in self.run.metrics}
+            self.codes[key] = (code_of_maps(method, variation), scores)
+        return self.codes[key]
 
-    Each counts what the given stages ('explain', 'score') would do.
-    """
-    changed = tuple(v for v in session.variations if v.request)
-    plain = tuple(v for v in session.variations if not v.request)
-    chosen = session.selection
-    together = {p for p in session.companions(chosen)} if changed else set(chosen)
-    asked = set(chosen)
-    works = [
-        _work(session, block, [p for p in places if p in asked], places, plain, stages)
-        for block, places in session.blocks(together | asked).items()
-    ]
-    if changed:
-        works += [
-            _work(session, block, places, session.companions(places), changed, stages)
-            for block, places in session.groups_of.blocks(chosen).items()
-        ]
-    return works
-
-
-def _work(
-    session: Session,
-    block: int,
-    places: Sequence[int],
-    companions: Sequence[int],
-    variations: tuple[Variation, ...],
-    stages: frozenset[str],
-) -> Work:
-    predictions = maps = scores = 0
-    touched = [v for v in variations if v.request]
-    if touched:
-        good = readable(session, places)
-        predictions = sum(len(missing_predictions(session, block, good, v)) for v in touched)
-    else:
-        predictions = len(missing_predictions(session, block, companions))
-    for variation in variations:
-        for unit in units(session, block, places, variation):
-            maps += sum(map(len, needed_maps(session, unit, stages).values()))
-            scores += needed_scores(session, unit, stages)
-    named = (block, tuple(places), tuple(companions), variations)
-    return Work(*named, predictions, maps, scores)
+    def _lacking(self, folder: Path, number: int, places: Places, code: str, whose: str) -> Places:
+        ids = self.run.ids(places)
+        lacking = self.ledger.lacking(folder, number, ids, code)
+        self.stale[whose] += len(lacking.stale)
+        if len(lacking.ids) == len(ids):
+            return places
+        left = set(lacking.ids)
+        return tuple(p for p, image in zip(places, ids, strict=True) if image in left)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -20,15 +20,15 @@ Read = Callable[[Sequence[int]], tuple[list[int], Tensor, list[Unreadable]]]
 
 @dataclass
 class Images:
-    """Reads images of a subset and keeps those of one block, and the last inputs made of them.
+    """Reads images of a subset, and keeps them and the last inputs made of them.
 
-    lost: which of some places the run has recorded as unreadable; they are in no group.
+    lost: places whose images the run has met and could not read; they are in no group.
     """
 
     subset: Subset
     seed: int
     decode: Read
-    lost: Callable[[Sequence[int]], Collection[int]] = lambda _places: ()
+    lost: set[int] = field(default_factory=set)
     _held: dict[int, Tensor | Unreadable] = field(default_factory=dict)
     _last: tuple[tuple[int, ...], Variation, Tensor] | None = None
 
@@ -36,11 +36,6 @@ class Images:
     def dataset(self) -> Dataset:
         """The dataset that the subset is of."""
         return self.subset.dataset
-
-    def keep(self, places: Collection[int]) -> None:
-        """Let go of all but these: what comes next is of another block."""
-        self._held = {p: image for p, image in self._held.items() if p in set(places)}
-        self._last = None
 
     def read(self, places: Sequence[int]) -> tuple[list[int], Tensor, list[Unreadable]]:
         """The places whose images can be decoded, the images (n, 3, H, W), and the failures."""
@@ -69,8 +64,7 @@ class Images:
     def groups(self, places: Sequence[int]) -> list[list[int]]:
         """The groups of the subset that hold these places, without the unreadable images."""
         found = self.subset.groups(places)
-        bad = set(self.lost([p for group in found for p in group]))
-        return [[p for p in group if p not in bad] for group in found]
+        return [[p for p in group if p not in self.lost] for group in found]
 
     def _readable(self, places: Sequence[int]) -> Tensor:
         """Images that were readable when the run met them."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from urllib.parse import unquote
 
 import numpy as np
 
 from xaibench.config.specs import split_all
 from xaibench.errors import XaibenchError, fold, unknown
-from xaibench.store.atomic import encode, write, write_json
+from xaibench.store import layout
+from xaibench.store.atomic import write, write_json
 from xaibench.store.read import load_maps
 
 
@@ -23,10 +23,9 @@ def materialize(
     Each array is (N, H, W) float32 in [0, 1]; the ids lie beside it as .json. Without names, all
     methods and targets that the run has. Yields each file and its number of maps.
     """
-    folders = sorted(p for p in (root / "maps").glob("*/*/*/*") if p.is_dir())
-    if not folders:
+    keys = layout.map_sets(root)
+    if not keys:
         raise XaibenchError(f"{root} has no maps; run `xaibench explain --out {root}` first.")
-    keys = [tuple(unquote(part) for part in p.relative_to(root / "maps").parts) for p in folders]
     for place, (kind, asked) in enumerate((("method", methods), ("target", targets))):
         held = {key[place] for key in keys}
         names = [fold(n) if kind == "target" else n for n in split_all(asked)]
@@ -37,7 +36,7 @@ def materialize(
     for key in keys:
         method, target, transform, variation = key
         ids, maps = load_maps(root, method, target, transform, variation)
-        path = (root / "normalized").joinpath(*map(encode, key)).with_suffix(".npy")
+        path = (root / "normalized").joinpath(*map(layout.encode, key)).with_suffix(".npy")
         write(path, functools.partial(np.save, arr=maps))
         write_json(path.with_suffix(".json"), ids)
         yield path, len(ids)

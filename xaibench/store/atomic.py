@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from xaibench.errors import XaibenchError
 
@@ -55,8 +54,3 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise XaibenchError(f"cannot read {path} ({error}); delete it and run again.") from None
-
-
-def encode(part: str) -> str:
-    """A spec as one path segment: URI-encoded, so that hive partitions read it back."""
-    return quote(part, safe="")

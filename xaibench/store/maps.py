@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from xaibench.errors import XaibenchError
-from xaibench.store.atomic import encode, write
+from xaibench.store.atomic import write
+from xaibench.store.origin import NOWHERE, Origin, from_json
 
 FORMAT = "xaibench-maps-1"
 EXPLAINED = "explained_index"
@@ -24,8 +26,7 @@ EXPLAINED = "explained_index"
 class MapShard:
     """Maps of some images for one target. maps (N, h, w) float32, explained (N,) int64.
 
-    size: the network's input (H, W). scalars: named (N,) float64 values of the method. subset: for
-    transformed inputs, the hash of the ordered subset that their groups are of.
+    size: the network's input (H, W). scalars: named (N,) float64 values of the method.
     """
 
     ids: tuple[str, ...]
@@ -33,23 +34,17 @@ class MapShard:
     explained: Tensor
     size: tuple[int, int]
     scalars: dict[str, Tensor] = field(default_factory=dict)
-    subset: str = ""
+    origin: Origin = NOWHERE
 
     def select(self, places: list[int]) -> MapShard:
         """Some of the images, in the order given."""
-        return MapShard(
-            tuple(self.ids[p] for p in places),
-            self.maps[places],
-            self.explained[places],
-            self.size,
-            {name: value[places] for name, value in self.scalars.items()},
-            self.subset,
+        return replace(
+            self,
+            ids=tuple(self.ids[p] for p in places),
+            maps=self.maps[places],
+            explained=self.explained[places],
+            scalars={name: value[places] for name, value in self.scalars.items()},
         )
-
-
-def folder(root: Path, method: str, target: str, transform: str, variation: str) -> Path:
-    """Where a method's maps for a target and transform lie below a run."""
-    return root / "maps" / encode(method) / encode(target) / encode(transform) / encode(variation)
 
 
 def save(path: Path, shard: MapShard, state_sha256: str = "") -> None:
@@ -61,12 +56,17 @@ def save(path: Path, shard: MapShard, state_sha256: str = "") -> None:
         "ids": shard.ids,
         "size": shard.size,
         "state_sha256": state_sha256,
-        "subset": shard.subset,
+        "origin": shard.origin.to_json(),
         "sha256": checksum(tensors, shard.ids),
     }
     # one key: safetensors writes several in random order
     text = json.dumps(meta)
     write(path, lambda file: save_file(tensors, file, metadata={"xaibench": text}))
+
+
+def copy_rows(path: Path, rows: Sequence[int], into: Path) -> None:
+    """Write some maps of a shard, with what made them, as another."""
+    save(into, load(path).select(list(rows)), str(_header(path)["state_sha256"]))
 
 
 def plain(value: Tensor) -> Tensor:
@@ -77,6 +77,11 @@ def plain(value: Tensor) -> Tensor:
 def read_ids(path: Path) -> tuple[str, ...]:
     """The image ids of a shard, from its header alone."""
     return tuple(_header(path)["ids"])
+
+
+def read_origin(path: Path) -> Origin:
+    """What made a shard, from its header alone."""
+    return from_json(_header(path).get("origin"))
 
 
 def load(path: Path) -> MapShard:
@@ -92,8 +97,24 @@ def load(path: Path) -> MapShard:
         raise _corrupt(path)
     scalars = {k.removeprefix("scalar."): v for k, v in tensors.items() if k.startswith("scalar.")}
     height, width = meta["size"]
-    subset = str(meta.get("subset", ""))
-    return MapShard(ids, tensors["maps"], tensors[EXPLAINED], (height, width), scalars, subset)
+    made = from_json(meta.get("origin"))
+    return MapShard(ids, tensors["maps"], tensors[EXPLAINED], (height, width), scalars, made)
+
+
+def join(shards: Sequence[MapShard], ids: Sequence[str]) -> MapShard | None:
+    """Shards put together, with the wanted ids in their order; None where there are none."""
+    rows = {image: row for row, image in enumerate(i for shard in shards for i in shard.ids)}
+    wanted = [rows[image] for image in ids if image in rows]
+    if not wanted:
+        return None
+    whole = replace(
+        shards[0],
+        ids=tuple(i for shard in shards for i in shard.ids),
+        maps=torch.cat([s.maps for s in shards]),
+        explained=torch.cat([s.explained for s in shards]),
+        scalars={k: torch.cat([s.scalars[k] for s in shards]) for k in shards[0].scalars},
+    )
+    return whole.select(wanted)
 
 
 def _header(path: Path) -> dict[str, Any]:

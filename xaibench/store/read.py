@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from xaibench.errors import XaibenchError, fold, unknown
-from xaibench.store.atomic import encode
+from xaibench.store import layout
 
 if TYPE_CHECKING:
     import numpy as np
@@ -123,19 +123,17 @@ def _stored_maps(
     """The method as the run's protocol has it, and its shards in the order of their blocks."""
     from xaibench.config.protocol import Protocol
     from xaibench.config.requests import resolve_methods
-    from xaibench.store import maps as store
     from xaibench.store.atomic import read_json
 
-    held = root / "manifests" / "protocol.json"
+    held = layout.manifest(root, "protocol")
     if not held.exists():
         raise XaibenchError(f"{root} is not a run directory; give the --out of a run.")
     protocol = Protocol.model_validate(read_json(held))
     request = resolve_methods([method], protocol)[0]
-    if not (root / "maps" / encode(request.spec)).is_dir():
-        found = [unquote(p.name) for p in (root / "maps").glob("*")]
-        raise unknown(f"method in {root}", request.spec, found)
-    place = store.folder(root, request.spec, target, transform, variation)
-    paths = sorted(place.glob("[0-9]*.safetensors"))
+    if not (root / "maps" / layout.encode(request.spec)).is_dir():
+        raise unknown(f"method in {root}", request.spec, {key[0] for key in layout.map_sets(root)})
+    folder = layout.maps(root, request.spec, target, transform, variation)
+    paths = sorted(folder.glob(f"[0-9]*{layout.MAPS}"))
     if not paths:
         raise XaibenchError(
             f"{root} has no maps of {request.spec} for {target}, {transform}, {variation}; "

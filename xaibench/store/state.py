@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +11,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from xaibench.errors import XaibenchError
-from xaibench.store.atomic import encode, write
+from xaibench.store.atomic import write
 from xaibench.store.maps import checksum, plain
+from xaibench.store.origin import NOWHERE, Origin, from_json
 
 
 @dataclass(frozen=True)
@@ -20,31 +22,37 @@ class State:
 
     tensors: dict[str, Tensor]
     sha256: str
+    origin: Origin = NOWHERE
 
 
-def state_path(root: Path, method: str, subset: str = "") -> Path:
-    """Where a method's state lies; subset: the hash of the images it comes from, '' for all."""
-    of = f"@{subset[:16]}" if subset else ""
-    return root / "state" / f"{encode(method)}{of}.safetensors"
-
-
-def save(path: Path, tensors: dict[str, Tensor]) -> State:
+def save(path: Path, tensors: dict[str, Tensor], origin: Origin) -> State:
     """Write prepared tensors atomically with their checksum."""
     held = {name: plain(value) for name, value in tensors.items()}
     sha = checksum(held)
-    write(path, lambda file: save_file(held, file, metadata={"sha256": sha}))
-    return State(held, sha)
+    meta = {"xaibench": json.dumps({"sha256": sha, "origin": origin.to_json()})}
+    write(path, lambda file: save_file(held, file, metadata=meta))  # one key: a fixed order
+    return State(held, sha, origin)
 
 
 def load(path: Path) -> State:
     """Read prepared tensors; XaibenchError where they do not match their checksum."""
     try:
         with safe_open(path, framework="pt") as file:
-            meta = file.metadata() or {}
+            meta = json.loads((file.metadata() or {}).get("xaibench", "{}"))
             tensors = {key: file.get_tensor(key) for key in file.keys()}
-    except (SafetensorError, OSError):
+    except (SafetensorError, OSError, ValueError):
         meta, tensors = {}, {}
     sha = checksum(tensors)
     if not tensors or meta.get("sha256") != sha:
         raise XaibenchError(f"{path} is damaged: delete it and run the same command again.")
-    return State(tensors, sha)
+    return State(tensors, sha, from_json(meta.get("origin")))
+
+
+def read_origin(path: Path) -> Origin:
+    """What made prepared tensors, from the file's header alone; an empty one where damaged."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            meta = json.loads((file.metadata() or {}).get("xaibench", "{}"))
+    except (SafetensorError, OSError, ValueError):
+        return Origin()
+    return from_json(meta.get("origin"))

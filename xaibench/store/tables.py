@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xaibench.errors import XaibenchError
-from xaibench.store.atomic import encode, write
+from xaibench.store.atomic import write
+from xaibench.store.origin import Origin, from_json
 
-PARTITIONS = ("method", "target", "transform", "variation", "metric")
+KEY = b"xaibench"
 SCORES = pa.schema(
     [
         ("image", pa.string()),
@@ -41,19 +42,19 @@ PREDICTIONS = pa.schema(
 )
 
 
-def scores_folder(root: Path, **keys: str) -> Path:
-    """The partition of the given method, target, transform, variation and metric."""
-    path = root / "scores"
-    for name in PARTITIONS:
-        path /= f"{name}={encode(keys[name])}"
-    return path
-
-
-def save(path: Path, columns: Mapping[str, Any], schema: pa.Schema, subset: str = "") -> None:
-    """Write columns as Parquet, atomically; subset: the hash that results in groups carry."""
+def save(path: Path, columns: Mapping[str, Any], schema: pa.Schema, origin: Origin) -> None:
+    """Write columns as Parquet with what made them, atomically."""
     table = pa.table(dict(columns), schema=schema)
-    if subset:
-        table = table.replace_schema_metadata({"xaibench.subset": subset})
+    table = table.replace_schema_metadata({KEY: origin.to_json()})
+    _write(path, table)
+
+
+def copy_rows(path: Path, rows: Sequence[int], into: Path) -> None:
+    """Write some rows of a file, with its metadata, as another."""
+    _write(into, read(path).take(rows))
+
+
+def _write(path: Path, table: pa.Table) -> None:
     write(
         path, lambda file: pq.write_table(table, file, compression="zstd", write_page_checksum=True)
     )
@@ -64,11 +65,21 @@ def read(path: Path, columns: list[str] | None = None) -> pa.Table:
     try:
         return pq.ParquetFile(path, page_checksum_verification=True).read(columns=columns)
     except (pa.ArrowException, OSError):
-        raise XaibenchError(
-            f"{path} is damaged: delete it and run the same command again."
-        ) from None
+        raise _damaged(path) from None
+
+
+def _damaged(path: Path) -> XaibenchError:
+    return XaibenchError(f"{path} is damaged: delete it and run the same command again.")
 
 
 def read_ids(path: Path) -> tuple[str, ...]:
     """The image ids of a file."""
     return tuple(read(path, ["image"])["image"].to_pylist())
+
+
+def read_origin(path: Path) -> Origin:
+    """What made a file, from its footer alone."""
+    try:
+        return from_json((pq.read_schema(path).metadata or {}).get(KEY))
+    except (pa.ArrowException, OSError):
+        raise _damaged(path) from None

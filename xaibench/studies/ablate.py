@@ -26,7 +26,8 @@ from xaibench.config.requests import resolve_transforms
 from xaibench.config.run import RunConfig
 from xaibench.config.specs import parse
 from xaibench.config.switches import Switch
-from xaibench.store.atomic import encode, write
+from xaibench.store import layout
+from xaibench.store.atomic import write
 from xaibench.studies.ablation import Job, Place, Study, directory_name, jobs, study
 
 if TYPE_CHECKING:
@@ -147,11 +148,12 @@ def _share_maps(
     run(config, stages=frozenset())  # makes it a run directory of the same subset
     source = plan.root / directory_name(plan.before.name)
     target = plan.root / job.directory
-    for method in map(encode, job.methods):
-        paths = [*source.glob(f"state/{method}.*"), *source.glob(f"state/{method}@*")]
+    for method in job.methods:
+        whole = layout.state(source, method)
+        paths = [*whole.parent.glob(whole.name), *whole.parent.glob(f"{whole.stem}@*")]
         for aimed, (transform, name) in product(job.targets, shared):
-            folder = source.joinpath("maps", method, aimed, encode(transform), encode(name))
-            paths += folder.glob("[0-9]*.safetensors")
+            folder = layout.maps(source, method, aimed, transform, name)
+            paths += folder.glob(f"[0-9]*{layout.MAPS}")
         for path in paths:
             if not (target / path.relative_to(source)).exists():
                 write(target / path.relative_to(source), partial(shutil.copyfile, path))

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 import numpy as np
 import torch
@@ -20,7 +19,7 @@ from xaibench.analysis.agreement import Agreement, pair_places
 from xaibench.api import progress
 from xaibench.errors import UsageError, XaibenchError
 from xaibench.normalize import STATUS_CONSTANT, STATUS_OK, statuses
-from xaibench.store.atomic import encode
+from xaibench.store import layout
 from xaibench.store.read import MapReader
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ def compare(
     if not 0 < top <= 1:
         raise UsageError(f"top {top:g}: give a share of the pixels, above 0 and at most 1.")
     target = target or _main_target(root)
-    names = list(methods) if methods else _stored(root, target)
+    names = list(methods) if methods else layout.mapped(root, target)
     if len(names) < 2:
         raise XaibenchError(
             f"agreement compares at least two methods; {root} has maps of {len(names)} for "
@@ -137,12 +136,6 @@ def _take(readers: Sequence[MapReader], ids: list[str]) -> tuple[Tensor, NDArray
 
 def _main_target(root: Path) -> str:
     for target in ("ground_truth", "predicted", "least_probable"):
-        if _stored(root, target):
+        if layout.mapped(root, target):
             return target
     raise XaibenchError(f"{root} has no maps; run `xaibench explain` for them.")
-
-
-def _stored(root: Path, target: str) -> list[str]:
-    """Specs of the methods that have maps of untouched images for a target."""
-    pattern = f"*/{encode(target)}/none/none/*.safetensors"
-    return sorted({unquote(path.parts[-5]) for path in (root / "maps").glob(pattern)})

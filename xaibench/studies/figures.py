@@ -64,16 +64,15 @@ def main_target(scores: pd.DataFrame) -> str:
 
 def photographs(root: Path, images: list[str], methods: list[str]) -> dict[str, Picture]:
     """Image -> the (H, W, 3) pixels in [0, 1] that the run's network saw."""
-    from xaibench.studies.audit.cases import session_of
+    from xaibench.studies.audit.cases import run_of
 
-    session = session_of(root, methods, ["insertion"], ["none"])
-    places = {image: place for place, image in enumerate(session.dataset.ids)}
-    wanted = sorted(places[image] for image in images)
-    read, inputs, failures = session.images.read(wanted)
+    run = run_of(root, methods, ["insertion"], ["none"])
+    places = {image: place for place, image in enumerate(run.dataset.ids)}
+    read, inputs, failures = run.decode(sorted(places[image] for image in images))
     if failures:
         raise XaibenchError(f"{failures[0].image} cannot be read any more: {failures[0].reason}.")
-    pixels = session.classifier.to_pixels(inputs).permute(0, 2, 3, 1).numpy()
-    return {session.dataset.ids[place]: pixels[row] for row, place in enumerate(read)}
+    pixels = run.classifier.to_pixels(inputs).permute(0, 2, 3, 1).numpy()
+    return {run.dataset.ids[place]: pixels[row] for row, place in enumerate(read)}
 
 
 def maps_of(

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import unquote
 
 import torch
 from torch import Tensor
 
 from xaibench.analysis.ties import Tied
-from xaibench.store.atomic import encode
+from xaibench.store import layout
 from xaibench.store.read import MapReader
 
 IMAGES = 100
@@ -23,10 +22,9 @@ def measure_ties(root: Path, images: int = IMAGES) -> Tied | None:
     first target that there are maps of; None where there are none.
     """
     for target in _TARGETS:
-        pattern = f"*/{encode(target)}/none/none/[0-9]*.safetensors"
-        found = {unquote(path.parts[-5]) for path in (root / "maps").glob(pattern)}
-        if found:
-            return Tied(target, {m: _shares(root, m, target, images) for m in sorted(found)})
+        methods = layout.mapped(root, target)
+        if methods:
+            return Tied(target, {m: _shares(root, m, target, images) for m in methods})
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -15,12 +16,15 @@ from xaibench.config.run import RunConfig
 from xaibench.config.variations import UNTOUCHED
 from xaibench.datasets.subset import recorded
 from xaibench.errors import XaibenchError
-from xaibench.normalize import normalize
-from xaibench.stages.explain import Unit, load_unit, make_batch
+from xaibench.stages.desk import Desk
+from xaibench.stages.device import exact_arithmetic
 from xaibench.stages.predict import load_predictions
-from xaibench.stages.scoring import explainer
-from xaibench.stages.session import Session
+from xaibench.stages.run import Run, resolve
+from xaibench.stages.score import load_maps, scoring
+from xaibench.stages.unit import Unit
+from xaibench.store import layout
 from xaibench.store.atomic import read_json
+from xaibench.store.ledger import unreadable
 from xaibench.studies.audit.checks import Case
 
 
@@ -45,81 +49,78 @@ def oracle(name: str) -> ModuleType:
         ) from None
 
 
-def session_of(
-    root: Path, methods: list[str], metrics: list[str], transforms: list[str]
-) -> Session:
-    """A session as the run's own, with its protocol, for these methods, metrics, transforms."""
-    manifests = sorted((root / "manifests").glob("run-*.json"))
-    if not manifests:
+def run_of(root: Path, methods: list[str], metrics: list[str], transforms: list[str]) -> Run:
+    """A finished run, with its protocol and subset, for these methods, metrics, transforms."""
+    held = layout.manifests(root)
+    if not held:
         raise XaibenchError(f"{root} is not a run directory; give the --out of a run.")
-    held = read_json(manifests[-1])["config"]
-    held |= {"method": methods, "metric": metrics, "transform": transforms, "out": root}
-    held |= {"metric_backend": "native"}
-    session = Session(RunConfig(**held), int(read_json(root / "manifests" / "batch_size.json")))
-    session.__dict__["protocol"] = Protocol.model_validate(
-        read_json(root / "manifests" / "protocol.json")
+    config = read_json(held[-1])["config"]
+    config |= {"method": methods, "metric": metrics, "transform": transforms, "out": root}
+    config |= {"metric_backend": "native"}
+    run = resolve(
+        RunConfig(**config),
+        protocol=Protocol.model_validate(read_json(layout.manifest(root, "protocol"))),
     )
-    held_subset = root / "manifests" / "subset.json"
-    if held_subset.exists():  # the last manifest may be of other, untouched images
-        session.__dict__["groups_of"] = recorded(session.dataset, read_json(held_subset))
-    identity, now = read_json(root / "manifests" / "identity.json"), session.identity()
+    subset = layout.manifest(root, "subset")
+    if subset.exists():  # the last manifest may be of other, untouched images
+        run = replace(run, subset=recorded(run.dataset, read_json(subset)))
+    identity, now = read_json(layout.manifest(root, "identity")), run.identity()
     changed = [key for key in identity if identity[key] != now.get(key)]
     if changed:
         raise XaibenchError(
             f"the {', '.join(changed)} of {root} cannot be had here any more: nothing to compare."
         )
-    return session
+    return run
 
 
 def case_maker(
     root: Path, methods: list[str], metrics: list[str], transforms: list[str]
 ) -> Callable[[str, str, str, str, str], Case]:
     """A function (method, target, transform, variation, image) -> Case."""
-    session = session_of(root, methods, metrics, transforms)
-    places = {image: place for place, image in enumerate(session.dataset.ids)}
-    requests = {m.spec: m for m in session.methods}
-    options = {m.spec: dict(m.options) for m in session.metrics}
-    variations = {(v.transform, v.name): v for v in session.variations}
+    run = run_of(root, methods, metrics, transforms)
+    exact_arithmetic(run.device)
+    places = {image: place for place, image in enumerate(run.dataset.ids)}
+    requests = {m.spec: m for m in run.methods}
+    options = {m.spec: dict(m.options) for m in run.metrics}
+    variations = {(v.transform, v.name): v for v in run.variations}
+    unread = unreadable(root)
+    lost = {places[image] for image in unread if image in places}
 
     def make(method: str, target: str, transform: str, variation: str, image: str) -> Case:
-        place = places[image]
-        view = variations[transform, variation]
-        block = session.block(place, view)
-        together = session.companions([place]) if view.request else [place]
-        session.images.keep(together)
-        predictions = load_predictions(session, together, view)
-        unit = Unit(block, (place,), requests[method], view)
-        shard = load_unit(session, unit, target)
+        place, view = places[image], variations[transform, variation]
+        desk = Desk(run, lost)
+        predictions = load_predictions(run, [place], view)
+        unit = Unit(run.order(view).block(place), (place,), requests[method], view)
+        shard = load_maps(run, unit, target)
         if shard is None:
             raise XaibenchError(
                 f"the map of {image} by {method} is gone: run the same `xaibench run` again."
             )
-        maps = normalize(shard.maps, shard.size, unit.method.steps(view.transform))
-        batch = make_batch(session, [place], predictions, (target,), view)
-        explain = explainer(session, unit, batch)
-        spec = session.classifier.input
+        seen = scoring(desk, unit, target, shard, run.metrics, predictions, explained=True)
+        explain, fed = seen.explain, run.classifier.input
+        assert explain is not None
         return Case(
             image_id=image,
             method=method,
             target_name=target,
             view=view.label,
-            model=session.classifier.module,
-            image=batch.images[0],
-            map=maps[0].numpy(),
-            target=int(batch.targets[0, 0]),
-            mean=torch.tensor(spec.mean),
-            std=torch.tensor(spec.std),
-            scalars={k: float(v[0]) for k, v in shard.scalars.items()},
-            family=str(unit.method.entry.metadata.get("family", "")),
-            additive=bool(unit.method.entry.metadata.get("additive", False)),
+            model=run.classifier.module,
+            image=seen.batch.images[0],
+            map=seen.maps[0].cpu().numpy(),
+            target=int(seen.target[0]),
+            mean=torch.tensor(fed.mean),
+            std=torch.tensor(fed.std),
+            scalars={k: float(v[0]) for k, v in seen.scalars.items()},
+            family=seen.family,
+            additive=seen.additive,
             explain=lambda x: explain(
-                x.to(session.device), torch.zeros(len(x), dtype=torch.long, device=session.device)
+                x.to(run.device), torch.zeros(len(x), dtype=torch.long, device=run.device)
             )[0],
-            ctx=session.context,
+            ctx=run.context,
             options=options,
-            boxes=session.boxes([image])[0] if view == UNTOUCHED else None,
-            probability=float(predictions.probability([image], target)[0]),
-            logit=float(predictions.logit([image], target)[0]),
+            boxes=run.boxes([image])[0] if view == UNTOUCHED else None,
+            probability=float(seen.probability[0]),
+            logit=float(seen.logit[0]),
             oracle=oracle,
         )
 

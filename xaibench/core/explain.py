@@ -1,0 +1,109 @@
+"""A method on a batch: native maps, checked; the same method again on other inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from xaibench.config.requests import MethodRequest
+from xaibench.errors import Failed, XaibenchError, reason
+from xaibench.normalize import normalize
+from xaibench.types import Batch, Classifier, Context, Explain, Explanation
+
+State = dict[str, Tensor]
+Images = Callable[[int], Iterator[Tensor]]
+"""Batches of the first so many images of a run, 0 meaning all."""
+
+
+def prepare(ctx: Context, method: MethodRequest, images: Images) -> State | None:
+    """What a method computes once per run; None if nothing. Raises Failed where it cannot."""
+    make = method.entry.metadata.get("prepare")
+    if make is None:
+        return None
+    try:
+        found: State = make(ctx, images, **method.options)
+    except Exception as error:
+        raise Failed(reason(error)) from error
+    return found
+
+
+def explain(ctx: Context, method: MethodRequest, batch: Batch, state: State | None) -> Explanation:
+    """Run a method on a batch and check shapes; maps come back (B, T, h, w) float32.
+
+    Raises Failed where the method raises or returns something else.
+    """
+    asked = batch.targets.clone()
+    try:
+        found = method.entry(ctx, batch, _copied(state), **method.options)
+        wrong = _wrong(found, asked.shape)
+        if wrong:
+            raise Failed(f"method {method.spec} returned {wrong}")
+        return Explanation(
+            found.maps.detach().float(),
+            {k: v.detach().double() for k, v in found.scalars.items()},
+            asked if found.explained is None else found.explained,
+        )
+    except Failed:
+        raise
+    except Exception as error:
+        raise Failed(reason(error)) from error
+
+
+def _copied(state: State | None) -> State | None:
+    """Prepared tensors as a method gets them: what it writes there reaches no other call."""
+    return {name: value.clone() for name, value in state.items()} if state else state
+
+
+def _wrong(found: object, expected: torch.Size) -> str:
+    """What is wrong with a method's result; empty where nothing is. expected: (B, T)."""
+    if not isinstance(found, Explanation):
+        return f"{type(found).__name__}; expected an Explanation."
+    if found.maps.dim() != 4 or found.maps.shape[:2] != expected:
+        return (
+            f"maps of shape {tuple(found.maps.shape)}; "
+            f"expected (B, T, h, w) = {(*expected, 'h', 'w')}."
+        )
+    more = {**found.scalars, "explained": found.explained}
+    for name, value in more.items():
+        if value is not None and value.shape != expected:
+            return f"{name} of shape {tuple(value.shape)}; expected (B, T) = {tuple(expected)}."
+    return ""
+
+
+def explainer(
+    usual: Context, method: MethodRequest, batch: Batch, state: State | None, transform: str
+) -> Explain:
+    """The method and its normalisation on other inputs of the batch's images, first target.
+
+    transform: what the batch went through, `none` for untouched images.
+    """
+    steps = method.steps(transform)
+
+    def explain_again(inputs: Tensor, rows: Tensor, classifier: Classifier | None = None) -> Tensor:
+        ctx = replace(usual, classifier=classifier) if classifier is not None else usual
+        if ctx.group_size > 1:
+            raise XaibenchError(
+                f"{method.spec} shares BatchNorm statistics over groups of {ctx.group_size}, and "
+                "a perturbed input has no such group: use batchnorm=eval."
+            )
+        places = rows.tolist()
+        perturbed = replace(
+            batch,
+            ids=tuple(batch.ids[i] for i in places),
+            images=inputs,
+            labels=batch.labels[rows],
+            targets=batch.targets[rows],
+            positions=tuple(batch.positions[i] for i in places),
+            originals=batch.images[rows],
+        )
+        parts = []
+        for start in range(0, len(inputs), ctx.batch_size):
+            some = perturbed.rows(start, start + ctx.batch_size)
+            found = method.entry(ctx, some, _copied(state), **method.options)
+            parts.append(found.maps[:, 0])
+        return normalize(torch.cat(parts), batch.size, steps)
+
+    return explain_again

@@ -1,0 +1,121 @@
+"""Metrics on a scoring: values and statuses, all metrics' forwards in one stream."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from xaibench.config.requests import MetricRequest
+from xaibench.core.drive import drive
+from xaibench.errors import reason
+from xaibench.normalize import STATUS_NONFINITE, STATUS_OK, statuses
+from xaibench.types import Rows, Scoring, Values
+
+
+@dataclass(frozen=True)
+class Result:
+    """A metric's values with their statuses, one an image; NaN where the status says so."""
+
+    values: list[float]
+    statuses: list[str]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Results of metrics by spec, and why the others failed."""
+
+    results: dict[str, Result]
+    failed: dict[str, str]
+
+
+def score(base: Scoring, metrics: Sequence[MetricRequest]) -> Scores:
+    """Run metrics on a scoring.
+
+    Keys of one function with equal options are called once; where the common stream breaks, each
+    function runs alone, so that one cannot take the others with it.
+    """
+    calls: dict[str, list[MetricRequest]] = {}
+    for metric in metrics:
+        calls.setdefault(f"{metric.entry.key} {sorted(metric.options.items())}", []).append(metric)
+    failed: dict[str, str] = {}
+    try:
+        values = _drive(base, calls)
+    except Exception:
+        values = {}
+        for name, asked in calls.items():
+            try:
+                values |= _drive(base, {name: asked})
+            except Exception as error:
+                failed |= dict.fromkeys((m.spec for m in asked), reason(error))
+    of_maps, results = statuses(base.maps), {}
+    for name, found in values.items():
+        for metric in calls[name]:
+            wrong = _wrong(metric, found, len(base.batch))
+            if wrong:
+                failed[metric.spec] = wrong
+            else:
+                results[metric.spec] = _result(found[metric.key], of_maps)
+    return Scores(results, failed)
+
+
+def _wrong(metric: MetricRequest, values: Values, count: int) -> str:
+    """What is wrong with a metric's result; empty where nothing is."""
+    if not isinstance(values, Mapping) or metric.key not in values:
+        return f"metric {metric.entry.key} returned no '{metric.key}'."
+    result = values[metric.key]
+    tensor = result.values if isinstance(result, Rows) else result
+    own = len(result.statuses) if isinstance(result, Rows) else count
+    if not isinstance(tensor, Tensor) or tensor.shape != (count,) or own != count:
+        return f"metric {metric.entry.key} must return {count} values for '{metric.key}'."
+    return ""
+
+
+def _drive(base: Scoring, calls: dict[str, list[MetricRequest]]) -> dict[str, Values]:
+    started = {}
+    for name, asked in calls.items():
+        mine = replace(_own(base), wanted=frozenset(m.key for m in asked))
+        started[name] = (asked[0].entry(mine, **asked[0].options), mine)
+    return drive(started)
+
+
+def _own(base: Scoring) -> Scoring:
+    """A scoring with tensors of its own: what a metric does to them reaches no other."""
+    batch = base.batch
+    seen = batch.images.stride(0) != 0  # else nothing needs the images and none were read
+    return replace(
+        base,
+        batch=replace(
+            batch,
+            images=batch.images.clone() if seen else batch.images,
+            labels=batch.labels.clone(),
+            targets=batch.targets.clone(),
+        ),
+        maps=base.maps.clone(),
+        target=base.target.clone(),
+        logit=base.logit.clone(),
+        probability=base.probability.clone(),
+        scalars={name: value.clone() for name, value in base.scalars.items()},
+        native=None if base.native is None else base.native.clone(),
+        extras=copy.deepcopy(dict(base.extras)),
+    )
+
+
+def _result(result: Tensor | Rows, of_maps: list[str]) -> Result:
+    """Values with their statuses: a map's own status first, then the metric's."""
+    values = result.values if isinstance(result, Rows) else result
+    numbers = values.double().cpu().tolist()
+    own = list(result.statuses) if isinstance(result, Rows) else [STATUS_OK] * len(numbers)
+    status = []
+    for i, (from_map, from_metric) in enumerate(zip(of_maps, own, strict=True)):
+        if from_metric != STATUS_OK:
+            numbers[i], worst = float("nan"), from_metric
+        elif from_map == STATUS_NONFINITE or not math.isfinite(numbers[i]):
+            numbers[i], worst = float("nan"), STATUS_NONFINITE
+        else:
+            worst = from_map
+        status.append(worst)
+    return Result(numbers, status)

@@ -1,0 +1,129 @@
+"""Before a run's first block: what is said, what is refused, and the directory's own records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from xaibench.config.files import digest
+from xaibench.errors import UsageError, XaibenchError
+from xaibench.stages.device import device_name
+from xaibench.stages.run import Run
+from xaibench.store import layout
+from xaibench.store.atomic import read_json, write_json
+from xaibench.store.clean import holdings, remove
+from xaibench.store.manifest import (
+    Manifest,
+    check_identity,
+    check_subset,
+    claim,
+    claim_subset,
+    version_drift,
+)
+
+Say = Callable[[str], None]
+
+
+def check(run: Run, stages: frozenset[str]) -> None:
+    """UsageError for what cannot work, before any work."""
+    if run.config.boxes is None and any("boxes" in m.needs for m in run.metrics):
+        raise UsageError("the pointing games need bounding boxes: give --boxes DIR.")
+    if "explain" in stages:
+        _check_layers(run)
+
+
+def _check_layers(run: Run) -> None:
+    """UsageError for a layer that does not exist.
+
+    A role that the network has no layer for is the method's own failure where others can run.
+    """
+    errors = []
+    for method in run.methods:
+        layer = method.options.get("layer")
+        try:
+            if layer is not None:
+                run.classifier.layer(layer)
+        except UsageError as error:
+            if layer not in ("cam", "iba"):
+                raise
+            errors.append(error)
+    if errors and len(errors) == len(run.methods):
+        raise errors[0]
+
+
+def announce(run: Run, say: Say) -> None:
+    """Say what the user may not expect: the defaults that took effect."""
+    config = run.config
+    if config.embedded and run.network is None:
+        say(
+            "embedded default: EfficientNet-Lite0 and 20 ImageNet photographs from PyPI packages "
+            "(the paper: ResNet-50 and 50,000); choose with --data and --model"
+        )
+    asked = config.batch_size
+    if asked != "auto" and int(asked) < run.batch_size:
+        say(
+            f"batch-size {asked}: {run.batch_size} inputs are forwarded at a time, under which "
+            "the number of threads would move last bits"
+        )
+    if not run.dataset.labelled and not config.target:
+        say(f"the images of {run.dataset.name} have no classes: explaining the predicted class")
+
+
+def check_directory(run: Run) -> None:
+    """XaibenchError where the directory belongs to another run."""
+    check_identity(run.root, run.identity())
+    if run.transformed:
+        check_subset(run.root, run.subset.record())
+
+
+def open_directory(run: Run, stages: frozenset[str], say: Say) -> Manifest:
+    """Make the directory this run's, or check that it is, and begin this process's record."""
+    config, root = run.config, run.root
+    held = layout.manifest(root, "identity")
+    light = "explain" not in stages and not any(m.needs for m in run.metrics)
+    if light and held.exists():  # nothing needs the network: compare what can be had without
+        identity = read_json(held) | run.light_identity()
+    else:
+        identity = run.identity()
+    if config.overwrite and layout.is_run(root):
+        remove(root, holdings(root))
+    claim(root, identity)
+    if run.transformed:
+        claim_subset(root, run.subset.record())
+    if not layout.manifest(root, "batch_size").exists():
+        write_json(layout.manifest(root, "batch_size"), run.batch_size)
+        write_json(layout.manifest(root, "protocol"), run.protocol.model_dump(mode="json"))
+    drift = version_drift(root)
+    if drift:
+        line = f"other versions than before: {', '.join(drift)}"
+        if config.strict:
+            raise XaibenchError(f"{line}; use another --out or drop --strict.")
+        say(f"warning: {line}")
+    resolved = _resolved(run)
+    return Manifest(
+        root,
+        {
+            "config": config.model_dump(mode="json"),
+            "resolved": resolved,
+            "resolved_sha256": digest(resolved),
+            "identity": identity,
+            "seed": config.seed,
+            "device": device_name(run.device),
+            "batch_size": run.batch_size,
+        },
+    )
+
+
+def _resolved(run: Run) -> dict[str, Any]:
+    """Every value that decides a number: protocol, methods, metrics, targets, images."""
+    return {
+        "protocol": run.protocol.model_dump(mode="json"),
+        "methods": {m.spec: dict(m.options) for m in run.methods},
+        "normalization": {m.spec: vars(m.on_transforms) for m in run.methods},
+        "metrics": {m.spec: dict(m.options) for m in run.metrics},
+        "targets": run.targets,
+        "transforms": {v.transform: dict(v.request.options) for v in run.variations if v.request},
+        "limit": run.config.limit,
+        "per_class": run.config.per_class,
+        "images_sha256": digest(list(run.ids(run.selection))),
+    }

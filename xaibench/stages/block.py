@@ -1,0 +1,140 @@
+"""One block of images through all stages: what a process takes from the plan."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from xaibench.config.run import RunConfig
+from xaibench.errors import Failed
+from xaibench.models.classifier import TorchClassifier
+from xaibench.stages import failures
+from xaibench.stages.desk import Desk
+from xaibench.stages.device import exact_arithmetic
+from xaibench.stages.explain import explain_unit
+from xaibench.stages.predict import load_predictions, predict
+from xaibench.stages.run import Run, resolve
+from xaibench.stages.score import fail_unmapped, score_unit
+from xaibench.stages.unit import Block, Unit
+from xaibench.store.ledger import unreadable
+from xaibench.store.predictions import Predictions
+
+Tick = Callable[[int, str], None]
+"""Told after each piece of work: how many images it was of, and what was done."""
+
+
+@dataclass
+class Done:
+    """What came of a block, or of several: counts of things made, and what failed and why.
+
+    unmapped: scores without a map, by method.
+    """
+
+    made: Counter[str] = field(default_factory=Counter)
+    unmapped: Counter[str] = field(default_factory=Counter)
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    def add(self, other: Done) -> None:
+        """Count another block's too; a reason is kept once."""
+        self.made.update(other.made)
+        self.unmapped.update(other.unmapped)
+        self.reasons = other.reasons | self.reasons
+
+    def failed(self, run: Run, unit: Unit, metric: str, reason: str) -> None:
+        """Record a failure; it is shown once for each method and metric."""
+        failures.record(run, unit, metric, reason)
+        what = unit.method.spec if metric == failures.EXPLAIN else f"{metric} of {unit.method.spec}"
+        self.reasons.setdefault(what, reason)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A run as any process can take it up. begun: a name of its own for every call of a run.
+
+    network: one in memory, in the place of the one that the configuration names.
+    """
+
+    config: RunConfig
+    begun: str
+    network: TorchClassifier | None = field(default=None, compare=False)
+
+
+@functools.lru_cache(maxsize=1)
+def opened(task: Task) -> Run:
+    """What a task means, resolved once a process."""
+    run = resolve(task.config, network=task.network)
+    exact_arithmetic(run.device)
+    return run
+
+
+def run_block(task: Task, block: Block, tick: Tick = lambda _count, _doing: None) -> Done:
+    """Compute and store what a block lacks: of each variation predictions, then each unit.
+
+    It reads what earlier blocks and `prepare` stored, and nothing else than its arguments.
+    """
+    run, done = opened(task), Done()
+    images = (*block.places, *block.companions)
+    known = unreadable(run.root, sorted({run.whole.block(place) for place in images}))
+    lost = {place for place in images if run.dataset.ids[place] in known}
+    desk = Desk(run, lost, block.broken)
+    for part in block.parts:
+        if part.predictions:
+            done.made["predictions"] += predict(desk, block.number, part)
+            tick(len(part.predictions), f"predict {part.variation.label}".strip())
+        some = [place for place in block.companions if place not in desk.lost]
+        predictions = load_predictions(run, some, part.variation) if part.units else None
+        for unit in part.units:
+            assert predictions is not None
+            _unit(desk, _readable(unit, desk.lost), predictions, tick, done)
+    return done
+
+
+def _readable(unit: Unit, lost: set[int]) -> Unit:
+    """A unit without the images that turned out unreadable."""
+    if lost.isdisjoint(unit.places):
+        return unit
+
+    def good(places: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(place for place in places if place not in lost)
+
+    return Unit(
+        unit.block,
+        good(unit.places),
+        unit.method,
+        unit.variation,
+        unit.code,
+        unit.score_codes,
+        {target: good(places) for target, places in unit.maps.items()},
+        {t: {m: good(places) for m, places in of.items()} for t, of in unit.scores.items()},
+    )
+
+
+def _unit(desk: Desk, unit: Unit, predictions: Predictions, tick: Tick, done: Done) -> None:
+    """Explain and score what a unit lacks; what raises is recorded and the rest goes on."""
+    run, what = desk.run, f"{unit.method.spec} {unit.variation.label}".strip()
+    maps, scores = unit.lacking_maps, unit.lacking_scores
+    broken = False
+    if maps:
+        try:
+            explain_unit(desk, unit, predictions)
+            done.made["maps"] += maps
+        except Failed as failure:
+            broken = True
+            done.failed(run, unit, failures.EXPLAIN, str(failure))
+            done.made["failed"] += 0 if scores else maps
+        tick(maps, f"explain {what}")
+    if scores:
+        scored = score_unit(desk, unit, predictions)
+        for metric, why in scored.failed.items():
+            done.failed(run, unit, metric, why)
+        if broken:
+            fail_unmapped(run, unit, scored, predictions)
+        elif scored.without_map:
+            done.unmapped[unit.method.spec] += scored.without_map
+        done.made["scores"] += scored.made
+        done.made["failed"] += scores - scored.made - (0 if broken else scored.without_map)
+        tick(scores, f"score {what}")
+    if scores or (maps and not broken):
+        failures.forget_scored(run, unit)

@@ -1,0 +1,90 @@
+"""What is held while one block is worked on: its images, prepared states, shared results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from xaibench.config.requests import MethodRequest
+from xaibench.config.variations import UNTOUCHED, Variation
+from xaibench.errors import Failed
+from xaibench.stages.images import Images
+from xaibench.stages.prepare import state_path
+from xaibench.stages.run import Run
+from xaibench.store.predictions import Predictions
+from xaibench.store.state import State, load
+from xaibench.types import Batch, Memo
+
+
+@dataclass
+class Desk:
+    """One block's work. lost: places whose images cannot be read, as far as is known.
+
+    broken: why what a method prepares could not be had, by its file's name.
+    """
+
+    run: Run
+    lost: set[int]
+    broken: Mapping[str, str] = field(default_factory=dict)
+    _states: dict[str, State] = field(default_factory=dict)
+    _memo: dict[tuple[str, ...], dict[str, Tensor]] = field(default_factory=dict)
+    _memo_of: Variation | None = None
+
+    @cached_property
+    def images(self) -> Images:
+        """The block's images."""
+        run = self.run
+        return Images(run.subset, run.config.seed, run.decode, self.lost)
+
+    def batch(
+        self,
+        places: Sequence[int],
+        predictions: Predictions,
+        targets: tuple[str, ...],
+        variation: Variation = UNTOUCHED,
+    ) -> Batch:
+        """The inputs at some places with their target classes, on the device."""
+        images = self.images.inputs(places, variation)
+        ids = self.run.ids(places)
+        classes = torch.stack([predictions.classes(ids, t) for t in targets], 1)
+        device = self.run.device
+        return Batch(
+            ids,
+            images.to(device, non_blocking=True, copy=True),  # what a plug-in writes stays its own
+            predictions.labels(ids).to(device),
+            classes.to(device),
+            targets,
+            tuple(places),
+        )
+
+    def state(self, method: MethodRequest, variation: Variation) -> State | None:
+        """What the method prepared; None if nothing. Raises Failed where it could not."""
+        path = state_path(self.run, method, variation)
+        if path is None:
+            return None
+        if path.name not in self._states:
+            if path.name in self.broken:
+                raise Failed(self.broken[path.name])
+            self._states[path.name] = load(path)
+        return self._states[path.name]
+
+    def memo(self, images: tuple[str, ...], variation: Variation) -> Memo:
+        """Results that the methods and targets share for some images, computed once.
+
+        Those of one variation at a time.
+        """
+        if self._memo_of != variation:
+            self._memo_of = variation
+            self._memo.clear()
+        held = self._memo.setdefault(images, {})
+
+        def once(key: str, compute: Callable[[], Tensor]) -> Tensor:
+            if key not in held:
+                held[key] = compute()
+            return held[key]
+
+        return once

@@ -1,0 +1,276 @@
+"""What a run consists of: resolved from its configuration once, and handed to every stage."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from xaibench.config.protocol import Protocol, load_protocol
+from xaibench.config.requests import (
+    MethodRequest,
+    MetricRequest,
+    check_protocol,
+    resolve_methods,
+    resolve_metrics,
+    resolve_transforms,
+)
+from xaibench.config.run import RunConfig
+from xaibench.config.variations import Variation, variations
+from xaibench.datasets.base import Dataset
+from xaibench.datasets.boxes import Box, Boxes
+from xaibench.datasets.load import Unreadable, load_dataset, read_images
+from xaibench.datasets.select import ordered
+from xaibench.datasets.subset import Subset
+from xaibench.errors import XaibenchError
+from xaibench.models.classifier import TorchClassifier
+from xaibench.models.load import load_model
+from xaibench.ops.rows import ENOUGH
+from xaibench.probes.hooks import activations
+from xaibench.seeds import derive
+from xaibench.stages.device import AUTO_BATCH, resolve_device
+from xaibench.stages.labels import check_labels
+from xaibench.store import layout
+from xaibench.store.atomic import read_json
+from xaibench.types import Context, Cost
+
+SUBSET_IMAGES = 1_000
+
+
+@dataclass(frozen=True)
+class Run:
+    """A configuration with all that it means; the network is loaded when it is first used.
+
+    subset: the images chosen before the limit, in the order in which transforms group them.
+    batch_size: images a forward pass. network: one in memory, in the place of the one that the
+    configuration names.
+    """
+
+    config: RunConfig
+    protocol: Protocol
+    dataset: Dataset
+    subset: Subset
+    methods: tuple[MethodRequest, ...]
+    metrics: tuple[MetricRequest, ...]
+    variations: tuple[Variation, ...]
+    targets: tuple[str, ...]
+    device: torch.device
+    batch_size: int
+    network: TorchClassifier | None = None
+
+    @property
+    def root(self) -> Path:
+        """The run directory."""
+        return self.config.directory
+
+    @cached_property
+    def selection(self) -> list[int]:
+        """Places of the chosen images in the dataset's order."""
+        return self.subset.first(self.config.limit)
+
+    @cached_property
+    def whole(self) -> Subset:
+        """All images in the dataset's order, which blocks of untouched images follow."""
+        return Subset(self.dataset, tuple(range(len(self.dataset))))
+
+    @property
+    def transformed(self) -> tuple[Variation, ...]:
+        """The variations of transforms among those asked for."""
+        return tuple(v for v in self.variations if v.request)
+
+    def ids(self, places: Iterable[int]) -> tuple[str, ...]:
+        """Image ids of places in the dataset's order."""
+        return tuple(self.dataset.ids[place] for place in places)
+
+    def order(self, variation: Variation) -> Subset:
+        """The images in whose order the blocks of a variation's results lie."""
+        return self.subset if variation.request else self.whole
+
+    def mark(self, variation: Variation) -> str:
+        """The hash of the subset whose groups a variation's results may depend on, or nothing."""
+        return self.subset.sha256 if variation.request else ""
+
+    def companions(self, places: Sequence[int]) -> list[int]:
+        """The places, and those of their groups where any variation asked for needs them."""
+        groups = self.protocol.batchnorm_groups
+        grouped = any(m.groups and groups.get(m.entry.key) for m in self.methods)
+        if self.transformed and (
+            grouped or any(v.request and v.request.groups for v in self.transformed)
+        ):
+            return [p for group in self.subset.groups(places) for p in group]
+        return list(places)
+
+    @cached_property
+    def classifier(self) -> TorchClassifier:
+        """The network on the device."""
+        config = self.config
+        found = self.network or load_model(config.model_name, config.weights, config.cam_layer)
+        if "ground_truth" in self.targets:
+            check_labels(found, self.dataset)
+        return replace(found.to(self.device), rows=self.batch_size)
+
+    @cached_property
+    def model(self) -> str:
+        """The network's name, from the run's identity where it is held there."""
+        path = layout.manifest(self.root, "identity")
+        return str(read_json(path)["model"]) if path.exists() else self.classifier.name
+
+    def identity(self) -> dict[str, Any]:
+        """What makes two runs the same run."""
+        return {
+            "model": self.classifier.name,
+            "weights": self.classifier.weights_id,
+            "weights_sha256": self.classifier.weights_sha256,
+            "layers": self.classifier.roles,
+            **self.light_identity(),
+        }
+
+    def light_identity(self) -> dict[str, Any]:
+        """The part of the identity that needs no network."""
+        return {
+            "dataset": self.dataset.name,
+            "data_fingerprint": self.dataset.fingerprint,
+            "block_size": self.dataset.block_size,
+            "preprocessing": self.protocol.preprocessing.model_dump(),
+            "protocol": self.protocol.name,
+            "protocol_sha256": self.protocol.sha256,
+            "seed": self.config.seed,
+        }
+
+    @property
+    def light_context(self) -> Context:
+        """A context without a network, for metrics that need none."""
+        cpu = torch.device("cpu")
+        return Context(None, cpu, self.config.seed, self.batch_size)  # type: ignore[arg-type]
+
+    @property
+    def context(self) -> Context:
+        """What methods and metrics get for inputs of the network's own size."""
+        return Context(
+            self.classifier,
+            self.device,
+            self.config.seed,
+            self.batch_size,
+            self.config.workers,
+            precision=self.protocol.probability,
+        )
+
+    def context_for(
+        self, size: Sequence[int], variation: Variation, method: MethodRequest | None = None
+    ) -> Context:
+        """The context for inputs of a size (H, W): larger ones come in smaller batches.
+
+        A method whose BatchNorm is in train mode gets the size of its groups for the variation.
+        """
+        group = 1
+        if method is not None and method.groups and variation.request:
+            key = variation.request.entry.key
+            group = self.protocol.batchnorm_group(method.entry.key, key, variation.name)
+        return replace(self.context, batch_size=self.classifier.rows_at(size), group_size=group)
+
+    def decode(self, places: Sequence[int]) -> tuple[list[int], Tensor, list[Unreadable]]:
+        """The places whose images can be read, their images (n, 3, H, W), and the failures."""
+        resize = self.protocol.preprocessing.resize
+        return read_images(self.dataset, places, self.classifier, resize, self.config.workers)
+
+    def boxes(self, ids: Sequence[str]) -> list[list[Box] | None]:
+        """Bounding boxes of images in input pixels; all None without --boxes."""
+        if self.config.boxes is None:
+            return [None] * len(ids)
+        return self._boxes.of(ids, self.classifier.input, self.protocol.preprocessing.resize)
+
+    @cached_property
+    def _boxes(self) -> Boxes:
+        assert self.config.boxes is not None
+        return Boxes(self.config.boxes)
+
+    def measured(self, ids: Sequence[str], variation: Variation) -> Tensor:
+        """Which images (N,) bool belong to those on which expensive metrics are measured."""
+        chosen = self._drawn_of_subset if variation.request else self._drawn
+        return torch.tensor([i in chosen for i in ids])
+
+    @cached_property
+    def _drawn(self) -> frozenset[str]:
+        return self._first_ranked(self.dataset.ids)
+
+    @cached_property
+    def _drawn_of_subset(self) -> frozenset[str]:
+        return self._first_ranked(self.ids(self.subset.places))
+
+    def _first_ranked(self, ids: Sequence[str]) -> frozenset[str]:
+        """SUBSET_IMAGES of some images, drawn by the seed."""
+        ranked = sorted(ids, key=lambda i: derive(self.config.seed, i, "subset"))
+        return frozenset(ranked[:SUBSET_IMAGES])
+
+    @cached_property
+    def _channels(self) -> int:
+        """Channels of the CAM layer, on which Score-CAM's cost depends."""
+        return int(activations(self.classifier, "cam", self.classifier.blank()).shape[1])
+
+    def cost(self, method: MethodRequest) -> Cost:
+        """Network passes that one image's explanation costs."""
+        declared = method.entry.metadata.get("cost")
+        if declared is None:
+            return Cost()
+        asks = "channels" in inspect.signature(declared).parameters  # a forward, and a CAM layer
+        return declared(**method.options, **({"channels": self._channels} if asks else {}))
+
+
+def resolve(
+    config: RunConfig,
+    *,
+    network: TorchClassifier | None = None,
+    protocol: Protocol | None = None,
+    subset: Subset | None = None,
+) -> Run:
+    """What a configuration means; protocol and subset: in the place of those that it names.
+
+    Raises UsageError for what does not exist, XaibenchError for what cannot be had.
+    """
+    if protocol is None:
+        protocol = load_protocol(config.protocol)
+        check_protocol(protocol)
+    methods = resolve_methods(config.method, protocol)
+    metrics = resolve_metrics(config.metric, protocol, config.metric_backend)
+    device = resolve_device(config.device)
+    dataset = load_dataset(config.data_name)
+    return Run(
+        config,
+        protocol,
+        dataset,
+        subset or ordered(dataset, config.subset, config.per_class, config.seed),
+        tuple(methods),
+        tuple(metrics),
+        tuple(variations(resolve_transforms(config.transform, protocol))),
+        _targets(config, dataset),
+        device,
+        _batch_size(config, device),
+        network,
+    )
+
+
+def _targets(config: RunConfig, dataset: Dataset) -> tuple[str, ...]:
+    """The targets asked for; without classes, what the network predicts."""
+    if config.target:
+        if "ground_truth" in config.target and not dataset.labelled:
+            raise XaibenchError(
+                f"the images of {dataset.name} have no classes, so there is no "
+                "ground_truth: use --target predicted."
+            )
+        return config.target
+    return ("ground_truth",) if dataset.labelled else ("predicted",)
+
+
+def _batch_size(config: RunConfig, device: torch.device) -> int:
+    """What the directory was begun with, or what is asked for; never under ENOUGH."""
+    held = layout.manifest(config.directory, "batch_size")
+    if held.exists() and not config.overwrite:
+        return max(int(read_json(held)), ENOUGH)
+    asked = config.batch_size
+    return max(int(AUTO_BATCH[device.type] if asked == "auto" else asked), ENOUGH)

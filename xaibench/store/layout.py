@@ -1,0 +1,127 @@
+"""Where everything lies in a run directory."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+MANIFESTS = "manifests"
+MAPS = ".safetensors"
+TABLE = ".parquet"
+FAILED = "failed-"
+"""Before the name of a file with rows of scores that failed."""
+PARTITIONS = ("method", "target", "transform", "variation", "metric")
+
+
+def encode(part: str) -> str:
+    """A spec as one path segment: URI-encoded, so that hive partitions read it back."""
+    return quote(part, safe="")
+
+
+def manifest(root: Path, kind: str) -> Path:
+    """One of the run's own records: identity, protocol, subset, batch_size, catalog."""
+    return root / MANIFESTS / f"{kind}.json"
+
+
+def manifests(root: Path) -> list[Path]:
+    """What each process left, in the order in which they started."""
+    return sorted((root / MANIFESTS).glob("run-*.json"), key=lambda path: path.name)
+
+
+def is_run(root: Path) -> bool:
+    """Whether a directory is a run's."""
+    return (root / MANIFESTS).is_dir()
+
+
+def predictions(root: Path, transform: str = "none", variation: str = "none") -> Path:
+    """The folder of what the network said of the images."""
+    return root / "predictions" / encode(transform) / encode(variation)
+
+
+def maps(
+    root: Path, method: str, target: str, transform: str = "none", variation: str = "none"
+) -> Path:
+    """The folder of a method's maps for a target and a variation of a transform."""
+    return root.joinpath("maps", *map(encode, (method, target, transform, variation)))
+
+
+def map_sets(root: Path) -> list[tuple[str, str, str, str]]:
+    """(method, target, transform, variation) of every folder of maps."""
+    folders = sorted(path for path in (root / "maps").glob("*/*/*/*") if path.is_dir())
+    found = []
+    for folder in folders:
+        method, target, transform, variation = map(unquote, folder.parts[-4:])
+        found.append((method, target, transform, variation))
+    return found
+
+
+def mapped(root: Path, target: str) -> list[str]:
+    """Specs of the methods that have maps of untouched images for a target."""
+    pattern = f"*/{encode(target)}/none/none/[0-9]*{MAPS}"
+    return sorted({unquote(path.parts[-5]) for path in (root / "maps").glob(pattern)})
+
+
+def scores(root: Path, **keys: str) -> Path:
+    """The partition of a method, target, transform, variation and metric."""
+    return root.joinpath("scores", *(f"{name}={encode(keys[name])}" for name in PARTITIONS))
+
+
+def state(root: Path, method: str, subset: str = "") -> Path:
+    """What a method prepared; subset: the hash of the images it comes from, '' for all."""
+    of = f"@{subset[:16]}" if subset else ""
+    return root / "state" / f"{encode(method)}{of}{MAPS}"
+
+
+def failures(root: Path) -> Path:
+    """The folder of images that could not be decoded, and of units that failed."""
+    return root / "failures"
+
+
+def unit_failure(root: Path, block: int, keys: Sequence[str]) -> Path:
+    """Why a unit failed; keys: method, transform, variation, and the metric or `explain`."""
+    return failures(root).joinpath("units", *map(encode, keys), f"{block:05d}.json")
+
+
+def report(root: Path) -> Path:
+    """The folder of what `xaibench report` writes."""
+    return root / "report"
+
+
+def block_name(block: int, ids: Sequence[str], code: str = "") -> str:
+    """The stem of a block's file: its number, and a digest of its images and of what made it."""
+    digest = hashlib.sha256("\n".join([*ids, code]).encode()).hexdigest()[:8]
+    return f"{block:05d}-{digest}"
+
+
+def block_of(path: Path) -> int:
+    """The number of the block that a file is of."""
+    return int(path.name.removeprefix(FAILED).partition("-")[0])
+
+
+def block_files(folder: Path, block: int, suffix: str, prefix: str = "") -> list[Path]:
+    """The files of a block, in a fixed order."""
+    return sorted(folder.glob(f"{prefix}{block:05d}-*{suffix}"))
+
+
+@dataclass(frozen=True)
+class UnitKey:
+    """What names a unit in the store, besides its block."""
+
+    method: str
+    transform: str = "none"
+    variation: str = "none"
+
+    def maps(self, root: Path, target: str) -> Path:
+        """The folder of its maps."""
+        return maps(root, self.method, target, self.transform, self.variation)
+
+    def scores(self, root: Path, target: str, metric: str) -> Path:
+        """The folder of its scores."""
+        return scores(root, target=target, metric=metric, **vars(self))
+
+    def failure(self, root: Path, block: int, metric: str) -> Path:
+        """Where its failure is recorded."""
+        return unit_failure(root, block, (*vars(self).values(), metric))

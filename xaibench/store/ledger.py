@@ -1,0 +1,88 @@
+"""What a run directory holds and lacks, looked up once and handed down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from xaibench.store import layout, maps, tables
+from xaibench.store.atomic import read_json
+from xaibench.store.origin import Origin
+
+
+@dataclass(frozen=True)
+class Lacking:
+    """Images without a current result, in the order asked; stale: those with an older code's."""
+
+    ids: tuple[str, ...] = ()
+    stale: tuple[str, ...] = ()
+
+
+@dataclass
+class Ledger:
+    """Reads every folder of a run directory once. keep_stale: another code's results count too."""
+
+    root: Path
+    keep_stale: bool = False
+    _files: dict[Path, dict[int, list[Path]]] = field(default_factory=dict)
+
+    def lacking(self, folder: Path, block: int, ids: Sequence[str], code: str) -> Lacking:
+        """Which of a block's images have no result in a folder that this code made."""
+        files = self._in(folder).get(block, [])
+        if not files:
+            return Lacking(tuple(ids))
+        name = layout.block_name(block, ids, code)
+        if any(path.stem == name for path in files):  # of exactly these: not opened
+            return Lacking()
+        current: set[str] = set()
+        stale: set[str] = set()
+        for path in files:
+            held, origin = contents(path)
+            (current if self.keep_stale or origin.code == code else stale).update(held)
+        lacking = tuple(i for i in ids if i not in current)
+        return Lacking(lacking, tuple(i for i in lacking if i in stale))
+
+    def _in(self, folder: Path) -> dict[int, list[Path]]:
+        """The files of a folder by block, without those of failed rows."""
+        if folder not in self._files:
+            by_block: dict[int, list[Path]] = {}
+            for path in sorted(folder.glob("[0-9]*-*")):
+                by_block.setdefault(layout.block_of(path), []).append(path)
+            self._files[folder] = by_block
+        return self._files[folder]
+
+
+def contents(path: Path) -> tuple[tuple[str, ...], Origin]:
+    """The images of a file of maps, scores or predictions, and what made it."""
+    kind = maps if path.suffix == layout.MAPS else tables
+    return kind.read_ids(path), kind.read_origin(path)
+
+
+def unreadable(root: Path, blocks: Sequence[int] | None = None) -> dict[str, str]:
+    """Images that could not be decoded when the run met them, with the reason."""
+    folder = layout.failures(root)
+    if blocks is None:
+        paths = sorted(folder.glob("[0-9]*-*.json"))
+    else:
+        paths = [p for block in blocks for p in layout.block_files(folder, block, ".json")]
+    rows = (row for path in paths for row in read_json(path)["unreadable"])
+    return {row["image"]: row["reason"] for row in rows}
+
+
+def give_way(folder: Path, suffix: str, block: int, ids: Sequence[str], code: str) -> None:
+    """Take images out of what another code made of a block, before they are written anew.
+
+    A kill in between leaves images without a result, which the next run computes.
+    """
+    again = set(ids)
+    for path in layout.block_files(folder, block, suffix):
+        held, origin = contents(path)
+        rows = [row for row, image in enumerate(held) if image not in again]
+        if origin.code == code or len(rows) == len(held):
+            continue
+        if rows:
+            name = layout.block_name(block, [held[row] for row in rows], origin.code)
+            kind = maps if suffix == layout.MAPS else tables
+            kind.copy_rows(path, rows, folder / f"{name}{suffix}")
+        path.unlink()
