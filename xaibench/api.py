@@ -197,6 +197,7 @@ def _open_directory(session: Any, stages: frozenset[str], say: Say) -> Any:
     from xaibench.store.atomic import read_json, write_json
     from xaibench.store.clean import holdings, remove
     from xaibench.store.manifest import Manifest, claim, claim_subset, version_drift
+    from xaibench.store.sources import claim_files
 
     config, root = session.config, session.root
     held = root / "manifests" / "identity.json"
@@ -208,6 +209,7 @@ def _open_directory(session: Any, stages: frozenset[str], say: Say) -> Any:
     if config.overwrite and (root / "manifests").is_dir():
         remove(root, holdings(root))
     claim(root, identity)
+    claim_files(root, config.files)
     if any(variation.request for variation in session.variations):
         claim_subset(root, session.groups_of.record())
     if not (root / "manifests" / "batch_size.json").exists():
@@ -263,12 +265,14 @@ def _device_name(device: Any) -> str:
 def _dry_run(session: Any, stages: frozenset[str], say: Say, started: float) -> RunResult:
     from xaibench.execution.plan import plan
     from xaibench.store.manifest import check_identity, check_subset
+    from xaibench.store.sources import check_files
 
     root = session.root
     if session.config.overwrite:  # plan as if nothing were there
         session.config = session.config.model_copy(update={"out": root / "overwritten"})
     else:
         check_identity(root, session.identity())
+        check_files(root, session.config.files)
         if any(variation.request for variation in session.variations):
             check_subset(root, session.groups_of.record())
     works = plan(session, stages)

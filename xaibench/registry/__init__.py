@@ -64,6 +64,10 @@ class Registered:
         """Call the function itself."""
         return self.function(*args, **kwargs)
 
+    def needs_value(self, option: str) -> bool:
+        """Whether an option has no default."""
+        return self.options.get(option, (None, None))[1] is inspect.Parameter.empty
+
     def resolve(self, *layers: Mapping[str, Any], key: str = "") -> dict[str, Any]:
         """Option values: defaults, then each layer over it, checked against the annotations.
 

@@ -123,14 +123,16 @@ def _stored_maps(
     """The method as the run's protocol has it, and its shards in the order of their blocks."""
     from xaibench.config.protocol import Protocol
     from xaibench.config.requests import resolve_methods
+    from xaibench.registry.files import located
     from xaibench.store import maps as store
     from xaibench.store.atomic import read_json
+    from xaibench.store.sources import files_of
 
     held = root / "manifests" / "protocol.json"
     if not held.exists():
         raise XaibenchError(f"{root} is not a run directory; give the --out of a run.")
     protocol = Protocol.model_validate(read_json(held))
-    request = resolve_methods([method], protocol)[0]
+    request = resolve_methods([located(method, files_of(root))], protocol)[0]
     if not (root / "maps" / encode(request.spec)).is_dir():
         found = [unquote(p.name) for p in (root / "maps").glob("*")]
         raise unknown(f"method in {root}", request.spec, found)

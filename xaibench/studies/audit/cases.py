@@ -16,11 +16,13 @@ from xaibench.config.variations import UNTOUCHED
 from xaibench.datasets.subset import recorded
 from xaibench.errors import XaibenchError
 from xaibench.normalize import normalize
+from xaibench.registry.files import located
 from xaibench.stages.explain import Unit, load_unit, make_batch
 from xaibench.stages.predict import load_predictions
 from xaibench.stages.scoring import explainer
 from xaibench.stages.session import Session
 from xaibench.store.atomic import read_json
+from xaibench.store.sources import files_of
 from xaibench.studies.audit.checks import Case
 
 
@@ -53,6 +55,8 @@ def session_of(
     if not manifests:
         raise XaibenchError(f"{root} is not a run directory; give the --out of a run.")
     held = read_json(manifests[-1])["config"]
+    files = files_of(root)
+    methods, metrics = ([located(spec, files) for spec in specs] for specs in (methods, metrics))
     held |= {"method": methods, "metric": metrics, "transform": transforms, "out": root}
     held |= {"metric_backend": "native"}
     session = Session(RunConfig(**held), int(read_json(root / "manifests" / "batch_size.json")))
