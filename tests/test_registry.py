@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import inspect
+import multiprocessing
+import pickle
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Literal
@@ -138,7 +142,7 @@ def test_two_files_of_one_key_are_an_error(monkeypatch: pytest.MonkeyPatch, tmp_
     for name in ("one", "two"):
         (tmp_path / "methods").mkdir(exist_ok=True)
         (tmp_path / f"methods/{name}.py").write_text("@method()\ndef same(ctx):\n    '''Doc.'''\n")
-    monkeypatch.setattr(registry, "__file__", str(tmp_path / "registry.py"))
+    monkeypatch.setattr(registry, "__file__", str(tmp_path / "registry" / "__init__.py"))
     with pytest.raises(XaibenchError, match="same"):
         entries("methods")
 
@@ -202,3 +206,40 @@ def test_layers_of_values(declared: Registered) -> None:
 def test_wrong_options(declared: Registered, values: dict[str, object], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         declared.resolve(values if not values or "needed" in values else values | {"needed": True})
+
+
+def requests_of(protocol: str) -> list[object]:
+    """Every built-in method, metric and transform as a run resolves it."""
+    from xaibench.config.protocol import load_protocol
+    from xaibench.config.requests import resolve_methods, resolve_metrics, resolve_transforms
+
+    held = load_protocol(protocol)
+    found = [*resolve_methods(["all"], held), *resolve_metrics(["all"], held)]
+    return [*found, *resolve_transforms(["all"], held).values()]
+
+
+def test_requests_pickle() -> None:
+    for one in requests_of("published"):
+        assert pickle.loads(pickle.dumps(one)) == one
+
+
+def test_requests_pickle_into_another_process() -> None:
+    spawn = multiprocessing.get_context("spawn")
+    sent = requests_of("reference")
+    with ProcessPoolExecutor(1, mp_context=spawn) as pool:
+        assert pool.submit(copy.copy, sent).result() == sent
+        texts = pool.submit(repr_of_options, sent).result()
+    assert texts == repr_of_options(sent)
+
+
+def repr_of_options(found: list[object]) -> list[str]:
+    return [f"{one and (one.spec, one.entry.key, dict(one.options))}" for one in found]
+
+
+@pytest.mark.usefixtures("fresh")
+def test_a_plug_in_pickles_whatever_its_entry_point_is_called(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plug_in(monkeypatch, EntryPoint("my-cam", "xaibench.methods.rise:rise", "xaibench.methods"))
+    found = get("methods", "my_cam")
+    assert pickle.loads(pickle.dumps(found)) is found

@@ -16,6 +16,10 @@ from xaibench.errors import UsageError
         (" a , b ,", ["a", "b"]),
         ("a(x=1,y=2),b", ["a(x=1,y=2)", "b"]),
         ("a(x=[1,2],y=(3,4)),b(z={5,6})", ["a(x=[1,2],y=(3,4))", "b(z={5,6})"]),
+        (
+            "file:a, (b/c.py:f(x=1,y=2),file:d.py:G,h",
+            ["file:a, (b/c.py:f(x=1,y=2)", "file:d.py:G", "h"],
+        ),
         ("", []),
         (",,", []),
     ],
@@ -44,6 +48,8 @@ def test_split_all_keeps_the_first_of_equals_and_the_order() -> None:
         ),
         ("scorecam(layer=layer4.2,n=3)", "scorecam", {"layer": "layer4.2", "n": 3}),
         ("a(x=true,y=False,z=none)", "a", {"x": True, "y": False, "z": None}),
+        ("file:My Own-(1).py:myCam", "file:My Own-(1).py:myCam", {}),
+        (" file:~/a-b.py:F(X='a.py:g(', y=2)", "file:~/a-b.py:F", {"x": "a.py:g(", "y": 2}),
         ("a(x=(1,2),y=[3])", "a", {"x": (1, 2), "y": [3]}),
     ],
 )
@@ -71,6 +77,9 @@ def test_parse(text: str, name: str, values: dict[str, object]) -> None:
         "a(x=1,x=2)",
         "a(x=1, X=2)",
         "a(x=1); b",
+        "file:a.py:f(1)",
+        "file:a.py:f(x=1",
+        "file:a.py:f(x=1)b",
     ],
 )
 def test_malformed(text: str) -> None:

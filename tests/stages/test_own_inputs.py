@@ -12,8 +12,8 @@ import torch
 from networks import tiny
 
 import xaibench
-from xaibench.registry import get
 from xaibench.core.score import _drive
+from xaibench.registry import get
 
 
 @pytest.fixture(autouse=True)

@@ -25,12 +25,16 @@ Method = Annotated[
     option(
         "method",
         "Saliency methods, repeatable, comma lists or 'all'; a spec may carry values: "
-        "'rise(n_masks=2000)'. [default: gradcam]",
+        "'rise(n_masks=2000)'; or a function of yours, file:PATH.py:NAME. [default: gradcam]",
     ),
 ]
 Metric = Annotated[
     Optional[list[str]],
-    option("metric", "Metrics, repeatable, comma lists or 'all'. [default: insertion,deletion]"),
+    option(
+        "metric",
+        "Metrics, repeatable, comma lists or 'all'; or a function of yours, file:PATH.py:NAME. "
+        "[default: insertion,deletion]",
+    ),
 ]
 Config = Annotated[
     Optional[str],

@@ -6,21 +6,42 @@ from collections.abc import Iterable
 
 from xaibench.config.specs import parse
 from xaibench.errors import fold, unknown
-from xaibench.registry import entries
+from xaibench.registry import entries, get
+from xaibench.registry.files import files_in, parts
 
 
 def expand(kind: str, specs: Iterable[str]) -> list[str]:
-    """The specs with `all` replaced by every registered key that is not opt-in."""
+    """The specs with `all` replaced by every registered key that is not opt-in.
+
+    A metric's function in a file of the user's is replaced by all of its keys. UsageError where
+    two files of one name are asked for.
+    """
+    specs = list(specs)
+    files_in(specs)
     found: list[str] = []
     for spec in specs:
         plain = [e.key for e in entries(kind).values() if not e.metadata.get("opt_in")]
-        found += plain if fold(spec) == "all" else [spec]
+        if spec.startswith("file:") and kind == "metrics":
+            found += _keys(spec)
+        else:
+            found += plain if fold(spec) == "all" else [spec]
     return list(dict.fromkeys(found))
+
+
+def _keys(spec: str) -> list[str]:
+    """A metric of a file: the key that a spec names, or those of the function that it names."""
+    path, name = parts(spec)
+    keys = get("metrics", spec).keys
+    rest = spec.removeprefix(f"file:{path}:{name}")
+    return [f"file:{path}:{key}{rest}" for key in ([name] if name in keys else keys)]
 
 
 def check_names(kind: str, specs: Iterable[str]) -> None:
     """UsageError for the first unknown name."""
     known = entries(kind)
     for spec in expand(kind, specs):
-        if parse(spec)[0] not in known:
-            raise unknown(kind[:-1], parse(spec)[0], known)
+        name = parse(spec)[0]
+        if name.startswith("file:"):
+            get(kind, name)
+        elif name not in known:
+            raise unknown(kind[:-1], name, known)

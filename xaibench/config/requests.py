@@ -12,6 +12,7 @@ from xaibench.config.specs import canonical, parse
 from xaibench.errors import UsageError, fold, unknown
 from xaibench.normalize import Normalization, normalization
 from xaibench.registry import Registered, entries, get
+from xaibench.registry.files import title
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,18 @@ class TransformRequest:
         return bool(self.entry.metadata.get("groups", lambda **_: False)(**self.options))
 
 
+def _resolved(
+    kind: str, name: str, values: Mapping[str, Any], protocol: Protocol
+) -> tuple[Registered, str, dict[str, Any]]:
+    """What a name means under a protocol, with its canonical spec and all of its values."""
+    entry = get(kind, name)
+    base = getattr(protocol, kind).get(entry.key, {})
+    options = entry.resolve(base, values, key=name)
+    needed = {k: v for k, v in values.items() if entry.needs_value(k) and k not in base}
+    usual = {k: v for k, v in entry.resolve(base, needed).items() if k not in needed}
+    return entry, canonical(title(name), options, usual), options
+
+
 def resolve_transforms(
     specs: Iterable[str], protocol: Protocol
 ) -> dict[str, TransformRequest | None]:
@@ -89,10 +102,7 @@ def resolve_transforms(
             if name == "none":
                 found["none"] = None
                 continue
-            entry = get("transforms", name)
-            base = protocol.transforms.get(entry.key, {})
-            options = entry.resolve(base, values, key=name)
-            canon = canonical(name, options, entry.resolve(base))
+            entry, canon, options = _resolved("transforms", name, values, protocol)
             found[canon] = TransformRequest(canon, entry, options)
     return found
 
@@ -102,10 +112,7 @@ def resolve_methods(specs: Iterable[str], protocol: Protocol) -> list[MethodRequ
     found = {}
     for text in expand("methods", specs):
         name, values = parse(text)
-        entry = get("methods", name)
-        base = protocol.methods.get(entry.key, {})
-        options = entry.resolve(base, values, key=name)
-        spec = canonical(name, options, entry.resolve(base))
+        entry, spec, options = _resolved("methods", name, values, protocol)
         steps = normalization(
             entry.metadata.get("normalization", {}), protocol.normalization.get(entry.key, {})
         )
@@ -126,11 +133,8 @@ def resolve_metrics(
         name, values = parse(text)
         if f"{backend}_{name}" in entries("metrics"):
             name = f"{backend}_{name}"
-        entry = get("metrics", name)
-        base = protocol.metrics.get(entry.key, {})
-        options = entry.resolve(base, values, key=name)
-        spec = canonical(name, options, entry.resolve(base))
-        found[spec] = MetricRequest(spec, name, entry, options)
+        entry, spec, options = _resolved("metrics", name, values, protocol)
+        found[spec] = MetricRequest(spec, name.rpartition(":")[2], entry, options)
     return list(found.values())
 
 

@@ -12,6 +12,7 @@ from xaibench.config.shipped import config_files
 from xaibench.config.specs import parse, split_all
 from xaibench.errors import UsageError, fold, unknown
 from xaibench.registry import entries
+from xaibench.registry.files import files_in
 
 TARGETS = ("ground_truth", "predicted", "least_probable")
 
@@ -101,6 +102,11 @@ class RunConfig(Data):
         if self.model:
             return self.model
         return "efficientnet_lite0" if self.data_name == "samples" else "resnet50"
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The user's own files that methods and metrics come from: paths by file name."""
+        return files_in((*self.method, *self.metric))
 
     @property
     def directory(self) -> Path:

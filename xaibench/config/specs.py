@@ -1,4 +1,7 @@
-"""Specs such as `rise(n_masks=2000)`: parsed as literals, written back in one canonical form."""
+"""Specs such as `rise(n_masks=2000)`: parsed as literals, written back in one canonical form.
+
+A name may be a function of the user's file, `file:PATH.py:NAME(option=value)`, and stays as it is.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +11,30 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from xaibench.errors import UsageError, fold
+from xaibench.registry.files import FILE
 
 WORDS = {"true": True, "false": False, "none": None}
 
 
 def split(text: str) -> list[str]:
     """Split a comma list at its top level: `a,b(x=1,y=2)` -> [`a`, `b(x=1,y=2)`]."""
-    parts, depth, start = [], 0, 0
+    parts, depth, start, skip = [], 0, 0, _file_ends(text, 0)
     for i, char in enumerate(text):
+        if i < skip:
+            continue
         depth += (char in "([{") - (char in ")]}")
         if char == "," and depth == 0:
             parts.append(text[start:i])
             start = i + 1
+            skip = _file_ends(text, start)
     parts.append(text[start:])
     return [part.strip() for part in parts if part.strip()]
+
+
+def _file_ends(text: str, start: int) -> int:
+    """Where the file and function that a spec begins with end: a path may hold anything."""
+    found = FILE.match(text, start)
+    return found.end() if found else start
 
 
 def split_all(texts: Iterable[str]) -> list[str]:
@@ -36,7 +49,11 @@ def split_all(texts: Iterable[str]) -> list[str]:
 
 
 def _open(text: str) -> bool:
-    return sum(text.count(c) for c in "([{") > sum(text.count(c) for c in ")]}")
+    last = (split(text) or [""])[-1]
+    rest = last[_file_ends(last, 0) :]
+    if rest.startswith("file:"):  # no function yet
+        return True
+    return sum(rest.count(c) for c in "([{") > sum(rest.count(c) for c in ")]}")
 
 
 def parse(text: str) -> tuple[str, dict[str, Any]]:
@@ -44,9 +61,15 @@ def parse(text: str) -> tuple[str, dict[str, Any]]:
 
     Raises UsageError where the text is not of that form.
     """
-    name, bracket, rest = text.strip().partition("(")
+    text = text.strip()
+    end = _file_ends(text, 0)
+    name, bracket, rest = text[end:].partition("(")
+    if text.startswith("file:"):
+        name = text[:end] + name.rstrip()
+    else:
+        name = fold(name)
     if not bracket:
-        return fold(name), {}
+        return name, {}
     help_line = f"cannot read '{text}': write it as name(option=value, ...)."
     try:
         call = ast.parse(f"f({_quoted(rest)}", mode="eval").body
@@ -57,7 +80,7 @@ def parse(text: str) -> tuple[str, dict[str, Any]]:
     values = {fold(str(k.arg)): _literal(k.value, help_line) for k in call.keywords if k.arg}
     if len(values) < len(call.keywords):
         raise UsageError(help_line)
-    return fold(name), values
+    return name, values
 
 
 def _quoted(rest: str) -> str:

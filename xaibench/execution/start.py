@@ -20,6 +20,7 @@ from xaibench.store.manifest import (
     claim_subset,
     version_drift,
 )
+from xaibench.store.sources import check_files, claim_files
 
 Say = Callable[[str], None]
 
@@ -72,6 +73,7 @@ def announce(run: Run, say: Say) -> None:
 def check_directory(run: Run) -> None:
     """XaibenchError where the directory belongs to another run."""
     check_identity(run.root, run.identity())
+    check_files(run.root, run.config.files)
     if run.transformed:
         check_subset(run.root, run.subset.record())
 
@@ -88,6 +90,7 @@ def open_directory(run: Run, stages: frozenset[str], say: Say) -> Manifest:
     if config.overwrite and layout.is_run(root):
         remove(root, holdings(root))
     claim(root, identity)
+    claim_files(root, config.files)
     if run.transformed:
         claim_subset(root, run.subset.record())
     if not layout.manifest(root, "batch_size").exists():

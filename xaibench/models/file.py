@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from xaibench.errors import UsageError, XaibenchError, reason, unknown
+from xaibench.errors import UsageError, XaibenchError, reason
 from xaibench.models.classifier import InputSpec, TorchClassifier, freeze
 from xaibench.models.layers import find_layers
 from xaibench.models.weights import drawn, file_sha256, load_into, load_state, state_sha256
 from xaibench.registry import model
+from xaibench.registry.files import existing, imported, no_function
 
 FORM = "write --model file:MODULE.py:FUNCTION"
 
@@ -28,9 +26,7 @@ def file(name: str, weights: Path | None = None) -> TorchClassifier:
     location, _, function_name = name.removeprefix("file:").rpartition(":")
     if not location or not function_name:
         raise UsageError(f"model '{name}': {FORM}.")
-    path = Path(location).expanduser()
-    if not path.is_file():
-        raise XaibenchError(f"{path} does not exist or is not a file: {FORM}.")
+    path = existing(location, FORM)
     title = f"file:{path.name}:{function_name}"
     found = _classifier(drawn(lambda: _call(_function(path, function_name), title)), title)
     if weights:
@@ -58,31 +54,12 @@ def _classifier(returned: object, title: str) -> TorchClassifier:
 
 def _function(path: Path, name: str) -> Callable[[], Any]:
     """The function of that name in a Python file, whose folder becomes importable."""
-    module = _imported(path)
+    module = imported(path, f"xaibench_model_{path.stem}")
     found = getattr(module, name, None)
     if not callable(found):
-        own = [n for n, v in vars(module).items() if callable(v) and not n.startswith("_")]
-        raise unknown(f"function in {path}", name, own)
+        raise no_function(path, name, module)
     function: Callable[[], Any] = found
     return function
-
-
-def _imported(path: Path) -> ModuleType:
-    name = f"xaibench_model_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise UsageError(f"{path} is no Python file: {FORM}.")
-    module = importlib.util.module_from_spec(spec)
-    folder = str(path.resolve().parent)
-    if folder not in sys.path:  # the modules beside it, as if it were run as a script
-        sys.path.insert(0, folder)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[name]
-        raise XaibenchError(f"{path} cannot be imported ({reason(error)}): mend it.") from error
-    return module
 
 
 def _call(function: Callable[[], Any], title: str) -> Any:

@@ -26,6 +26,7 @@ from xaibench.config.requests import resolve_transforms
 from xaibench.config.run import RunConfig
 from xaibench.config.specs import parse
 from xaibench.config.switches import Switch
+from xaibench.registry.files import located
 from xaibench.store import layout
 from xaibench.store.atomic import write
 from xaibench.studies.ablation import Job, Place, Study, directory_name, jobs, study
@@ -95,8 +96,8 @@ def _run_all(plan: Study, folder: Path, say: Say) -> None:
     # the first protocol's before all others, which take its maps
     for job in sorted(jobs(plan.places()), key=lambda job: job.directory != first):
         values = {
-            "method": job.methods,
-            "metric": job.metrics,
+            "method": tuple(located(spec, plan.config.files) for spec in job.methods),
+            "metric": tuple(located(spec, plan.config.files) for spec in job.metrics),
             "target": job.targets,
             "transform": job.transforms,
             "protocol": sources[job.directory],

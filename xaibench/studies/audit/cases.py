@@ -16,6 +16,7 @@ from xaibench.config.run import RunConfig
 from xaibench.config.variations import UNTOUCHED
 from xaibench.datasets.subset import recorded
 from xaibench.errors import XaibenchError
+from xaibench.registry.files import located
 from xaibench.stages.desk import Desk
 from xaibench.stages.device import exact_arithmetic
 from xaibench.stages.predict import load_predictions
@@ -25,6 +26,7 @@ from xaibench.stages.unit import Unit
 from xaibench.store import layout
 from xaibench.store.atomic import read_json
 from xaibench.store.ledger import unreadable
+from xaibench.store.sources import files_of
 from xaibench.studies.audit.checks import Case
 
 
@@ -54,7 +56,8 @@ def run_of(root: Path, methods: list[str], metrics: list[str], transforms: list[
     held = layout.manifests(root)
     if not held:
         raise XaibenchError(f"{root} is not a run directory; give the --out of a run.")
-    config = read_json(held[-1])["config"]
+    config, files = read_json(held[-1])["config"], files_of(root)
+    methods, metrics = ([located(spec, files) for spec in specs] for specs in (methods, metrics))
     config |= {"method": methods, "metric": metrics, "transform": transforms, "out": root}
     config |= {"metric_backend": "native"}
     run = resolve(

@@ -40,7 +40,9 @@ class Registered:
     """A registered function with its declaration.
 
     options: its keyword-only parameters with their annotated types and default values, which
-    the protocol's and then the user's values replace.
+    the protocol's and then the user's values replace; free: whether it takes any others too.
+    source: the resolved path of the user's file that it comes from, "" of a package's. Pickled as
+    where it is found, since its decorator has put it in the function's place.
     """
 
     kind: str
@@ -49,10 +51,22 @@ class Registered:
     keys: tuple[str, ...]
     metadata: Mapping[str, Any]
     options: Mapping[str, tuple[Any, Any]]
+    free: bool = False
+    source: str = ""
+
+    def __reduce__(self) -> tuple[Callable[..., Registered], tuple[str, str]]:
+        if self.source:
+            name = self.keys[0] if self.kind == "metrics" else self.key.rpartition(":")[2]
+            return get, (self.kind, f"file:{self.source}:{name}")
+        return load, (self.kind, f"{self.function.__module__}:{self.function.__qualname__}")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function itself."""
         return self.function(*args, **kwargs)
+
+    def needs_value(self, option: str) -> bool:
+        """Whether an option has no default."""
+        return self.options.get(option, (None, None))[1] is inspect.Parameter.empty
 
     def resolve(self, *layers: Mapping[str, Any], key: str = "") -> dict[str, Any]:
         """Option values: defaults, then each layer over it, checked against the annotations.
@@ -64,9 +78,9 @@ class Registered:
         values = {k: v for k, (_, v) in self.options.items() if v is not inspect.Parameter.empty}
         for layer in layers:
             for name, value in layer.items():
-                if name not in self.options:
+                if name not in self.options and not self.free:
                     raise unknown(f"option of {key}", name, self.options)
-                values[name] = _checked(key, name, value, self.options[name][0])
+                values[name] = _checked(key, name, value, self.options.get(name, (Any,))[0])
         missing = self.options.keys() - values.keys()
         if missing:
             raise UsageError(f"{key} needs a value for {', '.join(sorted(missing))}.")
@@ -92,6 +106,8 @@ class Range:
 
 def _checked(key: str, name: str, value: Any, annotation: Any) -> Any:
     """The value as the annotation has it (an int is a float), or a UsageError."""
+    if annotation is Any:
+        return value
     if typing.get_origin(annotation) is typing.Annotated:
         plain, *rules = typing.get_args(annotation)
         value = _checked(key, name, value, plain)
@@ -173,7 +189,7 @@ def _literals(keywords: list[ast.keyword]) -> dict[str, Any]:
 @functools.cache
 def entries(kind: str) -> dict[str, Entry]:
     """All registered entries of a kind by key; the package's own come first, then plug-ins."""
-    folder = Path(__file__).parent / kind
+    folder = Path(__file__).parents[1] / kind
     found: dict[str, Entry] = {}
     for path in sorted(folder.glob("*.py")):
         for entry in _scan_file(path, f"xaibench.{kind}", kind):
@@ -196,22 +212,31 @@ def entries(kind: str) -> dict[str, Entry]:
 
 
 def get(kind: str, name: str) -> Registered:
-    """Import and return the object registered under a name.
+    """Import and return the object registered under a name, or a function of the user's file.
 
     Raises UsageError with the nearest name where there is none.
     """
+    if name.startswith("file:") and kind in ("methods", "metrics"):
+        from xaibench.registry.files import from_file
+
+        return from_file(kind, name)
     known = entries(kind)
     entry = known.get(fold(name))
     if entry is None:
         raise unknown(kind[:-1], name, known)
-    module, _, attribute = entry.target.partition(":")
     try:
-        found = getattr(importlib.import_module(module), attribute)
+        return load(kind, entry.target)
     except (ImportError, AttributeError) as error:
         raise XaibenchError(
             f"{kind[:-1]} '{entry.key}' from {entry.source} cannot be imported ({error}): "
             "install what it needs, or uninstall it."
         ) from None
+
+
+def load(kind: str, target: str) -> Registered:
+    """The registered object at `module:attribute`; ImportError or AttributeError without one."""
+    module, _, attribute = target.partition(":")
+    found = getattr(importlib.import_module(module), attribute)
     if not isinstance(found, Registered):
-        raise XaibenchError(f"{entry.target} is not decorated with xaibench.registry.{kind[:-1]}.")
+        raise XaibenchError(f"{target} is not decorated with xaibench.registry.{kind[:-1]}.")
     return found

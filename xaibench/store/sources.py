@@ -1,0 +1,52 @@
+"""Which of the user's own files a run's methods and metrics come from: manifests/files.json.
+
+Results are stored under a file's name, without its folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from xaibench.errors import XaibenchError
+from xaibench.store import layout
+from xaibench.store.atomic import read_json, write_json
+
+
+def files_of(root: Path) -> dict[str, str]:
+    """The files of a run directory: paths by file name."""
+    return {name: str(one["path"]) for name, one in _held(root).items()}
+
+
+def check_files(root: Path, files: Mapping[str, str]) -> None:
+    """XaibenchError where the directory holds results of another file of the same name.
+
+    A file that was moved, or mended where it lies, is the same one.
+    """
+    held = _held(root)
+    for name, path in files.items():
+        known = held.get(name, {"path": path})
+        if known["path"] != path and known["sha256"] != _sha256(path):
+            raise XaibenchError(
+                f"{root} holds results of {known['path']}, and {path} is another file of that "
+                "name: rename it, or choose another --out."
+            )
+
+
+def claim_files(root: Path, files: Mapping[str, str]) -> None:
+    """Note the files that results come from; raises as `check_files` does."""
+    check_files(root, files)
+    held = _held(root)
+    now = held | {name: {"path": path, "sha256": _sha256(path)} for name, path in files.items()}
+    if now != held:
+        write_json(layout.manifest(root, "files"), now)
+
+
+def _held(root: Path) -> dict[str, dict[str, str]]:
+    path = layout.manifest(root, "files")
+    return read_json(path) if path.exists() else {}
+
+
+def _sha256(path: str) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
