@@ -17,13 +17,11 @@ from xaibench.analysis.declared import Declared
 from xaibench.analysis.layout import Measured, paper_metrics
 from xaibench.analysis.measure import Key, Measurement
 from xaibench.analysis.types import Fill
+from xaibench.config.options import OPTIONS
 from xaibench.store.atomic import read_json
 
 # Options of a run that say what to compute, where, or how fast; the others say what the run is.
-_NOT_THE_RUN = frozenset(
-    "method metric metric_backend target transform out config limit device devices batch_size "
-    "workers executor shard compile strict overwrite dry_run".split()
-)
+_NOT_THE_RUN = frozenset(name for name, option in OPTIONS.items() if not option.of_run)
 RunWords = Mapping[bool, Sequence[str]]
 _DEFAULTS = {"seed": 0, "transform": ["none"], "target": []}
 

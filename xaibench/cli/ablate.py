@@ -31,6 +31,7 @@ Out = Annotated[
         "[default: results/ablations/DATA-MODEL-FROM-to-TO]",
     ),
 ]
+MORE = {"from_": From, "to": To, "switch": Switches, "out": Out}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -41,35 +42,11 @@ def add_to(app: typer.Typer) -> None:
         "  xaibench ablate --from published --to reference --method gradcam,rise --limit 5\n\n"
         "  xaibench ablate --switch causal.kernel --limit 5\n\n"
         "  xaibench ablate --method gradient --transform resize --limit 5",
-    )(ablate)
+    )(o.command(ablate, ("metric_backend", "protocol", "overwrite"), MORE))
 
 
-def ablate(
-    from_: From = None,
-    to: To = None,
-    switch: Switches = None,
-    method: o.Method = None,
-    metric: o.Metric = None,
-    boxes: o.Boxes = None,
-    model: o.Model = None,
-    weights: o.Weights = None,
-    cam_layer: o.CamLayer = None,
-    data: o.Data = None,
-    target: o.Target = None,
-    transform: o.Transform = None,
-    limit: o.Limit = None,
-    subset: o.Subset = None,
-    per_class: o.PerClass = None,
-    device: o.Device = None,
-    batch_size: o.BatchSize = None,
-    workers: o.Workers = None,
-    seed: o.Seed = None,
-    out: Out = None,
-    strict: o.Strict = None,
-    dry_run: o.DryRun = None,
-) -> None:
+def ablate(values: dict[str, Any]) -> None:
     """Switch one difference between two protocols at a time and report what each moves."""
-    values: dict[str, Any] = dict(locals())
     after, only = values.pop("to") or "reference", values.pop("switch") or []
     values["protocol"] = values.pop("from_")
     from xaibench.config.run import load_config

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Optional
 
 import typer
 
 from xaibench.cli import options as o
 
+Config = Annotated[
+    Optional[str],
+    o.option(
+        "config",
+        "A YAML file of these options, or the name of a shipped one: smoke, table1, table2, "
+        "table3, table4, paper.",
+    ),
+]
 EXAMPLES = {
     "run": "Examples:\n\n  xaibench run\n\n"
     "  xaibench run --method gradcam --metric insertion,deletion --limit 5\n\n"
@@ -19,9 +27,11 @@ EXAMPLES = {
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    app.command("run", epilog=EXAMPLES["run"])(run)
-    app.command("explain", epilog=EXAMPLES["explain"])(explain)
-    app.command("score", epilog=EXAMPLES["score"])(score)
+    unscored = ("metric", "metric_backend", "boxes")
+    for function, without in ((run, ()), (explain, unscored), (score, ())):
+        name = function.__name__
+        made = o.command(function, without, {"config": Config}, before="model")
+        app.command(name, epilog=EXAMPLES[name])(made)
 
 
 def go(values: dict[str, Any], stages: set[str]) -> None:
@@ -35,85 +45,16 @@ def go(values: dict[str, Any], stages: set[str]) -> None:
     run_configs(configs, stages=frozenset(stages), say=typer.echo)
 
 
-def run(
-    method: o.Method = None,
-    metric: o.Metric = None,
-    metric_backend: o.MetricBackend = None,
-    boxes: o.Boxes = None,
-    config: o.Config = None,
-    model: o.Model = None,
-    weights: o.Weights = None,
-    cam_layer: o.CamLayer = None,
-    data: o.Data = None,
-    target: o.Target = None,
-    transform: o.Transform = None,
-    protocol: o.ProtocolName = None,
-    limit: o.Limit = None,
-    subset: o.Subset = None,
-    per_class: o.PerClass = None,
-    device: o.Device = None,
-    batch_size: o.BatchSize = None,
-    workers: o.Workers = None,
-    seed: o.Seed = None,
-    out: o.Out = None,
-    strict: o.Strict = None,
-    overwrite: o.Overwrite = None,
-    dry_run: o.DryRun = None,
-) -> None:
+def run(values: dict[str, Any]) -> None:
     """Explain, normalize and score: computes what the run directory lacks, nothing twice."""
-    go(dict(locals()), {"explain", "score"})
+    go(values, {"explain", "score"})
 
 
-def explain(
-    method: o.Method = None,
-    config: o.Config = None,
-    model: o.Model = None,
-    weights: o.Weights = None,
-    cam_layer: o.CamLayer = None,
-    data: o.Data = None,
-    target: o.Target = None,
-    transform: o.Transform = None,
-    protocol: o.ProtocolName = None,
-    limit: o.Limit = None,
-    subset: o.Subset = None,
-    per_class: o.PerClass = None,
-    device: o.Device = None,
-    batch_size: o.BatchSize = None,
-    workers: o.Workers = None,
-    seed: o.Seed = None,
-    out: o.Out = None,
-    strict: o.Strict = None,
-    overwrite: o.Overwrite = None,
-    dry_run: o.DryRun = None,
-) -> None:
+def explain(values: dict[str, Any]) -> None:
     """Compute and store saliency maps only (native size, safetensors shards)."""
-    go(dict(locals()), {"explain"})
+    go(values, {"explain"})
 
 
-def score(
-    method: o.Method = None,
-    metric: o.Metric = None,
-    metric_backend: o.MetricBackend = None,
-    boxes: o.Boxes = None,
-    config: o.Config = None,
-    model: o.Model = None,
-    weights: o.Weights = None,
-    cam_layer: o.CamLayer = None,
-    data: o.Data = None,
-    target: o.Target = None,
-    transform: o.Transform = None,
-    protocol: o.ProtocolName = None,
-    limit: o.Limit = None,
-    subset: o.Subset = None,
-    per_class: o.PerClass = None,
-    device: o.Device = None,
-    batch_size: o.BatchSize = None,
-    workers: o.Workers = None,
-    seed: o.Seed = None,
-    out: o.Out = None,
-    strict: o.Strict = None,
-    overwrite: o.Overwrite = None,
-    dry_run: o.DryRun = None,
-) -> None:
+def score(values: dict[str, Any]) -> None:
     """Score stored maps only; says so where maps are missing."""
-    go(dict(locals()), {"score"})
+    go(values, {"score"})

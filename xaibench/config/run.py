@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import Field, field_validator
+from pydantic import ValidationInfo, field_validator
+from pydantic_core import PydanticKnownError
 
 from xaibench.config.files import Data, read_yaml, validated
+from xaibench.config.options import OPTIONS, Options
 from xaibench.config.shipped import config_files
 from xaibench.config.specs import parse, split_all
 from xaibench.errors import UsageError, fold, unknown
@@ -17,32 +19,8 @@ from xaibench.registry.files import files_in
 TARGETS = ("ground_truth", "predicted", "least_probable")
 
 
-class RunConfig(Data):
+class RunConfig(Options, Data):
     """Everything that `xaibench run` can be told; one YAML file of configs/ is one of these."""
-
-    method: tuple[str, ...] = ("gradcam",)
-    metric: tuple[str, ...] = ("insertion", "deletion")
-    target: tuple[str, ...] = ()
-    transform: tuple[str, ...] = ("none",)
-    protocol: str = "published"
-    model: str | None = None
-    weights: Path | None = None
-    cam_layer: str | None = None
-    data: str | None = None
-    boxes: Path | None = None
-    metric_backend: Literal["native", "quantus"] = "native"
-    limit: int | None = Field(default=None, ge=1)
-    subset: Path | None = None
-    per_class: int | None = Field(default=None, ge=0)
-    device: str = "auto"
-    batch_size: str | int = "auto"
-    workers: int = Field(default=2, ge=0)
-    seed: int = Field(default=0, ge=0)
-    out: Path | None = None
-    strict: bool = False
-    overwrite: bool = False
-    keep_stale: bool = False
-    dry_run: bool = False
 
     @field_validator("method", "metric", "target", "transform", mode="before")
     @classmethod
@@ -85,6 +63,14 @@ class RunConfig(Data):
         if number < 1:
             raise UsageError(f"batch-size '{value}': give a number of at least 1, or auto.")
         return number
+
+    @field_validator("*")
+    @classmethod
+    def _low(cls, value: Any, info: ValidationInfo) -> Any:
+        low = OPTIONS[str(info.field_name)].low
+        if low is not None and value is not None and value < low:
+            raise PydanticKnownError("greater_than_equal", {"ge": low})
+        return value
 
     @property
     def embedded(self) -> bool:

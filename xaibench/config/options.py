@@ -1,0 +1,152 @@
+"""Every option of a run, listed once: a configuration's fields and the commands' parameters.
+
+Imports nothing heavy, so that `--help` needs none of it. The order is that of the help.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+
+@dataclass(frozen=True)
+class Option:
+    """What is said of an option beside its type and value.
+
+    default: the default in words; by itself the value, '' for none. low: the least number.
+    of_run: whether it is part of what a run is, and not of what to compute, where, or how fast.
+    switch: whether the command line has a `--no-` form too.
+    """
+
+    help: str
+    default: str | None = None
+    low: int | None = None
+    of_run: bool = False
+    switch: bool = False
+
+
+class Options:
+    """The options with their types and the values that hold where nothing is said."""
+
+    method: Annotated[
+        tuple[str, ...],
+        Option(
+            "Saliency methods, repeatable, comma lists or 'all'; a spec may carry values: "
+            "'rise(n_masks=2000)'; or a function of yours, file:PATH.py:NAME."
+        ),
+    ] = ("gradcam",)
+    metric: Annotated[
+        tuple[str, ...],
+        Option(
+            "Metrics, repeatable, comma lists or 'all'; or a function of yours, file:PATH.py:NAME."
+        ),
+    ] = ("insertion", "deletion")
+    metric_backend: Annotated[
+        Literal["native", "quantus"],
+        Option("native, or quantus: Quantus itself for the metrics it has.", default=""),
+    ] = "native"
+    boxes: Annotated[
+        Path | None,
+        Option(
+            "Folder of ImageNet XML files with bounding boxes, for the pointing games.", of_run=True
+        ),
+    ] = None
+    model: Annotated[
+        str | None,
+        Option(
+            "efficientnet_lite0 (embedded), any torchvision classifier (resnet50, "
+            "torchvision:NAME@WEIGHTS), timm:NAME or timm:NAME.TAG, file:MODULE.py:FUNCTION; "
+            "@random draws weights.",
+            default="resnet50; with samples, the embedded one",
+            of_run=True,
+        ),
+    ] = None
+    weights: Annotated[
+        Path | None,
+        Option("Local weights of --model: .safetensors or a torch state dict.", of_run=True),
+    ] = None
+    cam_layer: Annotated[
+        str | None,
+        Option("The layer CAM methods look at, e.g. layer4.2.", default="found", of_run=True),
+    ] = None
+    data: Annotated[
+        str | None,
+        Option(
+            "'samples' (20 embedded photographs), ImageNet in any of its layouts, or a folder of "
+            "images, in subfolders named by WordNet id or class index.",
+            of_run=True,
+        ),
+    ] = None
+    target: Annotated[
+        tuple[str, ...],
+        Option(
+            "ground_truth, predicted, least_probable; repeatable.",
+            default="ground_truth, or predicted where images have no classes",
+        ),
+    ] = ()
+    transform: Annotated[
+        tuple[str, ...],
+        Option("none, mixup, resize, rotation, crop (four variations each) or all; repeatable."),
+    ] = ("none",)
+    protocol: Annotated[str, Option("published, reference or a YAML file.", of_run=True)] = (
+        "published"
+    )
+    limit: Annotated[int | None, Option("The first N images of the dataset's order.", low=1)] = None
+    subset: Annotated[
+        Path | None,
+        Option(
+            "A file with one image a line: id, file name or stem; a label may follow.", of_run=True
+        ),
+    ] = None
+    per_class: Annotated[
+        int | None, Option("So many images of each class, drawn by the seed.", low=0, of_run=True)
+    ] = None
+    device: Annotated[str, Option("auto, cpu, cuda, cuda:1.")] = "auto"
+    batch_size: Annotated[
+        str | int,
+        Option(
+            "auto or N: inputs per forward pass; a resumed run keeps its first one.", default=""
+        ),
+    ] = "auto"
+    workers: Annotated[
+        int, Option("Processes that decode images; 0: none but this one.", low=0)
+    ] = 2
+    seed: Annotated[int, Option("Seed of everything random.", low=0, of_run=True)] = 0
+    out: Annotated[
+        Path | None, Option("Run directory.", default="results/runs/DATA-MODEL-PROTOCOL")
+    ] = None
+    strict: Annotated[
+        bool, Option("Unreadable images and other library versions are errors.", switch=True)
+    ] = False
+    overwrite: Annotated[bool, Option("Empty the run directory first.")] = False
+    keep_stale: Annotated[
+        bool, Option("Keep results that other code made than is here now.", switch=False)
+    ] = False
+    dry_run: Annotated[bool, Option("Print what would be computed, compute nothing.")] = False
+
+
+_TYPES = typing.get_type_hints(Options, include_extras=True)
+OPTIONS: Mapping[str, Option] = {name: held.__metadata__[0] for name, held in _TYPES.items()}
+
+
+def help_text(name: str) -> str:
+    """What an option is, with its default in brackets."""
+    option, value = OPTIONS[name], getattr(Options, name)
+    default = option.default
+    if default is None and value not in (None, (), False):
+        default = ",".join(value) if isinstance(value, tuple) else str(value)
+    elif default is None and type(value) is int:
+        default = str(value)  # 0 is one too
+    return f"{option.help} [default: {default}]" if default else option.help
+
+
+def typed(name: str) -> Any:
+    """The type of an option on the command line: list[str], str, int, Path or bool."""
+    held = typing.get_args(_TYPES[name])[0]
+    if typing.get_origin(held) is tuple:
+        return list[str]
+    kinds = typing.get_args(held) or (held,)
+    return next((kind for kind in (str, int, Path, bool) if kind in kinds), str)
