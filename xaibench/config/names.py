@@ -11,11 +11,11 @@ from xaibench.registry import entries
 
 def expand(kind: str, specs: Iterable[str]) -> list[str]:
     """The specs with `all` replaced by every registered key that is not opt-in."""
-    found: list[str] = []
+    names: list[str] = []
     for spec in specs:
         plain = [e.key for e in entries(kind).values() if not e.metadata.get("opt_in")]
-        found += plain if fold(spec) == "all" else [spec]
-    return list(dict.fromkeys(found))
+        names += plain if fold(spec) == "all" else [spec]
+    return list(dict.fromkeys(names))
 
 
 def check_names(kind: str, specs: Iterable[str]) -> None:

@@ -94,13 +94,13 @@ def _in_force(kind: str, asked_for: Asked, protocol: Protocol) -> dict[str, Any]
 
 def _tags(cell: Cell, counts: Counts) -> set[str]:
     """What a cell is, in the words of `only`."""
-    found = {cell.metric.name, cell.target}
+    tags = {cell.metric.name, cell.target}
     if cell.transform != UNTOUCHED:
-        found.add(TRANSFORMED)
-        found |= {SUBSET} if counts.subset is not None else set()
+        tags.add(TRANSFORMED)
+        tags |= {SUBSET} if counts.subset is not None else set()
         resizes = get("transforms", cell.transform.name).metadata.get("resizes", False)
-        found |= {RESIZED} if resizes else set()
-    return found
+        tags |= {RESIZED} if resizes else set()
+    return tags
 
 
 def _same_count(

@@ -82,24 +82,24 @@ def resolve_transforms(
     specs: Iterable[str], protocol: Protocol
 ) -> dict[str, TransformRequest | None]:
     """Transforms by canonical spec, None for `none`; `all` is `none` and every transform."""
-    found: dict[str, TransformRequest | None] = {}
+    requests: dict[str, TransformRequest | None] = {}
     for spec in specs:
         for text in ["none", *entries("transforms")] if fold(spec) == "all" else [spec]:
             name, values = parse(text)
             if name == "none":
-                found["none"] = None
+                requests["none"] = None
                 continue
             entry = get("transforms", name)
             base = protocol.transforms.get(entry.key, {})
             options = entry.resolve(base, values, key=name)
             canon = canonical(name, options, entry.resolve(base))
-            found[canon] = TransformRequest(canon, entry, options)
-    return found
+            requests[canon] = TransformRequest(canon, entry, options)
+    return requests
 
 
 def resolve_methods(specs: Iterable[str], protocol: Protocol) -> list[MethodRequest]:
     """Methods by canonical spec; UsageError for unknown names, options or values."""
-    found = {}
+    requests = {}
     for text in expand("methods", specs):
         name, values = parse(text)
         entry = get("methods", name)
@@ -110,8 +110,8 @@ def resolve_methods(specs: Iterable[str], protocol: Protocol) -> list[MethodRequ
             entry.metadata.get("normalization", {}), protocol.normalization.get(entry.key, {})
         )
         plain = replace(steps, transpose=False)
-        found[spec] = MethodRequest(spec, entry, options, plain, steps)
-    return list(found.values())
+        requests[spec] = MethodRequest(spec, entry, options, plain, steps)
+    return list(requests.values())
 
 
 def resolve_metrics(
@@ -121,7 +121,7 @@ def resolve_metrics(
 
     With another backend, a metric `m` becomes `<backend>_m` where that is registered.
     """
-    found = {}
+    requests = {}
     for text in expand("metrics", specs):
         name, values = parse(text)
         if f"{backend}_{name}" in entries("metrics"):
@@ -130,8 +130,8 @@ def resolve_metrics(
         base = protocol.metrics.get(entry.key, {})
         options = entry.resolve(base, values, key=name)
         spec = canonical(name, options, entry.resolve(base))
-        found[spec] = MetricRequest(spec, name, entry, options)
-    return list(found.values())
+        requests[spec] = MetricRequest(spec, name, entry, options)
+    return list(requests.values())
 
 
 def check_protocol(protocol: Protocol) -> None:

@@ -138,14 +138,14 @@ def load_configs(values: dict[str, Any], file: Path | None = None) -> list[RunCo
     if not (isinstance(names, list) and names and all(isinstance(n, str) for n in names)):
         raise UsageError(f"include in {file}: give a list of configurations.")
     given = held | {fold(str(k)): v for k, v in values.items() if v is not None and v != []}
-    found = []
+    configs = []
     for name in names:
         beside = file.parent / name
         one = beside if beside.is_file() else find_config(name)
         if "include" in read_yaml(one):
             raise UsageError(f"{one}, which {file} includes, has an include of its own.")
-        found.append(load_config(given, one))
-    return found
+        configs.append(load_config(given, one))
+    return configs
 
 
 def find_config(name: str) -> Path:

@@ -49,10 +49,10 @@ class Dataset:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over every image's id, label and size in the full order; reads no image."""
-        found = hashlib.sha256()
+        hashed = hashlib.sha256()
         for index, (name, label) in enumerate(zip(self.ids, self.labels, strict=True)):
-            found.update(f"{name}\x1f{label}\x1f{self.blob(index).size}\n".encode())
-        return found.hexdigest()
+            hashed.update(f"{name}\x1f{label}\x1f{self.blob(index).size}\n".encode())
+        return hashed.hexdigest()
 
     @property
     def block_size(self) -> int:
@@ -79,22 +79,22 @@ def files_below(root: Path) -> list[str]:
     if not root.is_dir():
         what = "is not a folder" if root.exists() else "does not exist"
         raise XaibenchError(f"data folder {root} {what}; check --data.")
-    found = sorted(
+    paths = sorted(
         (Path(folder) / name).relative_to(root).as_posix()
         for folder, _, names in os.walk(root, followlinks=True)
         for name in names
         if is_image(name)
     )
-    if not found:
+    if not paths:
         kinds = ", ".join(sorted(SUFFIXES))
         raise XaibenchError(
             f"no images below {root}; looked for {kinds}, ILSVRC2012_img_val.tar, Parquet shards "
             "with a column of images, and WebDataset tars; check --data."
         )
-    for name in found:
+    for name in paths:
         if not name.isprintable() and not _encodable(name):
             raise XaibenchError(f"the file name {name!a} below {root} is not UTF-8: rename it.")
-    return found
+    return paths
 
 
 def _encodable(name: str) -> bool:

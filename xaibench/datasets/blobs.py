@@ -52,10 +52,10 @@ class Span:
         """Read by offset: nothing else of the archive is touched."""
         with self.path.open("rb") as file:
             file.seek(self.offset)
-            found = file.read(self.size)
-        if len(found) < self.size:
+            data = file.read(self.size)
+        if len(data) < self.size:
             raise OSError(f"{self.path.name} ends inside this image")
-        return io.BytesIO(found)
+        return io.BytesIO(data)
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def _row_group(path: Path, column: str, group: int) -> Any:
 
     with pq.ParquetFile(path) as file:
         table = file.read_row_group(group, columns=[column])
-    found = table.column(0).combine_chunks()
+    values = table.column(0).combine_chunks()
     for part in column.split(".")[1:]:
-        found = found.field(part)
-    return found
+        values = values.field(part)
+    return values

@@ -40,9 +40,9 @@ def find(*folders: Path) -> Truth | None:
     places = [folder / place for folder in folders for place in _PLACES]
     for place in places:
         if (place / TRUTH).is_file():
-            found = _unpacked(place / TRUTH, places)
-            if found:
-                return found
+            truth = _unpacked(place / TRUTH, places)
+            if truth:
+                return truth
     for folder in folders:
         if (folder / TORCHVISION).is_file():
             return _torchvision(folder / TORCHVISION)
@@ -85,15 +85,15 @@ def _unpacked(path: Path, places: list[Path]) -> Truth | None:
 def _labels(text: str, meta: BinaryIO, where: Path) -> tuple[int, ...]:
     """Ground truth (one ILSVRC2012 ID a line) through meta.mat to class indices."""
     classes = dict(_leaves(meta, where))
-    found = []
-    for place, word in enumerate(text.split(), 1):
+    labels = []
+    for line, word in enumerate(text.split(), 1):
         if not word.isdigit() or int(word) not in classes:
             raise XaibenchError(
-                f"line {place} of {TRUTH} in {where} is '{word}', no ILSVRC2012 ID of a class in "
+                f"line {line} of {TRUTH} in {where} is '{word}', no ILSVRC2012 ID of a class in "
                 f"{META} (1 to 1000): {REMEDY}, unchanged."
             )
-        found.append(classes[int(word)])
-    return tuple(found)
+        labels.append(classes[int(word)])
+    return tuple(labels)
 
 
 def _leaves(meta: BinaryIO, where: Path) -> Iterator[tuple[int, int]]:
@@ -119,11 +119,11 @@ def _torchvision(path: Path) -> Truth:
 
     try:
         _, wnids = torch.load(path, weights_only=True)
-        found = {wnid: class_index(wnid, str(path)) for wnid in set(wnids)}
+        indices = {wnid: class_index(wnid, str(path)) for wnid in set(wnids)}
     except XaibenchError:
         raise
     except Exception as error:
         raise XaibenchError(
             f"cannot read {path} as torchvision's ({type(error).__name__}): {REMEDY}."
         ) from None
-    return Truth(tuple(found[wnid] for wnid in wnids), path)
+    return Truth(tuple(indices[wnid] for wnid in wnids), path)

@@ -24,8 +24,8 @@ def _base(name: str) -> str:
 
 def number(name: str) -> int | None:
     """The number in ILSVRC2012_val_00000293[_n01440764][.JPEG], whatever folder it is in."""
-    found = _OFFICIAL.fullmatch(_base(name))
-    return int(found[1]) if found else None
+    match = _OFFICIAL.fullmatch(_base(name))
+    return int(match[1]) if match else None
 
 
 def official(number: int) -> str:
@@ -41,8 +41,8 @@ def stem(name: str) -> str:
 
 def appended_wnid(name: str) -> str | None:
     """The class in ILSVRC2012_val_00000293_n01440764.JPEG, as Hugging Face names them."""
-    found = _OFFICIAL.fullmatch(_base(name))
-    return found[2] if found else None
+    match = _OFFICIAL.fullmatch(_base(name))
+    return match[2] if match else None
 
 
 def is_wnid(text: str) -> bool:
@@ -80,28 +80,28 @@ def class_indices(values: Iterable[str | int], where: str) -> tuple[int, ...]:
     Raises XaibenchError where they are not ImageNet's, or look counted from 1.
     """
     known = _indices()
-    found = []
+    labels = []
     for value in values:
         text = str(value)
         if text in known:
-            found.append(known[text])
+            labels.append(known[text])
             continue
         try:
-            found.append(int(text))
+            labels.append(int(text))
         except ValueError:
-            found.append(class_index(text, where))  # says what is wrong
-    if found and min(found) >= 1 and max(found) == CLASSES:
+            labels.append(class_index(text, where))  # says what is wrong
+    if labels and min(labels) >= 1 and max(labels) == CLASSES:
         raise XaibenchError(
             f"the labels in {where} look 1-based (1 to {CLASSES}, none is 0); class indices go "
             f"from 0 to {CLASSES - 1}: subtract 1, or, where they are the devkit's ILSVRC2012 IDs, "
             "give ILSVRC2012_validation_ground_truth.txt with meta.mat beside it instead."
         )
-    for label in found:
+    for label in labels:
         if not 0 <= label < CLASSES:
             raise XaibenchError(
                 f"label {label} in {where} is no class index of ImageNet (0 to {CLASSES - 1})."
             )
-    return tuple(found)
+    return tuple(labels)
 
 
 def dataset_name(root: Path, names: Sequence[str], labels: Sequence[int]) -> str:

@@ -32,7 +32,7 @@ def lines(path: Path) -> list[str]:
 def pair(line: str) -> tuple[str, str] | None:
     """A line's name and label (a number or WordNet id); None where it has another form."""
     for form in _FORMS:
-        found = form.fullmatch(line)
-        if found:
-            return found[1].strip("\"'"), found[2]
+        match = form.fullmatch(line)
+        if match:
+            return match[1].strip("\"'"), match[2]
     return None

@@ -24,13 +24,13 @@ def load_dataset(source: str) -> Dataset:
     known = entries("datasets")
     name, colon, rest = source.partition(":")
     if name in known and (colon or "order" not in known[name].metadata):
-        found = get("datasets", name)(rest)
+        dataset = get("datasets", name)(rest)
     else:
         layouts = [key for key, entry in known.items() if "order" in entry.metadata]
         layouts.sort(key=lambda key: known[key].metadata["order"])
-        found = next(d for key in layouts if (d := get("datasets", key)(source)) is not None)
-    assert isinstance(found, Dataset)
-    return found
+        dataset = next(d for key in layouts if (d := get("datasets", key)(source)) is not None)
+    assert isinstance(dataset, Dataset)
+    return dataset
 
 
 @dataclass(frozen=True)

@@ -29,10 +29,10 @@ def parquet(source: str) -> Dataset | None:
     there are no such files.
     """
     root = Path(source)
-    found = shards.find(root, ".parquet")
-    if not found:
+    files = shards.find(root, ".parquet")
+    if not files:
         return None
-    tables = [_read(path) for path in found]
+    tables = [_read(path) for path in files]
     if not all(table.cells for table in tables):
         return None
     names = [name for table in tables for name in table.names]
@@ -130,8 +130,8 @@ def _class_names(schema: pa.Schema, label: str | None) -> list[str] | None:
     if not held or not label:
         return None
     features = json.loads(held).get("info", {}).get("features", {})
-    found = features.get(label) or {}
-    return found.get("names") if isinstance(found, dict) else None
+    feature = features.get(label) or {}
+    return feature.get("names") if isinstance(feature, dict) else None
 
 
 def _check_names(names: list[str], path: Path) -> None:

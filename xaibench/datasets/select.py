@@ -64,7 +64,7 @@ def _listed(dataset: Dataset, path: Path) -> list[int]:
     names = _Names(dataset)
     chosen: dict[int, None] = {}
     unknown, wrong = [], []
-    for place, line in enumerate(lines(path)):
+    for number, line in enumerate(lines(path)):
         name, label = (line, None) if names.find(line) else (pair(line) or (line, None))
         found = names.find(name)
         if len(found) > 1:
@@ -76,7 +76,7 @@ def _listed(dataset: Dataset, path: Path) -> list[int]:
             chosen[found[0]] = None
             if label is not None and not _same(label, dataset.labels[found[0]], path):
                 wrong.append((name, label, dataset.labels[found[0]]))
-        elif place > 0 or name.split(",")[0].strip().lower() not in HEADERS:
+        elif number > 0 or name.split(",")[0].strip().lower() not in HEADERS:
             unknown.append(name)
     _check(dataset, path, chosen, unknown, wrong)
     return list(chosen)

@@ -152,5 +152,5 @@ def _resized(values: Tensor, size: tuple[int, ...]) -> Tensor:
     if values.shape[-2:] == size:
         return values
     many = values if values.dim() == 4 else values[None]
-    found = F.interpolate(many, size, mode="bilinear", align_corners=False)
-    return found if values.dim() == 4 else found[0]
+    resized = F.interpolate(many, size, mode="bilinear", align_corners=False)
+    return resized if values.dim() == 4 else resized[0]

@@ -144,7 +144,7 @@ def _attribute(
 
     method = IntegratedGradients(forward, multiply_by_inputs=True)
     with torch.enable_grad():
-        found = [
+        attributions = [
             method.attribute(
                 images,
                 baselines=start.expand_as(images),
@@ -154,4 +154,4 @@ def _attribute(
             )
             for t in range(classes.shape[1])
         ]
-    return torch.stack(found, 1).detach()[:asked]
+    return torch.stack(attributions, 1).detach()[:asked]

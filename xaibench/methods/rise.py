@@ -57,9 +57,9 @@ def rise(
 
     def masked() -> Iterator[tuple[Tensor, Tensor]]:
         """The images one after the other, each under all masks; and whose each input is."""
-        for place, image in enumerate(batch.images):
+        for index, image in enumerate(batch.images):
             for item, pictures in masks():
-                yield image * pictures[:, None], torch.full_like(item, place)
+                yield image * pictures[:, None], torch.full_like(item, index)
 
     scores = []
     for logits, owner in ctx.forwarded(masked()):

@@ -69,9 +69,7 @@ def _needed(
     count, (height, width) = len(images), scoring.batch.size
     size = rows_per_step * width
     kept = torch.arange(0, height * width, size, device=device)  # all of them need no forward
-    place = ranks(order(scoring.maps, descending=True, ties="reverse")).view(
-        count, 1, height, width
-    )
+    rank = ranks(order(scoring.maps, descending=True, ties="reverse")).view(count, 1, height, width)
     drawn = fills(scoring.ctx, scoring.batch.ids, len(kept), draws, 3, "effective complexity")
     drawn = drawn.to(device)
 
@@ -79,7 +77,7 @@ def _needed(
         for image, item in chunks(count, len(kept) * draws, scoring.ctx.batch_size, device):
             step, draw = item // draws, item % draws
             fill = drawn[image, step, draw].view(len(image), 3, 1, 1)
-            salient = place[image] < kept[step].view(-1, 1, 1, 1)
+            salient = rank[image] < kept[step].view(-1, 1, 1, 1)
             yield torch.where(salient, images[image], fill), image
 
     answer = yield Forwards(replaced())

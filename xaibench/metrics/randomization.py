@@ -41,13 +41,13 @@ def randomization(
     if scoring.explain is None:
         raise ValueError("this scoring cannot explain")
     rows = torch.arange(len(scoring.batch), device=scoring.batch.images.device)
-    found = []
+    correlations = []
     for stage in range(1, stages + 1):
         module = randomized(scoring.ctx.classifier.module, stage / stages, seed)
         other: Any = replace(scoring.ctx.classifier, module=module)  # type: ignore[type-var]
         maps = scoring.explain(scoring.batch.images, rows, other)
-        found.append(spearman(scoring.maps.flatten(1), maps.flatten(1)))
-    return {"parameter_randomization": torch.stack(found).mean(0)}
+        correlations.append(spearman(scoring.maps.flatten(1), maps.flatten(1)))
+    return {"parameter_randomization": torch.stack(correlations).mean(0)}
 
 
 def randomized(module: nn.Module, share: float, seed: int) -> nn.Module:

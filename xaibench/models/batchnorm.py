@@ -106,8 +106,8 @@ def tail(norm: _BatchNorm) -> dict[str, nn.Module] | None:
     """
     if type(norm).forward in (_BatchNorm.forward, nn.SyncBatchNorm.forward):
         return {}
-    found = {name: part for name, part in norm.named_children() if name in ("drop", "act")}
-    return found if "act" in found else None
+    parts = {name: part for name, part in norm.named_children() if name in ("drop", "act")}
+    return parts if "act" in parts else None
 
 
 def replace_norm(network: nn.Module, name: str, other: nn.Module) -> None:

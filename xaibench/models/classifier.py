@@ -121,8 +121,8 @@ class TorchClassifier:
         """
         if "cam" in self.layers:
             return self.layers
-        found = find_cam_layer(self.module, self.blank())
-        return self.layers | {"cam": found} if found else self.layers
+        name = find_cam_layer(self.module, self.blank())
+        return self.layers | {"cam": name} if name else self.layers
 
     def blank(self) -> Tensor:
         """An input of zeros, the mean colour: (1, 3, S, S) on the network's device."""

@@ -26,8 +26,8 @@ class Features(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, 1280, H/32, W/32)."""
-        found: Tensor = self.network.extract_features(images)
-        return found
+        features: Tensor = self.network.extract_features(images)
+        return features
 
 
 class EfficientNetLite0(nn.Module):

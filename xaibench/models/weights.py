@@ -31,15 +31,15 @@ def file_sha256(path: Path) -> str:
 
 def state_sha256(module: nn.Module) -> str:
     """SHA-256 over the names and bytes of all parameters and buffers."""
-    found = hashlib.sha256()
+    hashed = hashlib.sha256()
     for name, value in sorted(module.state_dict().items()):
-        found.update(name.encode())
-        found.update(
+        hashed.update(name.encode())
+        hashed.update(
             value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes()
             if value.dim()
             else str(value.item()).encode()
         )
-    return found.hexdigest()
+    return hashed.hexdigest()
 
 
 def load_state(path: Path) -> State:
@@ -51,18 +51,18 @@ def load_state(path: Path) -> State:
         what = "is not a file" if path.exists() else "does not exist"
         raise XaibenchError(f"weights file {path} {what}; check --weights.")
     try:
-        found = _read(path)
+        held = _read(path)
     except Exception as error:
         raise XaibenchError(
             f"cannot read weights from {path} ({type(error).__name__}); "
             "give a state dict saved by torch.save or a .safetensors file."
         ) from error
     for wrapper in WRAPPERS:
-        if isinstance(found, Mapping) and isinstance(found.get(wrapper), Mapping):
-            found = found[wrapper]
-    if not isinstance(found, Mapping) or not all(isinstance(v, Tensor) for v in found.values()):
+        if isinstance(held, Mapping) and isinstance(held.get(wrapper), Mapping):
+            held = held[wrapper]
+    if not isinstance(held, Mapping) or not all(isinstance(v, Tensor) for v in held.values()):
         raise XaibenchError(f"{path} holds no state dict; save model.state_dict().")
-    return renamed(found, lambda key: key.removeprefix("module."))
+    return renamed(held, lambda key: key.removeprefix("module."))
 
 
 def renamed(state: Mapping[str, Tensor], rename: Callable[[str], str]) -> State:

@@ -26,10 +26,10 @@ def in_rows(
 
     unit: rows that belong together, of which `rows` and `inputs` hold a whole number.
     """
-    found = [
+    outputs = [
         function(filled(part, rows, unit).contiguous())[: len(part)] for part in inputs.split(rows)
     ]
-    return found[0] if len(found) == 1 else torch.cat(found)
+    return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
 
 
 @contextmanager

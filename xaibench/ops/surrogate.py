@@ -68,8 +68,8 @@ def _lasso(samples: Tensor, targets: Tensor, weights: Tensor, alpha: float = 0.0
 
     x, w = samples.numpy(), weights.numpy()
     model = Lasso(alpha=alpha, random_state=0)  # unused by cyclic descent, but None draws globally
-    found = torch.full((targets.shape[1], samples.shape[1]), torch.nan, dtype=samples.dtype)
-    for row, y in zip(found, targets.T, strict=True):
+    coefficients = torch.full((targets.shape[1], samples.shape[1]), torch.nan, dtype=samples.dtype)
+    for row, y in zip(coefficients, targets.T, strict=True):
         if y.isfinite().all():  # scikit-learn raises; the map says it by being NaN
             row[:] = torch.from_numpy(model.fit(x, y.numpy(), sample_weight=w).coef_)
-    return found
+    return coefficients

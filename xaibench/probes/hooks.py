@@ -75,8 +75,8 @@ def activations_and_gradients(
     """
     rows = classifier.rows_at(images.shape[-2:])  # a hook sees one pass after the other
     parts = zip(images.split(rows), targets.split(rows), strict=True)
-    found, gradients = zip(*(_of_one_pass(classifier, layer, *p) for p in parts), strict=True)
-    return torch.cat(found), torch.cat(gradients)
+    outputs, gradients = zip(*(_of_one_pass(classifier, layer, *p) for p in parts), strict=True)
+    return torch.cat(outputs), torch.cat(gradients)
 
 
 def _of_one_pass(

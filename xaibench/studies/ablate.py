@@ -178,7 +178,7 @@ def gather(plan: Study) -> Ablation:
         for name, frame in frames.items()
         for key, rows in frame.groupby(keys)
     }
-    found = []
+    effects = []
     for cell in filter(plan.concerned, plan.cells):
         moving = plan.moving(cell)
 
@@ -190,7 +190,7 @@ def gather(plan: Study) -> Ablation:
         redefined = any(switch.redefines for switch in plan.together(cell))
         everything = variant(ALL, plan.everything(cell), redefined) if plan.whole else None
         named = (cell.method.text, cell.metric.text, cell.target, cell.transform.text)
-        found += cell_effects(named, groups[plan.base(cell)], singles, everything)
+        effects += cell_effects(named, groups[plan.base(cell)], singles, everything)
     any_frame = next(iter(frames.values()))
     return Ablation(
         plan.before.name,
@@ -198,7 +198,7 @@ def gather(plan: Study) -> Ablation:
         str(any_frame["model"].iloc[0]),
         str(any_frame["dataset"].iloc[0]),
         tuple(_listed(plan, switch) for switch in plan.switches),
-        tuple(with_intervals(found)),
+        tuple(with_intervals(effects)),
     )
 
 

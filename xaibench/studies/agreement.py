@@ -39,8 +39,8 @@ def write_agreement(root: Path, console: Console, top: float = TOP) -> list[Path
     """
     from xaibench.report import agreement_files
 
-    found = compare(root, top=top)
-    return agreement_files.write(found, root / "report", console)
+    agreement = compare(root, top=top)
+    return agreement_files.write(agreement, root / "report", console)
 
 
 def compare(
@@ -127,10 +127,10 @@ def _places_and_ranks(values: Tensor) -> tuple[Tensor, Tensor]:
 
 def _take(readers: Sequence[MapReader], ids: list[str]) -> tuple[Tensor, NDArray[np.str_]]:
     """Maps (B, M, H, W), zeros where there is none, and their statuses (B, M)."""
-    found = [reader.take(ids) for reader in readers]
-    size = next(map_.shape for held in found for map_ in held.values())
+    by_method = [reader.take(ids) for reader in readers]
+    size = next(map_.shape for held in by_method for map_ in held.values())
     lost = torch.full(size, torch.nan)
-    maps = torch.stack([torch.stack([held.get(i, lost) for held in found]) for i in ids])
+    maps = torch.stack([torch.stack([held.get(i, lost) for held in by_method]) for i in ids])
     names = np.array(statuses(maps.flatten(0, 1))).reshape(maps.shape[:2])
     return maps.nan_to_num(0.0), names
 

@@ -55,9 +55,9 @@ def write_figures(root: Path, scores: pd.DataFrame) -> list[Path]:
 
 def main_target(scores: pd.DataFrame) -> str:
     """The target that figures show: ground_truth where it was scored on untouched images."""
-    found = set(scores.loc[scores["transform"] == "none", "target"].astype(str))
+    targets = set(scores.loc[scores["transform"] == "none", "target"].astype(str))
     for target in ("ground_truth", "predicted", "least_probable"):
-        if target in found:
+        if target in targets:
             return target
     raise XaibenchError("figures need scores of untransformed images: run with --transform none.")
 
@@ -82,7 +82,7 @@ def maps_of(
     """(image, method) -> its normalised map (H, W)."""
     from xaibench.store.read import MapReader
 
-    found: dict[tuple[str, str], Picture] = {}
+    maps: dict[tuple[str, str], Picture] = {}
     for method in methods:
         held = MapReader(root, method, target).take(images)
         lost = [image for image in images if image not in held]
@@ -90,5 +90,5 @@ def maps_of(
             raise XaibenchError(
                 f"the map of {lost[0]} by {method} is gone: run the same `xaibench run` again."
             )
-        found |= {(image, method): map_.numpy() for image, map_ in held.items()}
-    return found
+        maps |= {(image, method): map_.numpy() for image, map_ in held.items()}
+    return maps

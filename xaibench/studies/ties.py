@@ -24,9 +24,9 @@ def measure_ties(root: Path, images: int = IMAGES) -> Tied | None:
     """
     for target in _TARGETS:
         pattern = f"*/{encode(target)}/none/none/[0-9]*.safetensors"
-        found = {unquote(path.parts[-5]) for path in (root / "maps").glob(pattern)}
-        if found:
-            return Tied(target, {m: _shares(root, m, target, images) for m in sorted(found)})
+        methods = {unquote(path.parts[-5]) for path in (root / "maps").glob(pattern)}
+        if methods:
+            return Tied(target, {m: _shares(root, m, target, images) for m in sorted(methods)})
     return None
 
 

@@ -69,7 +69,7 @@ def _plain(value: float, expected: float, scale: float = 1.0, part: float = 1e-5
 
 
 def _confidence(case: Case, metric: str, value: float) -> Found:
-    found = case.oracle("confidence").confidence(
+    expected = case.oracle("confidence").confidence(
         case.model,
         case.image,
         case.map,
@@ -81,14 +81,14 @@ def _confidence(case: Case, metric: str, value: float) -> Found:
     key = metric.partition("(")[0]
     if key == "average_increase":
         q = (
-            found["average_gain"] * (1 - case.probability)
-            - found["average_drop"] * case.probability
+            expected["average_gain"] * (1 - case.probability)
+            - expected["average_drop"] * case.probability
         )
-        return Found(abs(value - found[key]), 1e-5, abs(q) > NEAR * case.probability)
+        return Found(abs(value - expected[key]), 1e-5, abs(q) > NEAR * case.probability)
     # a probability carries 1e-6 of its own from the logits' rounding
     whole = case.probability if key == "average_drop" else 1 - case.probability
     least = 1e-12 if case.ctx.precision == "float64" else 1e-2  # float32 has 1 - p in steps of 6e-8
-    return Found(abs(value - found[key]), 1e-5, whole > least)
+    return Found(abs(value - expected[key]), 1e-5, whole > least)
 
 
 def _causal(case: Case, metric: str, value: float) -> Found | None:
@@ -187,8 +187,8 @@ def _sensitivity(case: Case, metric: str, value: float) -> Found:
         def explain(x: Tensor) -> Any:
             return getattr(oracle, name)(case.model, x[0].to(case.image), case.target)
 
-    found = oracle.sensitivity(explain, case.image, case.map, _noise(case, metric))
-    return _plain(value, found[key], scale=max(1.0, abs(found[key])), part=1e-4)
+    expected = oracle.sensitivity(explain, case.image, case.map, _noise(case, metric))
+    return _plain(value, expected[key], scale=max(1.0, abs(expected[key])), part=1e-4)
 
 
 @contextmanager
@@ -211,10 +211,10 @@ def _sensitivity_quantus(case: Case, metric: str, value: float) -> Found:
         explain = "Gradient" if case.family == "gradient" else "Saliency"
     noise = [part.numpy().astype(np.float64) for part in _noise(case, metric)]
     with fed(noise * 2):  # once for the maximum, once for the mean
-        found = library.quantus_sensitivity(
+        expected = library.quantus_sensitivity(
             case.model, case.image, case.map, case.target, 0, explain, len(noise)
         )
-    return _plain(value, found[key], scale=max(1.0, abs(found[key])), part=1e-4)
+    return _plain(value, expected[key], scale=max(1.0, abs(expected[key])), part=1e-4)
 
 
 def _complexity(name: str, module: str, prefix: str = "") -> Check:
