@@ -1,8 +1,8 @@
 """The differences between two protocols as named switches.
 
 What is special about an option is declared with its method or metric, never here by name:
-`together` (options that are nothing without each other, as groups), `redefines` (options that
-change what the number is, so that a difference of two means nothing), and what `reach` reads.
+`together` (groups of options that only make sense together), `redefines` (options that change
+what the number is, so that a difference of two means nothing), and what `reach` reads.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class Switch:
         return bool(old != new)
 
     def regroups(self, transform: Asked) -> bool:
-        """Whether it does on any variation of a transform."""
+        """Whether a switch of BatchNorm groups changes their size on any variation."""
         if transform == UNTOUCHED:
             return False
         names = get("transforms", transform.name).metadata["variations"]
@@ -199,7 +199,7 @@ def differences(
 
 
 def _untouched(switch: Switch, only: Mapping[str, Iterable[str]]) -> bool:
-    """Whether an option of a switch plays a part on untouched images; only: as `reach` has it."""
+    """Whether an option of a switch has an effect on untouched images; only: as in `reach`."""
     inputs = {TRANSFORMED, SUBSET, RESIZED}
     return not all(inputs.issuperset(only.get(leaf.option, ("",))) for leaf in switch.leaves)
 
@@ -237,7 +237,7 @@ def _groups(protocol: Protocol, method: str) -> Groups:
         sizes = [(f"{name}/{v}", protocol.batchnorm_group(method, name, v)) for v in names]
         if len({size for _, size in sizes}) == 1:
             sizes = [(name, sizes[0][1])]
-        groups += [(place, size) for place, size in sizes if size > 1]
+        groups += [(where, size) for where, size in sizes if size > 1]
     return Groups(tuple(groups))
 
 

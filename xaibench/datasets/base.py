@@ -61,7 +61,7 @@ class Dataset:
 
 
 def block_size(images: int) -> int:
-    """Images in a block of so many: whole batches of 16, 20 and 80, whole groups."""
+    """Images in a block of a dataset: a multiple of 16, 20 and 80, and of a group's five."""
     return BLOCK if images <= 100 * BLOCK else 4 * BLOCK
 
 

@@ -1,4 +1,4 @@
-"""Where an image's bytes lie: a file, a stretch of an archive, a cell of a Parquet file."""
+"""Where an image's bytes lie: a file, a range of bytes of an archive, a cell of a Parquet file."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Span:
     size: int
 
     def open(self) -> BinaryIO:
-        """Read by offset: nothing else of the archive is touched."""
+        """Read by offset: nothing else of the archive is read."""
         with self.path.open("rb") as file:
             file.seek(self.offset)
             data = file.read(self.size)
@@ -69,7 +69,7 @@ class Cell:
     size: int
 
     def open(self) -> BinaryIO:
-        """Read with its row group, the last of which is kept."""
+        """Read with its row group; the last one read stays in memory."""
         value = _row_group(self.path, self.column, self.group)[self.row].as_py()
         if value is None:
             raise OSError("the row has no image bytes")

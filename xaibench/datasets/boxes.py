@@ -1,4 +1,4 @@
-"""ImageNet's bounding boxes (PASCAL VOC XML), carried into the network's input."""
+"""ImageNet's bounding boxes (PASCAL VOC XML), in pixels of the network's input."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from xaibench.errors import XaibenchError
 from xaibench.published import imagenet_wnids
 
 IMAGES, CLASSES, A_CLASS = 50_000, 1_000, 50
-NEARLY = 49_000  # nobody means to leave out so few: such a set is a broken copy
+NEARLY = 49_000  # a set that lacks fewer than 1,000 is taken for a broken copy
 _OFFICIAL = re.compile(r"ILSVRC2012_val_(\d{8})(?:_(n\d{8}))?(?:\.\w+)?")
 _WNID = re.compile(r"n\d{8}")
 _TRAINING = re.compile(r"n\d{8}_\d+(?:\.\w+)?")
@@ -89,7 +89,7 @@ def class_indices(values: Iterable[str | int], where: str) -> tuple[int, ...]:
         try:
             labels.append(int(text))
         except ValueError:
-            labels.append(class_index(text, where))  # says what is wrong
+            labels.append(class_index(text, where))  # raises, and says why
     if labels and min(labels) >= 1 and max(labels) == CLASSES:
         raise XaibenchError(
             f"the labels in {where} look 1-based (1 to {CLASSES}, none is 0); class indices go "
@@ -107,7 +107,7 @@ def class_indices(values: Iterable[str | int], where: str) -> tuple[int, ...]:
 def dataset_name(root: Path, names: Sequence[str], labels: Sequence[int]) -> str:
     """'imagenet' for the whole validation set in any layout; otherwise what the folder is called.
 
-    names: the images', in any form. Raises XaibenchError for a set that is all but complete, or
+    names: the images', in any form. Raises XaibenchError for a set that is nearly complete, or
     whose labels cannot be ImageNet's.
     """
     usual = root.resolve().name

@@ -92,8 +92,8 @@ class _List:
 
 def _lists(folder: Path) -> Iterator[_List]:
     """The lists of official names with labels in a folder and beside it."""
-    for place in (folder, folder.parent):
-        for path in sorted([*place.glob("*.csv"), *place.glob("*.txt")]):
+    for near in (folder, folder.parent):
+        for path in sorted([*near.glob("*.csv"), *near.glob("*.txt")]):
             if _looks_like_one(path):
                 yield _List(path, _read(path))
 

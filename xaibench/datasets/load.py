@@ -18,8 +18,8 @@ from xaibench.registry import entries, get
 def load_dataset(source: str) -> Dataset:
     """The dataset that --data names: a registered one, NAME or NAME:PATH, or a path.
 
-    A path is what the first layout finds there, by their declared order. Raises XaibenchError
-    with what is wrong and what to do.
+    Layouts look at a path in their declared order; the first that recognises it reads it. Raises
+    XaibenchError with what is wrong and what to do.
     """
     known = entries("datasets")
     name, colon, rest = source.partition(":")
@@ -50,9 +50,9 @@ def read_images(
 ) -> tuple[list[int], Tensor, list[Unreadable]]:
     """Decode and preprocess images on `workers` processes (0: here).
 
-    Returns the places read, their images (n, 3, H, W) normalised, and the failures; the bits of
-    `InputSpec.preprocess` whatever the number of workers, which hand back 8-bit pixels in shared
-    memory.
+    Returns the places read, their images (n, 3, H, W) normalised, and the failures. The images have
+    the bits of `InputSpec.preprocess`, whatever the number of workers; these return 8-bit pixels
+    in shared memory.
     """
     spec = classifier.input
     geometry = Geometry(spec.resize, spec.crop, resize == "squash", spec.interpolation)

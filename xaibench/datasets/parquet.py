@@ -24,7 +24,7 @@ LABELS = ("label", "labels", "cls", "class", "wnid", "synset")
 def parquet(source: str) -> Dataset | None:
     """PATH with *.parquet: images as structs of bytes and path, and class index or WordNet id.
 
-    Images stay in the order they are stored in, for rows are read a row group at a time. Ids are
+    Images keep their stored order, because rows are read a row group at a time. Ids are
     the stored file names, or `<shard>/<row>` where these are missing or repeated. None where
     there are no such files.
     """
@@ -137,7 +137,7 @@ def _class_names(schema: pa.Schema, label: str | None) -> list[str] | None:
 def _check_names(names: list[str], path: Path) -> None:
     """XaibenchError unless the names are those of ImageNet's classes, in their order.
 
-    Synonyms differ between sources, so half of them must agree: in another order next to none do.
+    Sources use different synonyms, so half must agree; in another order almost none would.
     """
     from torchvision.models import ResNet50_Weights
 

@@ -19,8 +19,8 @@ HEADERS = {"image", "images", "name", "file", "filename", "path", "id", "imageid
 def ordered(dataset: Dataset, subset: Path | None, per_class: int | None, seed: int) -> Subset:
     """The images before any limit, in the order in which they form groups.
 
-    subset: a file with one image a line, whose order holds. per_class: so many images of each class
-    that is left, drawn by seed and name alone, so that one image's luck depends on no other; in an
+    subset: a file with one image a line, whose order holds. per_class: how many images of each
+    class, drawn by seed and name alone, so that no other image decides whether one is drawn; in an
     order drawn by the seed, since in class order a group would be one class. Else the dataset's
     order. Raises UsageError where a name, a label or a class does not fit the dataset.
     """

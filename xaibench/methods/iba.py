@@ -148,7 +148,7 @@ def _capacity(mu: Tensor, sigma: Tensor) -> Tensor:
 
 
 def _resized(values: Tensor, size: tuple[int, ...]) -> Tensor:
-    """(C, h, w) or (n, C, h, w) resized bilinearly to (..., H, W); as it is where it has that."""
+    """(C, h, w) or (n, C, h, w) resized bilinearly to (..., H, W), unless it has that size."""
     if values.shape[-2:] == size:
         return values
     many = values if values.dim() == 4 else values[None]

@@ -50,8 +50,8 @@ def causal(
 
     Insertion goes from the blurred to the untouched image, deletion from the untouched image to
     zeros in normalised space (the mean colour), rows_per_step * W pixels a step; trapezoid AUC
-    over [0, 1]. ties orders equal pixels: 'reverse' as the official code does, which turns an
-    ascending order round; tie_seed is used by ties='random'.
+    over [0, 1]. ties orders equal pixels: 'reverse' as the official code does, which reverses an
+    ascending order; tie_seed is used by ties='random'.
     """
     images = scoring.batch.images
     chunk = scoring.ctx.batch_size

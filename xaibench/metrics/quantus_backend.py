@@ -1,4 +1,4 @@
-"""Quantus itself for the metrics it has, one image at a time, guarded against its traps."""
+"""Quantus itself for the metrics it has: one image at a time, on copies, with seeded draws."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def _one(scoring: Scoring, i: int, name: str, options: dict[str, Any]) -> float:
 
 @contextmanager
 def global_generator(seed: int) -> Iterator[None]:
-    """NumPy's global generator seeded inside, as it was outside; Quantus's warnings silenced."""
+    """Inside, NumPy's global generator is seeded and warnings are silent; then restored."""
     import warnings
 
     held = np.random.get_state()  # noqa: NPY002 - Quantus draws from the global generator

@@ -20,7 +20,7 @@ EXPENSIVE = 500
 
 @dataclass(frozen=True)
 class _Perturbed:
-    """Noisy inputs of a few images, drawn when they are needed; rows (n,): whose each is."""
+    """Noisy inputs of a few images, drawn when they are needed; rows (n,): the image of each."""
 
     scoring: Scoring
     ids: list[str]

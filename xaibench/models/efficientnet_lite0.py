@@ -49,7 +49,7 @@ class EfficientNetLite0(nn.Module):
 
 
 def _pad_in_convolutions(network: nn.Module) -> None:
-    """Replace the package's padding module before each convolution by its own, where even."""
+    """Replace the package's padding modules by the convolutions' own, where all sides are equal."""
     for module in list(network.modules()):
         for name, conv in module.named_children():
             pad = getattr(conv, "static_padding", None)

@@ -71,17 +71,17 @@ def _imported(path: Path) -> ModuleType:
     name = f"xaibench_model_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise UsageError(f"{path} is no Python file: {FORM}.")
+        raise UsageError(f"{path} is not a Python file: {FORM}.")
     module = importlib.util.module_from_spec(spec)
     folder = str(path.resolve().parent)
-    if folder not in sys.path:  # the modules beside it, as if it were run as a script
+    if folder not in sys.path:  # so that it can import its neighbours, as a script can
         sys.path.insert(0, folder)
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[name]
-        raise XaibenchError(f"{path} cannot be imported ({reason(error)}): mend it.") from error
+        raise XaibenchError(f"{path} cannot be imported ({reason(error)}): fix it.") from error
     return module
 
 
@@ -110,5 +110,5 @@ def _classes(classifier: TorchClassifier, title: str) -> int:
         ) from error
     if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != 1:
         shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-        raise XaibenchError(f"{title} put out {shape} for one image: it must be logits (1, K).")
+        raise XaibenchError(f"{title} returned {shape} for one image: it must be logits (1, K).")
     return logits.shape[1]

@@ -46,9 +46,9 @@ def find_cam_layer(network: nn.Module, example: Tensor) -> str | None:
 
     example (1, 3, S, S): a blank input. `features[-1]` where the network has that and it gives
     maps; else the last module that does. None where the classifier reads tokens instead, as in
-    vision transformers: nothing after the maps may put out (1, N, C) or (1, h, w, C). Modules
-    used more than once cannot be hooked and are passed over. Of modules that hand on the very
-    same tensor, the outermost counts, and of these the last.
+    vision transformers: nothing after the maps may return (1, N, C) or (1, h, w, C). Modules
+    used more than once cannot be hooked and are skipped. Of modules that return the same tensor
+    the outermost is taken, and of several such the last.
     """
     calls = _calls(network, example)
     uses = Counter(call.name for call in calls)

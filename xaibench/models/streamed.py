@@ -198,10 +198,7 @@ def _forward(part: Part, value: Tensor, chunk: int) -> tuple[Tensor, list[_Stati
                     current = _measure(current, reached)
             if current is None:
                 return torch.cat(outputs), measured
-            current.mean, current.var = (
-                current.mean.to(value.dtype),
-                current.var.to(value.dtype),
-            )
+            current.mean, current.var = current.mean.to(value.dtype), current.var.to(value.dtype)
             current.norm.statistics = current
             measured.append(current)
 
@@ -263,7 +260,7 @@ class _Call:
 
 
 def _chain(module: nn.Module, example: Tensor) -> dict[str, _Call]:
-    """The network's blocks with their calls, in order; none where they are no chain.
+    """The network's blocks with their calls, in order; none where they do not form a chain.
 
     In a chain each block's output is the next one's input as it is, and nothing else reaches a
     block. Raises XaibenchError where a BatchNorm is called twice.

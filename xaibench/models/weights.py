@@ -84,7 +84,7 @@ def _read(path: Path) -> Any:
 def load_into(module: nn.Module, state: State, path: Path) -> None:
     """Load a state dict read from `path`; XaibenchError where names or shapes do not fit."""
     versions: Any = getattr(state, "_metadata", None)
-    if versions == {}:  # safetensors has none, and MNASNet asks for its own
+    if versions == {}:  # safetensors keeps none, and MNASNet needs its own
         versions[""] = module.state_dict()._metadata[""]  # type: ignore[attr-defined]
     try:
         module.load_state_dict(state)
@@ -124,8 +124,8 @@ def checkpoints() -> Path:
 def cached(what: str, url: str) -> Path:
     """The file of a URL in torch's folder, downloaded if it is not there.
 
-    Raises XaibenchError with the three remedies, after CONNECT_SECONDS where nobody answers, and
-    where the file there has not the SHA-256 that its name says.
+    Raises XaibenchError with the three remedies, after CONNECT_SECONDS without an answer, and where
+    the file's SHA-256 is not the one in its name.
     """
     path = checkpoints() / Path(urlparse(url).path).name
     hashed = torch.hub.HASH_REGEX.search(path.name)
@@ -150,10 +150,10 @@ def cached(what: str, url: str) -> Path:
 
 
 def absent(what: str, reason: object, path: Path, source: str) -> XaibenchError:
-    """The error for weights that are not here: connect once, put them there, or name a file."""
+    """The error for missing weights: go online once, save them there, or name a file."""
     why = str(reason).strip().split("\n")[0].rstrip(".") or type(reason).__name__
     return XaibenchError(
-        f"the weights {what} are neither cached nor to be downloaded ({why}): connect once, "
+        f"the weights {what} are not cached and cannot be downloaded ({why}): go online once, "
         f"or save {source} as {path}, or give --weights FILE."
     )
 

@@ -19,7 +19,7 @@ def upsample(maps: Tensor, size: tuple[int, int], border: Border = "clamp") -> T
 
     border 'clamp' repeats the edge value, as cv2.resize does; 'mirror' reflects about the edge,
     as skimage.transform.resize(order=1, mode='reflect') does. A constant map stays constant to
-    the bit (a min-max after it would blow rounding up to the whole range).
+    the bit (min-max would otherwise stretch rounding errors to the whole range).
     """
     if maps.shape[-2:] == size:
         return maps

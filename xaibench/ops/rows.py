@@ -1,8 +1,8 @@
-"""Batches of one shape: what is left over is filled up, so that no value depends on its neighbours.
+"""Batches of one shape: the last is filled up, so that no value depends on its neighbours.
 
-A convolution or a matrix product of another shape may round otherwise in the last bit; of the same
-shape, each row has the same bits whatever its place, its neighbours and the number of threads, from
-16 rows on (tests/test_same_bits.py).
+A convolution or a matrix product of another shape may round differently in the last bit. In one
+shape, each row has the same bits whatever its position, its neighbours and the number of threads,
+from 16 rows on (tests/test_same_bits.py).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def in_rows(
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Inside, torch computes in one thread: full sums and solves differ otherwise."""
+    """Inside, torch computes in one thread: the bits of full sums and solves depend on how many."""
     held = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,4 +1,4 @@
-"""Quickshift superpixels. Imports no torch: a worker process that cuts them alone starts fast."""
+"""Quickshift superpixels. Imports no torch, so that worker processes start fast."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ def segment(image: NDArray[Any], kernel_size: float, max_dist: float, ratio: flo
 
 
 def submit(image: NDArray[Any], workers: int, **options: float) -> Future[Segments]:
-    """Segment on one of `workers` processes (0: here and now)."""
+    """Segment on one of `workers` processes (0: in this one, at once)."""
     return pool.submit(workers, segment, image, **options)

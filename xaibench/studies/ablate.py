@@ -91,7 +91,7 @@ def _run_all(plan: Study, folder: Path, say: Say) -> None:
             say(line)
 
     first = directory_name(plan.before.name)
-    # the first protocol's before all others, which take its maps
+    # the first protocol's jobs come first: others copy its maps
     for job in sorted(jobs(plan.places()), key=lambda job: job.directory != first):
         values = {
             "method": job.methods,
@@ -135,7 +135,7 @@ def _variations(plan: Study, job: Job) -> list[tuple[str, str]]:
 
 
 def _shared(plan: Study, job: Job, every: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Those on which a job's native maps are the first protocol's."""
+    """The variations on which a job's native maps are the first protocol's."""
     switch = _switch_of(plan, job)
     return [v for v in every if switch is not None and same_maps(switch, parse(v[0])[0], v[1])]
 

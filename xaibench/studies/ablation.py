@@ -106,7 +106,7 @@ class Study:
     def switched(self, cell: Cell, switch: Switch) -> Place | None:
         """Where a cell's scores under one switch are; None where there can be none.
 
-        They are another quantity then, or the switch cannot be had without the others.
+        Then the switch makes them another quantity, or cannot be used without others.
         """
         if switch.redefines:
             return None
@@ -213,7 +213,7 @@ class _Resolved:
 
     @property
     def possible(self) -> bool:
-        """False for explaining inputs again whose BatchNorm group cannot be had again."""
+        """False where perturbed inputs must be explained but have no BatchNorm group."""
         if self.transform is None or not self.method.groups or "explain" not in self.metric.needs:
             return True
         method, key = self.method.entry.key, self.transform.entry.key

@@ -95,7 +95,7 @@ def pairwise(maps: Tensor, pixels: int) -> tuple[Tensor, Tensor]:
     """Spearman's correlation and the shared part of the top pixels, of every two maps.
 
     maps (B, M, H, W): M maps of each of B images. Returns two tensors (B, M, M) float64; the
-    correlation with a constant map is NaN, its overlap that of the tie order and no answer.
+    correlation with a constant map is NaN, its overlap is decided by the order of ties alone.
     """
     images, count = maps.shape[:2]
     places, ranks = _places_and_ranks(maps.flatten(0, 1).flatten(1))

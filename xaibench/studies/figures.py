@@ -21,7 +21,7 @@ def write_figures(root: Path, scores: pd.DataFrame) -> list[Path]:
 
     The ground-truth class is shown, or the first target that there is. Figure 2 needs scores and
     predictions alone; Figure 1 also the maps, the photographs and the network's preprocessing.
-    Raises XaibenchError where one of these cannot be had.
+    Raises XaibenchError where one of these is missing.
     """
     from xaibench.analysis.columns import TARGET_NAMES
     from xaibench.analysis.header import build_header

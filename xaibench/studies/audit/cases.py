@@ -66,7 +66,8 @@ def session_of(
     changed = [key for key in identity if identity[key] != now.get(key)]
     if changed:
         raise XaibenchError(
-            f"the {', '.join(changed)} of {root} cannot be had here any more: nothing to compare."
+            f"{root} was made with another {', '.join(changed)}, so that nothing can be compared: "
+            "audit it where these are the same."
         )
     return session
 
