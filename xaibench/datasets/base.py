@@ -38,7 +38,7 @@ class Dataset:
         return self.blobs[index] if self.blobs else File(self.root / self.ids[index])
 
     def open(self, index: int) -> BinaryIO:
-        """The encoded image at that place; OSError where it cannot be had."""
+        """The encoded image at that place; OSError where it cannot be read."""
         return self.blob(index).open()
 
     @property

@@ -21,7 +21,7 @@ class Blob(Protocol):
         """A number of bytes that changes when the image does; -1 where the file is gone."""
 
     def open(self) -> BinaryIO:
-        """The encoded image; OSError where it cannot be had."""
+        """The encoded image; OSError where it cannot be read."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ GROUP = 5
 class Subset:
     """Places of a dataset in an order of their own, before --limit.
 
-    Groups are consecutive images of it, whatever is computed of them. source: where it comes from.
+    Groups are consecutive images of it, also where only some are computed. source: its origin.
     """
 
     dataset: Dataset
@@ -46,7 +46,7 @@ class Subset:
         return sorted(self.places)[:limit]
 
     def record(self) -> dict[str, object]:
-        """What a run directory keeps of it; its ids where it is not the dataset as it is."""
+        """What a run directory records of it, with its ids unless it is the dataset in its order."""
         ids = None if self.whole else [self.dataset.ids[place] for place in self.places]
         record = {"sha256": self.sha256, "images": len(self.places), "from": self.source}
         return record | ({"ids": ids} if ids else {})
