@@ -46,7 +46,7 @@ class Subset:
         return sorted(self.places)[:limit]
 
     def record(self) -> dict[str, object]:
-        """What a run directory records of it, with its ids unless it is the dataset in its order."""
+        """What a run directory records of it, with its ids unless it is the whole dataset."""
         ids = None if self.whole else [self.dataset.ids[place] for place in self.places]
         record = {"sha256": self.sha256, "images": len(self.places), "from": self.source}
         return record | ({"ids": ids} if ids else {})
