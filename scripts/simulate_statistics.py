@@ -411,21 +411,21 @@ docs/statistics.md` (seed 0; runs a false-positive rate and a coverage; Python {
 Everything is over images. An interval is 95%, two-sided. Metrics that can only be 0 or 1 take
 Wilson's, the others a bootstrap whose percentiles are widened as Student's t is wider than the
 normal. An interval is marked where it stands on fewer than 10 images, or is a bootstrap of values
-of which fewer than 5 differ from the commonest: what is rare may not have been seen, and a
-bootstrap knows only what was seen. Four rows of an image (Table 4) are no four images: Wilson's n
-is then what independent rows would need for the variance seen between images, never under the
-images.
+of which fewer than 5 differ from the commonest: rare values may be missing from the sample, and a
+bootstrap only knows the sample. The four rows of an image (Table 4) are not independent: Wilson's
+n is then the number of independent rows that would give the variance seen between images, and at
+least the number of images.
 
 A claim's verdict takes a one-sided p of at most 2.5% for it, or for its contrary. The p-values
 are those of paired t-tests over images, joined by the rule: all of several, the largest; at least
-k of m, Bonferroni over the m - k + 1 largest. Claims that nothing differs are held to a margin. A
-t-test of few, skewed values is approximate: the rates below say by how much.
+k of m, Bonferroni over the m - k + 1 largest. Claims that nothing differs must hold within a
+margin. A t-test of few, skewed values is approximate: the rates below say by how much.
 
 Of the nulls, `noise` draws every cell from one distribution of its metric (AI 0 or 1, the others
 normal; correlation 0.5 within an image), and `edge` is the worst case: the claim is false, but
-all that could speak for it does, and the rest lies at the rule's threshold. No rate may be over
-5%. That most metrics do not tell methods apart is true on noise, so these claims have an edge
-alone.
+as much as can be is in its favour, and the rest lies at the rule's threshold. No rate may be over
+5%. Claims that most metrics do not tell methods apart are true on noise, so they only have an
+edge.
 """
 
 

@@ -1,4 +1,4 @@
-"""The import arrows of DESIGN.md, over the syntax trees."""
+"""The import arrows of ARCHITECTURE.md, over the syntax trees."""
 
 from __future__ import annotations
 

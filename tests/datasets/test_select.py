@@ -123,7 +123,7 @@ def test_files_that_are_no_list(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="names no image"):
         chosen(FLAT, tmp_path / "l", "name,label\n\n")
     (tmp_path / "l").write_bytes(b"\xff\xd8\xff\xe0")
-    with pytest.raises(XaibenchError, match="is no text"):
+    with pytest.raises(XaibenchError, match="is not text"):
         select(FLAT, None, tmp_path / "l", None, 0)
 
 

@@ -114,8 +114,8 @@ def test_weights_and_a_changed_file_are_another_identity(path, tmp_path):
         ("number", XaibenchError, "returned int: it must return an nn.Module or a TorchClassifier"),
         ("broken", XaibenchError, r"failed \(ValueError: first line second\)"),
         ("arguments", XaibenchError, "called without arguments"),
-        ("Pair", XaibenchError, r"put out tuple for one image: it must be logits \(1, K\)"),
-        ("Maps", XaibenchError, r"put out \(1, 8, 28, 28\) for one image"),
+        ("Pair", XaibenchError, r"returned tuple for one image: it must be logits \(1, K\)"),
+        ("Maps", XaibenchError, r"returned \(1, 8, 28, 28\) for one image"),
         ("Picky", XaibenchError, r"cannot classify a 3x224x224 image \(RuntimeError: 96 pixels"),
         ("empty", XaibenchError, "has no parameters"),
     ],
@@ -145,7 +145,7 @@ def test_a_file_that_cannot_be_imported(tmp_path):
     with pytest.raises(XaibenchError, match=r"net\.py cannot be imported \(ModuleNotFoundError"):
         load_model(f"file:{tmp_path}/net.py:build")
     (tmp_path / "net.txt").write_text("")
-    with pytest.raises(UsageError, match="is no Python file"):
+    with pytest.raises(UsageError, match="is not a Python file"):
         load_model(f"file:{tmp_path}/net.txt:build")
 
 

@@ -165,7 +165,7 @@ def test_a_damaged_file_in_the_cache_is_named(home):
 
 def check_remedies(raised, *words):
     said = str(raised.value)
-    for part in ("neither cached nor to be downloaded", "connect once", "--weights FILE", *words):
+    for part in ("not cached and cannot be downloaded", "go online once", "--weights FILE", *words):
         assert part in said
     assert "\n" not in said
 

@@ -1,1 +1,1 @@
-"""Numbers -> numbers: statistics and verdicts over frames; never torch, never a directory."""
+"""Numbers -> numbers: statistics and verdicts over frames. No torch, no file, no directory."""

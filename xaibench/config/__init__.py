@@ -1,1 +1,1 @@
-"""What was asked for: configurations, protocols, specs and what they resolve to; no tensors."""
+"""What was asked for: options, protocols, specs and what they resolve to. No tensors."""

@@ -29,7 +29,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML file holding one mapping; raises XaibenchError with the reason where it cannot."""
     try:
         text = path.read_text(encoding="utf-8")
-        found = yaml.safe_load(text)
+        values = yaml.safe_load(text)
     except OSError as error:
         raise XaibenchError(f"cannot read {path}: {error.strerror}; check the path.") from None
     except UnicodeDecodeError:
@@ -37,9 +37,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         where = str(error).replace("\n", " ")
         raise UsageError(f"{path} is not valid YAML: {where}.") from None
-    if not isinstance(found, dict):
+    if not isinstance(values, dict):
         raise UsageError(f"{path} must hold `key: value` lines.")
-    return found
+    return values
 
 
 M = TypeVar("M", bound=BaseModel)

@@ -2,7 +2,7 @@
 
 What an option reaches is declared with its method, metric or transform, never here by name:
 
-only: option -> where it plays a part at all; any of these will do: a metric key, a target,
+only: option -> where it has any effect; one of these is enough: a metric key, a target,
     `transformed` inputs, transformed inputs of a `subset` of the data, inputs `resized` by a
     transform (one that declares `resizes`), or `option=value` of the same function.
 counts: options that count images of the data set, 0 meaning all.
@@ -42,7 +42,7 @@ class Counts:
 
 
 def concerns(switch: Switch, method: Asked) -> bool:
-    """Whether a switch belongs into the table of a method."""
+    """Whether a switch belongs in the table of a method."""
     of_methods = switch.section in ("methods", "normalization", "batchnorm_groups")
     return not of_methods or switch.owner == method.owner
 
@@ -50,8 +50,7 @@ def concerns(switch: Switch, method: Asked) -> bool:
 def moves(switch: Switch, cell: Cell, protocol: Protocol, counts: Counts) -> bool:
     """Whether a switch alone can change a cell's value, all else being as in a protocol.
 
-    What is said to move may still stay as it is on the images at hand; what is said not to move
-    cannot change on any.
+    True: the value may change, but need not on the images at hand. False: it cannot change.
     """
     if switch.section == "preprocessing":
         return True
@@ -94,13 +93,13 @@ def _in_force(kind: str, asked_for: Asked, protocol: Protocol) -> dict[str, Any]
 
 def _tags(cell: Cell, counts: Counts) -> set[str]:
     """What a cell is, in the words of `only`."""
-    found = {cell.metric.name, cell.target}
+    tags = {cell.metric.name, cell.target}
     if cell.transform != UNTOUCHED:
-        found.add(TRANSFORMED)
-        found |= {SUBSET} if counts.subset is not None else set()
+        tags.add(TRANSFORMED)
+        tags |= {SUBSET} if counts.subset is not None else set()
         resizes = get("transforms", cell.transform.name).metadata.get("resizes", False)
-        found |= {RESIZED} if resizes else set()
-    return found
+        tags |= {RESIZED} if resizes else set()
+    return tags
 
 
 def _same_count(

@@ -113,7 +113,7 @@ def load_config(values: dict[str, Any], file: Path | None = None) -> RunConfig:
     """
     base = {fold(str(k)): v for k, v in read_yaml(file).items()} if file else {}
     given = {fold(str(k)): v for k, v in values.items() if v is not None and v != []}
-    if "subset" in given:  # a list of images stands in the place of a draw
+    if "subset" in given:  # a list of images replaces a draw
         base.pop("per_class", None)
     return validated(RunConfig, base | given, str(file) if file else "the command line")
 
@@ -122,7 +122,7 @@ def load_configs(values: dict[str, Any], file: Path | None = None) -> list[RunCo
     """The configurations of a file: those that it includes, in order, or the one that it is.
 
     `include: [table1, table2]` names shipped configurations, or files beside it; its other keys
-    and then `values` lie over each of them. Raises UsageError as `load_config` does.
+    override each of them, and `values` override all. Raises UsageError as `load_config` does.
     """
     held = {fold(str(k)): v for k, v in read_yaml(file).items()} if file else {}
     if file is None or "include" not in held:
@@ -131,14 +131,14 @@ def load_configs(values: dict[str, Any], file: Path | None = None) -> list[RunCo
     if not (isinstance(names, list) and names and all(isinstance(n, str) for n in names)):
         raise UsageError(f"include in {file}: give a list of configurations.")
     given = held | {fold(str(k)): v for k, v in values.items() if v is not None and v != []}
-    found = []
+    configs = []
     for name in names:
         beside = file.parent / name
         one = beside if beside.is_file() else find_config(name)
         if "include" in read_yaml(one):
             raise UsageError(f"{one}, which {file} includes, has an include of its own.")
-        found.append(load_config(given, one))
-    return found
+        configs.append(load_config(given, one))
+    return configs
 
 
 def find_config(name: str) -> Path:

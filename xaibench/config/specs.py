@@ -40,7 +40,7 @@ def _file_ends(text: str, start: int) -> int:
 def split_all(texts: Iterable[str]) -> list[str]:
     """Split several comma lists, keeping the first of equal entries."""
     pieces: list[str] = []
-    for text in texts:  # an environment variable arrives cut at its blanks
+    for text in texts:  # an environment variable arrives split at its spaces
         if pieces and _open(pieces[-1]):
             pieces[-1] += f" {text}"
         else:
@@ -84,7 +84,7 @@ def parse(text: str) -> tuple[str, dict[str, Any]]:
 
 
 def _quoted(rest: str) -> str:
-    """Layer names such as layer4.2 are no Python: quoted where no quotes are in use."""
+    """The text with layer names such as layer4.2 quoted, unless it has quotes already."""
     if "'" in rest or '"' in rest:
         return rest
     return re.sub(r"=\s*([A-Za-z_]\w*(?:\.\w+)+)\s*(?=[,)])", r"='\1'", rest)

@@ -1,8 +1,8 @@
 """The differences between two protocols as named switches.
 
 What is special about an option is declared with its method or metric, never here by name:
-`together` (options that are nothing without each other, as groups), `redefines` (options that
-change what the number is, so that a difference of two means nothing), and what `reach` reads.
+`together` (groups of options that only make sense together), `redefines` (options that change
+what the number is, so that a difference of two means nothing), and what `reach` reads.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class Switch:
         return bool(old != new)
 
     def regroups(self, transform: Asked) -> bool:
-        """Whether it does on any variation of a transform."""
+        """Whether a switch of BatchNorm groups changes their size on any variation."""
         if transform == UNTOUCHED:
             return False
         names = get("transforms", transform.name).metadata["variations"]
@@ -147,21 +147,21 @@ UNTOUCHED = Asked("none", "")
 
 def asked(kind: str, specs: Iterable[str]) -> list[Asked]:
     """What was asked for, `all` expanded; UsageError for an unknown name."""
-    found = []
+    listed = []
     for text in expand(kind, specs):
         name, values = parse(text)
-        found.append(Asked(canonical(name, values, {}), get(kind, name).key))
-    return list(dict.fromkeys(found))
+        listed.append(Asked(canonical(name, values, {}), get(kind, name).key))
+    return list(dict.fromkeys(listed))
 
 
 def asked_transforms(specs: Iterable[str]) -> list[Asked]:
     """The transforms asked for; `none` is UNTOUCHED, and `all` holds it, as in a run."""
-    found: list[Asked] = []
+    listed: list[Asked] = []
     for text in specs:
         untouched = fold(text) in ("none", "all")
-        found += [UNTOUCHED] if untouched else []
-        found += [] if fold(text) == "none" else asked("transforms", [text])
-    return list(dict.fromkeys(found))
+        listed += [UNTOUCHED] if untouched else []
+        listed += [] if fold(text) == "none" else asked("transforms", [text])
+    return list(dict.fromkeys(listed))
 
 
 def differences(
@@ -179,27 +179,27 @@ def differences(
     """
     both = (before, after)
     changed = [transform for transform in transforms if transform != UNTOUCHED]
-    found = _compare("preprocessing", "", *(p.preprocessing.model_dump() for p in both))
-    found += _compare("probability", "", *({"": p.probability} for p in both))
+    switches = _compare("preprocessing", "", *(p.preprocessing.model_dump() for p in both))
+    switches += _compare("probability", "", *({"": p.probability} for p in both))
     for name in dict.fromkeys(method.name for method in methods):
         entry = get("methods", name)
         declared = entry.metadata.get("normalization", {})
         steps = (vars(normalization(declared, p.normalization.get(entry.key, {}))) for p in both)
         groups = _compare("batchnorm_groups", entry.key, *({"": _groups(p, name)} for p in both))
         only = entry.metadata.get("only", {})
-        found += [s for s in _options("methods", name, both) if changed or _untouched(s, only)]
+        switches += [s for s in _options("methods", name, both) if changed or _untouched(s, only)]
         normal = _compare("normalization", entry.key, *steps)
-        found += [s for s in normal if changed or s.other_steps("none")]
-        found += [s for s in groups if any(map(s.regroups, changed))]
+        switches += [s for s in normal if changed or s.other_steps("none")]
+        switches += [s for s in groups if any(map(s.regroups, changed))]
     for name in dict.fromkeys(metric.name for metric in metrics):
-        found += _options("metrics", name, both)
+        switches += _options("metrics", name, both)
     for name in dict.fromkeys(transform.name for transform in changed):
-        found += _options("transforms", name, both)
-    return list(dict.fromkeys(found))
+        switches += _options("transforms", name, both)
+    return list(dict.fromkeys(switches))
 
 
 def _untouched(switch: Switch, only: Mapping[str, Iterable[str]]) -> bool:
-    """Whether an option of a switch plays a part on untouched images; only: as `reach` has it."""
+    """Whether an option of a switch has an effect on untouched images; only: as in `reach`."""
     inputs = {TRANSFORMED, SUBSET, RESIZED}
     return not all(inputs.issuperset(only.get(leaf.option, ("",))) for leaf in switch.leaves)
 
@@ -209,9 +209,9 @@ def _options(
 ) -> list[Switch]:
     entry = get(kind, name)
     before, after = (entry.resolve(getattr(p, kind).get(entry.key, {})) for p in both)
-    found = _compare(kind, entry.key, before, after, entry.metadata.get("together", ()))
+    switches = _compare(kind, entry.key, before, after, entry.metadata.get("together", ()))
     other = entry.metadata.get("redefines", ())
-    return [replace(s, redefines=any(leaf.option in other for leaf in s.leaves)) for s in found]
+    return [replace(s, redefines=any(leaf.option in other for leaf in s.leaves)) for s in switches]
 
 
 def _compare(
@@ -222,23 +222,23 @@ def _compare(
     together: Iterable[Iterable[str]] = (),
 ) -> list[Switch]:
     leaves = {k: Leaf(k, before[k], after[k]) for k in before if before[k] != after[k]}
-    found = []
+    switches = []
     for group in together:
         joined = tuple(leaves.pop(option) for option in group if option in leaves)
-        found += [Switch(section, owner, joined)] if joined else []
-    return found + [Switch(section, owner, (leaf,)) for leaf in leaves.values()]
+        switches += [Switch(section, owner, joined)] if joined else []
+    return switches + [Switch(section, owner, (leaf,)) for leaf in leaves.values()]
 
 
 def _groups(protocol: Protocol, method: str) -> Groups:
     """A method's groups in one form, however the protocol writes them."""
-    found: list[tuple[str, int]] = []
+    groups: list[tuple[str, int]] = []
     for name in entries("transforms"):
         names = get("transforms", name).metadata["variations"]
         sizes = [(f"{name}/{v}", protocol.batchnorm_group(method, name, v)) for v in names]
         if len({size for _, size in sizes}) == 1:
             sizes = [(name, sizes[0][1])]
-        found += [(place, size) for place, size in sizes if size > 1]
-    return Groups(tuple(found))
+        groups += [(where, size) for where, size in sizes if size > 1]
+    return Groups(tuple(groups))
 
 
 def applied(protocol: Protocol, switches: Iterable[Switch], name: str) -> Protocol:

@@ -46,11 +46,11 @@ def cut(groups: Sequence[Sequence[int]], whole: int, size: int) -> list[list[int
     A group of fewer than `whole` places ends its batch, so that every `whole` consecutive places
     of a batch are one group.
     """
-    found: list[list[int]] = []
+    batches: list[list[int]] = []
     open_ = False
     for group in groups:
-        if not (open_ and len(found[-1]) + len(group) <= size):
-            found.append([])
-        found[-1] += group
+        if not (open_ and len(batches[-1]) + len(group) <= size):
+            batches.append([])
+        batches[-1] += group
         open_ = len(group) == whole
-    return found
+    return batches

@@ -1,1 +1,1 @@
-"""Photographs with their classes; one file per way in which people have them."""
+"""Photographs with their classes: one file a layout, and what reads, selects and decodes them."""

@@ -38,7 +38,7 @@ class Dataset:
         return self.blobs[index] if self.blobs else File(self.root / self.ids[index])
 
     def open(self, index: int) -> BinaryIO:
-        """The encoded image at that place; OSError where it cannot be had."""
+        """The encoded image at that place; OSError where it cannot be read."""
         return self.blob(index).open()
 
     @property
@@ -49,10 +49,10 @@ class Dataset:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over every image's id, label and size in the full order; reads no image."""
-        found = hashlib.sha256()
+        hashed = hashlib.sha256()
         for index, (name, label) in enumerate(zip(self.ids, self.labels, strict=True)):
-            found.update(f"{name}\x1f{label}\x1f{self.blob(index).size}\n".encode())
-        return found.hexdigest()
+            hashed.update(f"{name}\x1f{label}\x1f{self.blob(index).size}\n".encode())
+        return hashed.hexdigest()
 
     @property
     def block_size(self) -> int:
@@ -61,7 +61,7 @@ class Dataset:
 
 
 def block_size(images: int) -> int:
-    """Images in a block of so many: whole batches of 16, 20 and 80, whole groups."""
+    """Images in a block of a dataset: a multiple of 16, 20 and 80, and of a group's five."""
     return BLOCK if images <= 100 * BLOCK else 4 * BLOCK
 
 
@@ -79,22 +79,22 @@ def files_below(root: Path) -> list[str]:
     if not root.is_dir():
         what = "is not a folder" if root.exists() else "does not exist"
         raise XaibenchError(f"data folder {root} {what}; check --data.")
-    found = sorted(
+    paths = sorted(
         (Path(folder) / name).relative_to(root).as_posix()
         for folder, _, names in os.walk(root, followlinks=True)
         for name in names
         if is_image(name)
     )
-    if not found:
+    if not paths:
         kinds = ", ".join(sorted(SUFFIXES))
         raise XaibenchError(
             f"no images below {root}; looked for {kinds}, ILSVRC2012_img_val.tar, Parquet shards "
             "with a column of images, and WebDataset tars; check --data."
         )
-    for name in found:
+    for name in paths:
         if not name.isprintable() and not _encodable(name):
             raise XaibenchError(f"the file name {name!a} below {root} is not UTF-8: rename it.")
-    return found
+    return paths
 
 
 def _encodable(name: str) -> bool:

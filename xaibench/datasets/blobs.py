@@ -1,4 +1,4 @@
-"""Where an image's bytes lie: a file, a stretch of an archive, a cell of a Parquet file."""
+"""Where an image's bytes lie: a file, a range of bytes of an archive, a cell of a Parquet file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Blob(Protocol):
         """A number of bytes that changes when the image does; -1 where the file is gone."""
 
     def open(self) -> BinaryIO:
-        """The encoded image; OSError where it cannot be had."""
+        """The encoded image; OSError where it cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,13 @@ class Span:
     size: int
 
     def open(self) -> BinaryIO:
-        """Read by offset: nothing else of the archive is touched."""
+        """Read by offset: nothing else of the archive is read."""
         with self.path.open("rb") as file:
             file.seek(self.offset)
-            found = file.read(self.size)
-        if len(found) < self.size:
+            data = file.read(self.size)
+        if len(data) < self.size:
             raise OSError(f"{self.path.name} ends inside this image")
-        return io.BytesIO(found)
+        return io.BytesIO(data)
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Cell:
     size: int
 
     def open(self) -> BinaryIO:
-        """Read with its row group, the last of which is kept."""
+        """Read with its row group; the last one read stays in memory."""
         value = _row_group(self.path, self.column, self.group)[self.row].as_py()
         if value is None:
             raise OSError("the row has no image bytes")
@@ -82,7 +82,7 @@ def _row_group(path: Path, column: str, group: int) -> Any:
 
     with pq.ParquetFile(path) as file:
         table = file.read_row_group(group, columns=[column])
-    found = table.column(0).combine_chunks()
+    values = table.column(0).combine_chunks()
     for part in column.split(".")[1:]:
-        found = found.field(part)
-    return found
+        values = values.field(part)
+    return values

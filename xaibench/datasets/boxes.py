@@ -1,4 +1,4 @@
-"""ImageNet's bounding boxes (PASCAL VOC XML), carried into the network's input."""
+"""ImageNet's bounding boxes (PASCAL VOC XML), in pixels of the network's input."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Boxes:
     @cached_property
     def files(self) -> dict[str, Path]:
         """The annotation file of each image stem; XaibenchError where the folder has none."""
-        found = {p.stem: p for p in sorted(self.root.rglob("*.xml"))}
-        if not found:
+        files = {p.stem: p for p in sorted(self.root.rglob("*.xml"))}
+        if not files:
             raise XaibenchError(f"no .xml files below {self.root}; check --boxes.")
-        return found
+        return files
 
     def of(self, ids: Sequence[str], spec: InputSpec, resize: str) -> list[list[Box] | None]:
         """Boxes of images in input pixels; None where an image has no file or none in the crop."""
@@ -51,10 +51,10 @@ class Boxes:
 
 
 def _text(node: ElementTree.Element, path: str) -> str:
-    found = node.findtext(path)
-    if found is None:
+    text = node.findtext(path)
+    if text is None:
         raise ValueError(f"<{path}> is missing")
-    return found
+    return text
 
 
 def carry(box: tuple[float, ...], size: tuple[int, int], spec: InputSpec, resize: str) -> Box:

@@ -18,7 +18,7 @@ TRUTH = "ILSVRC2012_validation_ground_truth.txt"
 META = "meta.mat"
 TORCHVISION = "meta.bin"
 REMEDY = f"put {ARCHIVE} (from image-net.org) beside the images"
-_PLACES = ("", "data", "ILSVRC2012_devkit_t12/data", "devkit", "devkit/data")
+_PARTS = ("", "data", "ILSVRC2012_devkit_t12/data", "devkit", "devkit/data")
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,12 @@ def find(*folders: Path) -> Truth | None:
     for folder in folders:
         if (folder / ARCHIVE).is_file():
             return _packed(folder / ARCHIVE)
-    places = [folder / place for folder in folders for place in _PLACES]
-    for place in places:
-        if (place / TRUTH).is_file():
-            found = _unpacked(place / TRUTH, places)
-            if found:
-                return found
+    unpacked = [folder / part for folder in folders for part in _PARTS]
+    for folder in unpacked:
+        if (folder / TRUTH).is_file():
+            truth = _unpacked(folder / TRUTH, unpacked)
+            if truth:
+                return truth
     for folder in folders:
         if (folder / TORCHVISION).is_file():
             return _torchvision(folder / TORCHVISION)
@@ -67,15 +67,15 @@ def _bytes(file: IO[bytes] | None) -> bytes:
     return file.read()
 
 
-def _unpacked(path: Path, places: list[Path]) -> Truth | None:
+def _unpacked(path: Path, folders: list[Path]) -> Truth | None:
     text = path.read_text(encoding="utf-8")
     if not text.split(maxsplit=1) or not text.split(maxsplit=1)[0].isdigit():
-        return None  # a list of names goes by this name too
-    near = [path.parent, *places]
+        return None  # a list of names can have this file name too
+    near = [path.parent, *folders]
     meta = next((p / META for p in near if (p / META).is_file()), None)
     if meta is None:
         raise XaibenchError(
-            f"{path} numbers the classes as {META} explains, which is not there: put the devkit's "
+            f"{path} needs {META} to say which class each number is: put the devkit's "
             f"data/{META} beside it, or {ARCHIVE}."
         )
     with meta.open("rb") as file:
@@ -85,15 +85,15 @@ def _unpacked(path: Path, places: list[Path]) -> Truth | None:
 def _labels(text: str, meta: BinaryIO, where: Path) -> tuple[int, ...]:
     """Ground truth (one ILSVRC2012 ID a line) through meta.mat to class indices."""
     classes = dict(_leaves(meta, where))
-    found = []
-    for place, word in enumerate(text.split(), 1):
+    labels = []
+    for line, word in enumerate(text.split(), 1):
         if not word.isdigit() or int(word) not in classes:
             raise XaibenchError(
-                f"line {place} of {TRUTH} in {where} is '{word}', no ILSVRC2012 ID of a class in "
+                f"line {line} of {TRUTH} in {where} is '{word}', no ILSVRC2012 ID of a class in "
                 f"{META} (1 to 1000): {REMEDY}, unchanged."
             )
-        found.append(classes[int(word)])
-    return tuple(found)
+        labels.append(classes[int(word)])
+    return tuple(labels)
 
 
 def _leaves(meta: BinaryIO, where: Path) -> Iterator[tuple[int, int]]:
@@ -104,7 +104,7 @@ def _leaves(meta: BinaryIO, where: Path) -> Iterator[tuple[int, int]]:
     try:
         synsets = np.atleast_1d(loadmat(meta, squeeze_me=True)["synsets"])
         rows = [(int(s["ILSVRC2012_ID"]), str(s["WNID"]), int(s["num_children"])) for s in synsets]
-    except Exception as error:  # scipy raises whatever the bytes lead it to
+    except Exception as error:  # on bad bytes scipy raises errors of any kind
         raise XaibenchError(
             f"cannot read the synsets of {META} with {where} ({type(error).__name__}): {REMEDY}."
         ) from None
@@ -119,11 +119,11 @@ def _torchvision(path: Path) -> Truth:
 
     try:
         _, wnids = torch.load(path, weights_only=True)
-        found = {wnid: class_index(wnid, str(path)) for wnid in set(wnids)}
+        indices = {wnid: class_index(wnid, str(path)) for wnid in set(wnids)}
     except XaibenchError:
         raise
     except Exception as error:
         raise XaibenchError(
             f"cannot read {path} as torchvision's ({type(error).__name__}): {REMEDY}."
         ) from None
-    return Truth(tuple(found[wnid] for wnid in wnids), path)
+    return Truth(tuple(indices[wnid] for wnid in wnids), path)

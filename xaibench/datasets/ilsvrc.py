@@ -12,7 +12,7 @@ from xaibench.errors import XaibenchError
 from xaibench.published import imagenet_wnids
 
 IMAGES, CLASSES, A_CLASS = 50_000, 1_000, 50
-NEARLY = 49_000  # nobody means to leave out so few: such a set is a broken copy
+NEARLY = 49_000  # a set that lacks fewer than 1,000 is taken for a broken copy
 _OFFICIAL = re.compile(r"ILSVRC2012_val_(\d{8})(?:_(n\d{8}))?(?:\.\w+)?")
 _WNID = re.compile(r"n\d{8}")
 _TRAINING = re.compile(r"n\d{8}_\d+(?:\.\w+)?")
@@ -24,8 +24,8 @@ def _base(name: str) -> str:
 
 def number(name: str) -> int | None:
     """The number in ILSVRC2012_val_00000293[_n01440764][.JPEG], whatever folder it is in."""
-    found = _OFFICIAL.fullmatch(_base(name))
-    return int(found[1]) if found else None
+    match = _OFFICIAL.fullmatch(_base(name))
+    return int(match[1]) if match else None
 
 
 def official(number: int) -> str:
@@ -41,8 +41,8 @@ def stem(name: str) -> str:
 
 def appended_wnid(name: str) -> str | None:
     """The class in ILSVRC2012_val_00000293_n01440764.JPEG, as Hugging Face names them."""
-    found = _OFFICIAL.fullmatch(_base(name))
-    return found[2] if found else None
+    match = _OFFICIAL.fullmatch(_base(name))
+    return match[2] if match else None
 
 
 def is_wnid(text: str) -> bool:
@@ -80,34 +80,34 @@ def class_indices(values: Iterable[str | int], where: str) -> tuple[int, ...]:
     Raises XaibenchError where they are not ImageNet's, or look counted from 1.
     """
     known = _indices()
-    found = []
+    labels = []
     for value in values:
         text = str(value)
         if text in known:
-            found.append(known[text])
+            labels.append(known[text])
             continue
         try:
-            found.append(int(text))
+            labels.append(int(text))
         except ValueError:
-            found.append(class_index(text, where))  # says what is wrong
-    if found and min(found) >= 1 and max(found) == CLASSES:
+            labels.append(class_index(text, where))  # raises, and says why
+    if labels and min(labels) >= 1 and max(labels) == CLASSES:
         raise XaibenchError(
             f"the labels in {where} look 1-based (1 to {CLASSES}, none is 0); class indices go "
             f"from 0 to {CLASSES - 1}: subtract 1, or, where they are the devkit's ILSVRC2012 IDs, "
             "give ILSVRC2012_validation_ground_truth.txt with meta.mat beside it instead."
         )
-    for label in found:
+    for label in labels:
         if not 0 <= label < CLASSES:
             raise XaibenchError(
                 f"label {label} in {where} is no class index of ImageNet (0 to {CLASSES - 1})."
             )
-    return tuple(found)
+    return tuple(labels)
 
 
 def dataset_name(root: Path, names: Sequence[str], labels: Sequence[int]) -> str:
     """'imagenet' for the whole validation set in any layout; otherwise what the folder is called.
 
-    names: the images', in any form. Raises XaibenchError for a set that is all but complete, or
+    names: the images', in any form. Raises XaibenchError for a set that is nearly complete, or
     whose labels cannot be ImageNet's.
     """
     usual = root.resolve().name

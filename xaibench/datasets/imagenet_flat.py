@@ -48,8 +48,8 @@ def _images(folder: Path) -> list[str]:
     """The image files right in a folder, by name."""
     if not folder.is_dir():
         return []
-    with os.scandir(folder) as found:
-        return sorted(e.name for e in found if is_image(e.name) and not e.is_dir())
+    with os.scandir(folder) as entries:
+        return sorted(e.name for e in entries if is_image(e.name) and not e.is_dir())
 
 
 def _labels(folder: Path, names: list[str]) -> tuple[int, ...]:
@@ -92,8 +92,8 @@ class _List:
 
 def _lists(folder: Path) -> Iterator[_List]:
     """The lists of official names with labels in a folder and beside it."""
-    for place in (folder, folder.parent):
-        for path in sorted([*place.glob("*.csv"), *place.glob("*.txt")]):
+    for near in (folder, folder.parent):
+        for path in sorted([*near.glob("*.csv"), *near.glob("*.txt")]):
             if _looks_like_one(path):
                 yield _List(path, _read(path))
 
@@ -104,22 +104,22 @@ def _looks_like_one(path: Path) -> bool:
             head = list(itertools.islice(file, 2))
     except (OSError, UnicodeDecodeError):
         return False
-    found = [pair(line.strip()) for line in head]
-    return any(one is not None and ilsvrc.number(one[0]) is not None for one in found)
+    pairs = [pair(line.strip()) for line in head]
+    return any(one is not None and ilsvrc.number(one[0]) is not None for one in pairs)
 
 
 def _read(path: Path) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for place, line in enumerate(lines(path), 1):
+    labels: dict[str, str] = {}
+    for number, line in enumerate(lines(path), 1):
         one = pair(line)
         if one is None or ilsvrc.number(one[0]) is None:
-            if place == 1:
+            if number == 1:
                 continue  # a header
-            raise XaibenchError(f"line {place} of {path} is no `name,label`: '{line[:60]}'.")
+            raise XaibenchError(f"line {number} of {path} is no `name,label`: '{line[:60]}'.")
         name = ilsvrc.stem(one[0])
-        if found.setdefault(name, one[1]) != one[1]:
-            raise XaibenchError(f"{path} has two labels for {name}: {found[name]} and {one[1]}.")
-    return found
+        if labels.setdefault(name, one[1]) != one[1]:
+            raise XaibenchError(f"{path} has two labels for {name}: {labels[name]} and {one[1]}.")
+    return labels
 
 
 def _disagreement(folder: Path, names: list[str], found: _List) -> XaibenchError:

@@ -18,21 +18,21 @@ _FORMS = (
 def lines(path: Path) -> list[str]:
     """The lines that are not blank, without surrounding space.
 
-    Raises XaibenchError where the file cannot be read or is no text.
+    Raises XaibenchError where the file cannot be read or is not text.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise XaibenchError(f"cannot read {path}: {error.strerror}; check the path.") from None
     except UnicodeDecodeError:
-        raise XaibenchError(f"{path} is no text: give a list with one image a line.") from None
+        raise XaibenchError(f"{path} is not text: give a list with one image a line.") from None
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def pair(line: str) -> tuple[str, str] | None:
     """A line's name and label (a number or WordNet id); None where it has another form."""
     for form in _FORMS:
-        found = form.fullmatch(line)
-        if found:
-            return found[1].strip("\"'"), found[2]
+        match = form.fullmatch(line)
+        if match:
+            return match[1].strip("\"'"), match[2]
     return None

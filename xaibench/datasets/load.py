@@ -18,19 +18,19 @@ from xaibench.registry import entries, get
 def load_dataset(source: str) -> Dataset:
     """The dataset that --data names: a registered one, NAME or NAME:PATH, or a path.
 
-    A path is what the first layout finds there, by their declared order. Raises XaibenchError
-    with what is wrong and what to do.
+    Layouts look at a path in their declared order; the first that recognises it reads it. Raises
+    XaibenchError with what is wrong and what to do.
     """
     known = entries("datasets")
     name, colon, rest = source.partition(":")
     if name in known and (colon or "order" not in known[name].metadata):
-        found = get("datasets", name)(rest)
+        dataset = get("datasets", name)(rest)
     else:
         layouts = [key for key, entry in known.items() if "order" in entry.metadata]
         layouts.sort(key=lambda key: known[key].metadata["order"])
-        found = next(d for key in layouts if (d := get("datasets", key)(source)) is not None)
-    assert isinstance(found, Dataset)
-    return found
+        dataset = next(d for key in layouts if (d := get("datasets", key)(source)) is not None)
+    assert isinstance(dataset, Dataset)
+    return dataset
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,9 @@ def read_images(
 ) -> tuple[list[int], Tensor, list[Unreadable]]:
     """Decode and preprocess images on `workers` processes (0: here).
 
-    Returns the places read, their images (n, 3, H, W) normalised, and the failures; the bits of
-    `InputSpec.preprocess` whatever the number of workers, which hand back 8-bit pixels in shared
-    memory.
+    Returns the places read, their images (n, 3, H, W) normalised, and the failures. The images have
+    the bits of `InputSpec.preprocess`, whatever the number of workers; these return 8-bit pixels
+    in shared memory.
     """
     spec = classifier.input
     geometry = Geometry(spec.resize, spec.crop, resize == "squash", spec.interpolation)

@@ -24,15 +24,15 @@ LABELS = ("label", "labels", "cls", "class", "wnid", "synset")
 def parquet(source: str) -> Dataset | None:
     """PATH with *.parquet: images as structs of bytes and path, and class index or WordNet id.
 
-    Images stay in the order they are stored in, for rows are read a row group at a time. Ids are
+    Images keep their stored order, because rows are read a row group at a time. Ids are
     the stored file names, or `<shard>/<row>` where these are missing or repeated. None where
     there are no such files.
     """
     root = Path(source)
-    found = shards.find(root, ".parquet")
-    if not found:
+    files = shards.find(root, ".parquet")
+    if not files:
         return None
-    tables = [_read(path) for path in found]
+    tables = [_read(path) for path in files]
     if not all(table.cells for table in tables):
         return None
     names = [name for table in tables for name in table.names]
@@ -130,14 +130,14 @@ def _class_names(schema: pa.Schema, label: str | None) -> list[str] | None:
     if not held or not label:
         return None
     features = json.loads(held).get("info", {}).get("features", {})
-    found = features.get(label) or {}
-    return found.get("names") if isinstance(found, dict) else None
+    feature = features.get(label) or {}
+    return feature.get("names") if isinstance(feature, dict) else None
 
 
 def _check_names(names: list[str], path: Path) -> None:
     """XaibenchError unless the names are those of ImageNet's classes, in their order.
 
-    Synonyms differ between sources, so half of them must agree: in another order next to none do.
+    Sources use different synonyms, so half must agree; in another order almost none would.
     """
     from torchvision.models import ResNet50_Weights
 

@@ -1,6 +1,6 @@
 """Encoded images -> 8-bit pixels of the network's size, here or in a worker process.
 
-Imports no torch: a worker is there in a fraction of a second, and small.
+Imports no torch, so that worker processes start fast and stay small.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from xaibench.errors import XaibenchError
 Pixels = NDArray[np.uint8]
 Shape = tuple[int, int, int, int]
 FEW = 8  # fewer images are read before workers have started
-CHUNK = 32  # images that a worker reads at once: what Ctrl-C may have to wait for
-_SHARED = Path("/dev/shm")  # memory, where there is such a thing
+CHUNK = 32  # images that a worker reads at once; Ctrl-C may have to wait for them
+_SHARED = Path("/dev/shm")  # memory on Linux
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,9 @@ class Geometry:
 def read_pixels(
     blobs: Sequence[Blob], geometry: Geometry, workers: int
 ) -> tuple[Pixels, list[str | None]]:
-    """Decoded images (n, 3, H, W), and why not for each that could not be; None where it could.
+    """Decoded images (n, 3, H, W), and for each the reason why it could not be decoded, or None.
 
-    On `workers` processes; on none of them for fewer than FEW images.
+    On `workers` processes; in this one for fewer than FEW images.
     """
     shape = (len(blobs), 3, geometry.crop, geometry.crop)
     if workers == 0 or len(blobs) < FEW:
@@ -79,7 +79,7 @@ def fill(out: Pixels, blobs: Sequence[Blob], geometry: Geometry) -> list[str | N
         try:
             with blob.open() as file, Image.open(file) as image:
                 row[:] = geometry.apply(decode(image))
-        except UnidentifiedImageError:  # its text holds an address
+        except UnidentifiedImageError:  # its text has a memory address
             reasons.append(f"UnidentifiedImageError: cannot identify image file {blob.path.name!r}")
         except Exception as error:
             text = str(error).replace(str(blob.path), blob.path.name)
@@ -99,7 +99,7 @@ def fill_shared(
 
 @contextmanager
 def shared(shape: Shape) -> Iterator[tuple[str, Pixels]]:
-    """An array in a file that workers map by name; afterwards nameless memory.
+    """An array in a file that workers map by name; the file is deleted afterwards.
 
     Raises XaibenchError where there is no room for it.
     """
@@ -111,7 +111,7 @@ def shared(shape: Shape) -> Iterator[tuple[str, Pixels]]:
 
 
 def _reserve(file: int, size: int) -> None:
-    """Take the room now: a sparse file would kill whoever writes where there is none."""
+    """Reserve the space now: writing to a sparse file on a full disk kills the process."""
     try:
         if hasattr(os, "posix_fallocate"):
             os.posix_fallocate(file, 0, size)
@@ -120,5 +120,5 @@ def _reserve(file: int, size: int) -> None:
     except OSError as error:
         raise XaibenchError(
             f"no room for {size >> 10:,} KB of images in {tempfile.gettempdir()} "
-            f"({error.strerror}): make some, or use --workers 0."
+            f"({error.strerror}): free some, or use --workers 0."
         ) from None

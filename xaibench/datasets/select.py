@@ -19,8 +19,8 @@ HEADERS = {"image", "images", "name", "file", "filename", "path", "id", "imageid
 def ordered(dataset: Dataset, subset: Path | None, per_class: int | None, seed: int) -> Subset:
     """The images before any limit, in the order in which they form groups.
 
-    subset: a file with one image a line, whose order holds. per_class: so many images of each class
-    that is left, drawn by seed and name alone, so that one image's luck depends on no other; in an
+    subset: a file with one image a line, whose order holds. per_class: how many images of each
+    class, drawn by seed and name alone, so that no other image decides whether one is drawn; in an
     order drawn by the seed, since in class order a group would be one class. Else the dataset's
     order. Raises UsageError where a name, a label or a class does not fit the dataset.
     """
@@ -64,7 +64,7 @@ def _listed(dataset: Dataset, path: Path) -> list[int]:
     names = _Names(dataset)
     chosen: dict[int, None] = {}
     unknown, wrong = [], []
-    for place, line in enumerate(lines(path)):
+    for number, line in enumerate(lines(path)):
         name, label = (line, None) if names.find(line) else (pair(line) or (line, None))
         found = names.find(name)
         if len(found) > 1:
@@ -76,7 +76,7 @@ def _listed(dataset: Dataset, path: Path) -> list[int]:
             chosen[found[0]] = None
             if label is not None and not _same(label, dataset.labels[found[0]], path):
                 wrong.append((name, label, dataset.labels[found[0]]))
-        elif place > 0 or name.split(",")[0].strip().lower() not in HEADERS:
+        elif number > 0 or name.split(",")[0].strip().lower() not in HEADERS:
             unknown.append(name)
     _check(dataset, path, chosen, unknown, wrong)
     return list(chosen)

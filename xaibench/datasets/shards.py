@@ -40,10 +40,10 @@ def find(source: Path, suffix: str) -> list[Path]:
 def _check_complete(paths: list[Path]) -> None:
     held: dict[tuple[Path, str, str, str], set[int]] = {}
     for path in paths:
-        found = _COUNTED.fullmatch(path.name)
-        if found:
-            key = (path.parent, found[1], found[3], found[4])
-            held.setdefault(key, set()).add(int(found[2]))
+        match = _COUNTED.fullmatch(path.name)
+        if match:
+            key = (path.parent, match[1], match[3], match[4])
+            held.setdefault(key, set()).add(int(match[2]))
     for (folder, start, total, end), numbers in held.items():
         lacking = [i for i in range(int(total)) if i not in numbers]
         if lacking:

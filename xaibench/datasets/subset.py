@@ -18,7 +18,7 @@ GROUP = 5
 class Subset:
     """Places of a dataset in an order of their own, before --limit.
 
-    Groups are consecutive images of it, whatever is computed of them. source: where it comes from.
+    Groups are consecutive images of it, also where only some are computed. source: its origin.
     """
 
     dataset: Dataset
@@ -46,10 +46,10 @@ class Subset:
         return sorted(self.places)[:limit]
 
     def record(self) -> dict[str, object]:
-        """What a run directory keeps of it; its ids where it is not the dataset as it is."""
+        """What a run directory records of it, with its ids unless it is the whole dataset."""
         ids = None if self.whole else [self.dataset.ids[place] for place in self.places]
-        found = {"sha256": self.sha256, "images": len(self.places), "from": self.source}
-        return found | ({"ids": ids} if ids else {})
+        record = {"sha256": self.sha256, "images": len(self.places), "from": self.source}
+        return record | ({"ids": ids} if ids else {})
 
     def group(self, place: int) -> int:
         """The number of the group that a place is in."""
@@ -57,8 +57,8 @@ class Subset:
 
     def groups(self, places: Iterable[int]) -> list[list[int]]:
         """The whole groups that hold some of these places, in order."""
-        found = sorted({self.group(place) for place in places})
-        return [list(self.places[g * GROUP : (g + 1) * GROUP]) for g in found]
+        numbers = sorted({self.group(place) for place in places})
+        return [list(self.places[g * GROUP : (g + 1) * GROUP]) for g in numbers]
 
     def block(self, place: int) -> int:
         """The number of the block that a place is in."""
@@ -66,10 +66,10 @@ class Subset:
 
     def blocks(self, places: Iterable[int]) -> dict[int, list[int]]:
         """The places by block, in the subset's order."""
-        found: dict[int, list[int]] = {}
+        blocks: dict[int, list[int]] = {}
         for place in sorted(places, key=self.positions.__getitem__):
-            found.setdefault(self.block(place), []).append(place)
-        return found
+            blocks.setdefault(self.block(place), []).append(place)
+        return blocks
 
 
 def recorded(dataset: Dataset, record: dict[str, Any]) -> Subset:

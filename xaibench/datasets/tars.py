@@ -14,27 +14,27 @@ def index(path: Path) -> dict[str, Span]:
 
     Raises XaibenchError where it is cut short, compressed or no tar, or has a name twice.
     """
-    found: dict[str, Span] = {}
+    spans: dict[str, Span] = {}
     try:
         with tarfile.open(path, "r:") as archive:
             for member in archive:
                 if not member.isfile():
                     continue
                 name = member.name.removeprefix("./")
-                if name in found:
+                if name in spans:
                     raise XaibenchError(f"{path} has {name} twice: repair it.")
-                found[name] = Span(path, member.offset_data, member.size)
+                spans[name] = Span(path, member.offset_data, member.size)
     except (tarfile.TarError, EOFError):
-        if not found:
+        if not spans:
             raise XaibenchError(
                 f"{path} is no uncompressed tar: unpack .gz, or copy or download it again."
             ) from None
-        raise _cut(path, found) from None
+        raise _cut(path, spans) from None
     except OSError as error:
         raise XaibenchError(f"cannot read {path}: {error.strerror}; check --data.") from None
-    if any(span.offset + span.size > path.stat().st_size for span in list(found.values())[-1:]):
-        raise _cut(path, found)
-    return found
+    if any(span.offset + span.size > path.stat().st_size for span in list(spans.values())[-1:]):
+        raise _cut(path, spans)
+    return spans
 
 
 def _cut(path: Path, found: dict[str, Span]) -> XaibenchError:

@@ -27,13 +27,13 @@ def webdataset(source: str) -> Dataset | None:
     stored. None where the first tar has no such pairs.
     """
     root = Path(source)
-    found = [p for p in shards.find(root, ".tar") if not p.name.startswith("ILSVRC2012_img_")]
-    first = _grouped(tars.index(found[0])) if found else {}
+    files = [p for p in shards.find(root, ".tar") if not p.name.startswith("ILSVRC2012_img_")]
+    first = _grouped(tars.index(files[0])) if files else {}
     if not any(_image(parts) and parts.keys() & set(LABELS) for parts in first.values()):
         return None
     folder = root if root.is_dir() else root.parent
-    later = ((path, _grouped(tars.index(path))) for path in found[1:])
-    groups = itertools.chain([(found[0], first)], later)
+    later = ((path, _grouped(tars.index(path))) for path in files[1:])
+    groups = itertools.chain([(files[0], first)], later)
     samples = [sample for path, keys in groups for sample in _samples(path, keys, folder)]
     samples = [samples[place] for place in ilsvrc.in_order([s.id for s in samples])]
     ids = tuple(sample.id for sample in samples)
@@ -51,12 +51,12 @@ class _Sample:
 
 def _grouped(members: dict[str, Span]) -> Groups:
     """Members by key, which ends at the first dot of the file's name, and lower-case extension."""
-    found: Groups = {}
+    groups: Groups = {}
     for name, span in members.items():
         folder, slash, base = name.rpartition("/")
         key, _, extension = base.partition(".")
-        found.setdefault(f"{folder}{slash}{key}", {})[extension.lower()] = span
-    return found
+        groups.setdefault(f"{folder}{slash}{key}", {})[extension.lower()] = span
+    return groups
 
 
 def _image(parts: dict[str, Span]) -> Span | None:
@@ -84,7 +84,7 @@ def _label(text: str, kind: str, where: str) -> str:
         return text.strip()
     try:
         held = json.loads(text)
-        found = next(held[field] for field in FIELDS if field in held)
+        label = next(held[field] for field in FIELDS if field in held)
     except (ValueError, TypeError, StopIteration):
         raise XaibenchError(f"{where} has no label: one of {', '.join(FIELDS)}.") from None
-    return str(found)
+    return str(label)

@@ -1,1 +1,1 @@
-"""Who calls the stages; nothing else differs."""
+"""Who calls the stages: one process or many. Computes nothing itself."""

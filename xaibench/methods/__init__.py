@@ -1,1 +1,1 @@
-"""Saliency methods, one file each; they never import each other."""
+"""Saliency methods: one registered function a file, and no import of another method or metric."""

@@ -148,9 +148,9 @@ def _capacity(mu: Tensor, sigma: Tensor) -> Tensor:
 
 
 def _resized(values: Tensor, size: tuple[int, ...]) -> Tensor:
-    """(C, h, w) or (n, C, h, w) resized bilinearly to (..., H, W); as it is where it has that."""
+    """(C, h, w) or (n, C, h, w) resized bilinearly to (..., H, W), unless it has that size."""
     if values.shape[-2:] == size:
         return values
     many = values if values.dim() == 4 else values[None]
-    found = F.interpolate(many, size, mode="bilinear", align_corners=False)
-    return found if values.dim() == 4 else found[0]
+    resized = F.interpolate(many, size, mode="bilinear", align_corners=False)
+    return resized if values.dim() == 4 else resized[0]

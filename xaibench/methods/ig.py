@@ -51,8 +51,8 @@ def ig(
     Map (B, T, H, W) = max over channels of the absolute attribution; Gauss-Legendre with `steps`
     points. baseline: zeros in normalised space ('mean') or the black image. Scalars: the signed
     attribution's sum and the baseline's logit, for completeness. batchnorm='train' takes the
-    statistics over all interpolants of a group, which are in memory together up to 8 GiB and
-    beyond that go through the network in chunks, about twice as slow and no less exact.
+    statistics over all interpolants of a group. Up to 8 GiB they are in memory together; beyond
+    that they go through the network in chunks, which is as exact and takes about twice as long.
     """
     classes = batch.targets
     if explained_class == "own_forward":
@@ -82,12 +82,12 @@ def ig(
 def _over_interpolants(ctx: Context, batch: Batch, steps: int) -> Classifier:
     """The network with the statistics of a group's interpolants, in memory together or in chunks.
 
-    Which of them follows from what they need and never from what a machine has free: a run takes
-    the same way everywhere. Raises XaibenchError where main memory is too small (the kernel would
-    kill the process; a GPU says so itself).
+    The choice depends on the memory that they need, never on what is free: it is the same on every
+    machine. Raises XaibenchError where main memory is too small (the kernel would kill the
+    process; a GPU raises an error itself).
     """
-    example, size = batch.images[:1].clone(), steps * ctx.group_size  # without its batch
-    count = min(size, steps * len(batch))  # of a subset's last group: only what it needs, not how
+    example, size = batch.images[:1].clone(), steps * ctx.group_size  # a view would hold its batch
+    count = min(size, steps * len(batch))  # a subset's last group needs less; same choice
     weights = list(ctx.classifier.module.parameters())
     alone = ctx.classifier.view(batchnorm_groups=1).module  # not filled up to a whole batch
     saved = saved_bytes(alone, example, weights)
@@ -123,8 +123,8 @@ def _attribute(
 ) -> Tensor:
     """Signed attributions (n, T, 3, H, W) of a few images, a captum call a class.
 
-    captum sums over steps in an order that depends on how many images there are: always `at_once`
-    of them, but for a subset's last group, which copies must not fill up.
+    captum's order of summation depends on how many images there are, so it always gets `at_once`
+    of them, except for a subset's last group: copies would change its statistics.
     """
     from captum.attr import IntegratedGradients
 
@@ -144,7 +144,7 @@ def _attribute(
 
     method = IntegratedGradients(forward, multiply_by_inputs=True)
     with torch.enable_grad():
-        found = [
+        attributions = [
             method.attribute(
                 images,
                 baselines=start.expand_as(images),
@@ -154,4 +154,4 @@ def _attribute(
             )
             for t in range(classes.shape[1])
         ]
-    return torch.stack(found, 1).detach()[:asked]
+    return torch.stack(attributions, 1).detach()[:asked]

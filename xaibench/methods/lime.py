@@ -14,7 +14,7 @@ from xaibench.registry import Range, method
 from xaibench.types import Batch, Context, Cost, Explanation
 
 
-# Captum's Lasso (alpha 0.08) fits logits; of probabilities it keeps no coefficient:
+# Captum's Lasso (alpha 0.08) suits logits; fitted to probabilities, most coefficients are 0:
 # lime(score=probability) alone is a constant map on four of the first five embedded photographs.
 @method(
     family="perturbation",

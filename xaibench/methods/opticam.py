@@ -22,10 +22,10 @@ def opticam(
     Map (B, T, h, w) = sum_k softmax(u)_k A_k; Adam raises the logit of x * minmax(upsampled map)
     over u, from u = 1, each image by itself.
     """
-    rows = ctx.classifier.rows_at(batch.size)  # of one shape, whatever the batch
+    rows = ctx.classifier.rows_at(batch.size)  # always this many, however many images there are
     images, targets = filled(batch.images, rows), filled(batch.targets, rows)
     features = activations(ctx.classifier, layer, images)
-    found = []
+    maps = []
     for classes in targets.T:
         u = torch.ones_like(features[..., :1, :1]).requires_grad_()
         optimizer = torch.optim.Adam([u], lr=lr)
@@ -35,5 +35,5 @@ def opticam(
                 logits = ctx.classifier(images * minmax(large)[:, None])
                 (u.grad,) = torch.autograd.grad(-logits.gather(1, classes[:, None]).sum(), u)
             optimizer.step()
-        found.append((u.detach().softmax(1) * features).sum(1))
-    return Explanation(torch.stack(found, 1)[: len(batch)])
+        maps.append((u.detach().softmax(1) * features).sum(1))
+    return Explanation(torch.stack(maps, 1)[: len(batch)])

@@ -56,10 +56,10 @@ def rise(
         return in_parts(n_masks, ctx.batch_size, device, some)
 
     def masked() -> Iterator[tuple[Tensor, Tensor]]:
-        """The images one after the other, each under all masks; and whose each input is."""
-        for place, image in enumerate(batch.images):
+        """Inputs, image by image under all masks, and the index of each one's image."""
+        for index, image in enumerate(batch.images):
             for item, pictures in masks():
-                yield image * pictures[:, None], torch.full_like(item, place)
+                yield image * pictures[:, None], torch.full_like(item, index)
 
     scores = []
     for logits, owner in ctx.forwarded(masked()):

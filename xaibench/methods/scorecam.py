@@ -50,10 +50,10 @@ def scorecam(
     logits = ctx.stream(masked(*pair) for pair in pairs)
     scores = torch.cat(
         [
-            (found.softmax(-1) if weights == "probability" else found).gather(
+            (logit.softmax(-1) if weights == "probability" else logit).gather(
                 1, batch.targets[image]
             )
-            for found, (image, _) in zip(logits, pairs, strict=True)
+            for logit, (image, _) in zip(logits, pairs, strict=True)
         ]
     )
     table = scores.view(images, channels, -1).transpose(1, 2).contiguous()  # (B, T, C)

@@ -1,1 +1,1 @@
-"""Metrics of saliency maps, one file per metric or per set that shares its forwards."""
+"""Metrics of maps: one file a metric or a set that shares forwards; no import of another."""

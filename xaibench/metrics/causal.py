@@ -50,13 +50,13 @@ def causal(
 
     Insertion goes from the blurred to the untouched image, deletion from the untouched image to
     zeros in normalised space (the mean colour), rows_per_step * W pixels a step; trapezoid AUC
-    over [0, 1]. ties orders equal pixels: 'reverse' as the official code does, which turns an
-    ascending order round; tie_seed is used by ties='random'.
+    over [0, 1]. ties orders equal pixels: 'reverse' as the official code does, which reverses an
+    ascending order; tie_seed is used by ties='random'.
     """
     images = scoring.batch.images
     chunk = scoring.ctx.batch_size
     keys = _tie_keys(scoring, tie_seed) if ties == "random" else None
-    place = ranks(order(scoring.maps, descending=True, ties=ties, keys=keys))
+    rank = ranks(order(scoring.maps, descending=True, ties=ties, keys=keys))
     counts = step_sizes(*scoring.batch.size, rows_per_step)[:-1]
     untouched = scoring.probability[:, None]
     curves: dict[str, tuple[Tensor, Tensor]] = {}
@@ -66,11 +66,11 @@ def causal(
         blurred = in_rows(lambda part: blur(part, kernel, sigma), images, rows)
         first = scoring.shared(f"blur {kernel} {sigma}", lambda: blurred).probability
         curves["insertion"] = (first[:, None], untouched)
-        requests.append(perturbed(blurred, images, place, counts, chunk))
+        requests.append(perturbed(blurred, images, rank, counts, chunk))
     if "deletion" in scoring.wanted:
         last = scoring.shared("zeros", lambda: torch.zeros_like(images[:1])).probability
         curves["deletion"] = (untouched, last[:, None])
-        requests.append(perturbed(images, torch.zeros_like(images), place, counts, chunk))
+        requests.append(perturbed(images, torch.zeros_like(images), rank, counts, chunk))
     answer = yield Forwards(chain(*requests))
     inner = answer.probability.view(len(curves), len(images), len(counts))
     return {

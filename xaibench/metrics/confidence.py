@@ -41,7 +41,7 @@ def confidence(scoring: Scoring) -> Generator[Forwards, Answer, Values]:
     """Probability of the class on the image whose [0, 1] pixels are multiplied by the map.
 
     With p before and q after: AD = [p - q]+ / p and AI = 1 where q > p (Chattopadhay et al. 2018),
-    AG = [q - p]+ / (1 - p) (Zhang et al. 2023). Nothing to lose (p = 0) or to gain (p = 1) is 0.
+    AG = [q - p]+ / (1 - p) (Zhang et al. 2023). With nothing to lose (p = 0) or to gain (p = 1): 0.
     """
     images, size = scoring.batch.images, scoring.ctx.batch_size
     rows = torch.arange(len(images), device=images.device)

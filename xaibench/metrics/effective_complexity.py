@@ -50,7 +50,7 @@ def effective_complexity(
     loss: the smallest k, in steps of rows_per_step * W from 0 on, such that the mean over `draws`
     of (q - p)^2 is at most `tolerance` when the k most salient pixels are kept and all others are
     replaced by uniform [0, 1) values, one per channel and draw; ties by pixel index descending.
-    All pixels always do. threshold: the number of pixels above `threshold`, as Quantus counts.
+    All pixels always suffice. threshold: the number of pixels above `threshold`, as Quantus counts.
     NaN where a probability is not finite.
     """
     if definition == "threshold":
@@ -68,10 +68,8 @@ def _needed(
     images, device = scoring.batch.images, scoring.batch.images.device
     count, (height, width) = len(images), scoring.batch.size
     size = rows_per_step * width
-    kept = torch.arange(0, height * width, size, device=device)  # all of them need no forward
-    place = ranks(order(scoring.maps, descending=True, ties="reverse")).view(
-        count, 1, height, width
-    )
+    kept = torch.arange(0, height * width, size, device=device)  # keeping all needs no forward
+    rank = ranks(order(scoring.maps, descending=True, ties="reverse")).view(count, 1, height, width)
     drawn = fills(scoring.ctx, scoring.batch.ids, len(kept), draws, 3, "effective complexity")
     drawn = drawn.to(device)
 
@@ -79,7 +77,7 @@ def _needed(
         for image, item in chunks(count, len(kept) * draws, scoring.ctx.batch_size, device):
             step, draw = item // draws, item % draws
             fill = drawn[image, step, draw].view(len(image), 3, 1, 1)
-            salient = place[image] < kept[step].view(-1, 1, 1, 1)
+            salient = rank[image] < kept[step].view(-1, 1, 1, 1)
             yield torch.where(salient, images[image], fill), image
 
     answer = yield Forwards(replaced())

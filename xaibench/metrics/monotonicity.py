@@ -58,12 +58,12 @@ def monotonicity(
     ascending = order(maps, descending=False, ties=ties)
     step_of = ranks(ascending) // size  # (B, features)
     drawn = fills(scoring.ctx, scoring.batch.ids, steps, draws, values).to(device)
-    places = step_of.view(count, -1, height, width)
+    step_of_pixel = step_of.view(count, -1, height, width)
 
     def replaced() -> Iterator[tuple[Tensor, Tensor]]:
         for image, item in chunks(count, steps * draws, scoring.ctx.batch_size, device):
             step, draw = item // draws, item % draws
-            chosen = places[image] == step.view(-1, 1, 1, 1)
+            chosen = step_of_pixel[image] == step.view(-1, 1, 1, 1)
             fill = drawn[image, step, draw].view(len(image), -1, 1, 1)
             yield torch.where(chosen, fill, images[image]), image
 

@@ -54,7 +54,7 @@ def _inside(boxes: list[tuple[float, float, float, float]] | None, size: tuple[i
     """Pixels (H, W) whose centre lies in any of the boxes."""
     rows = torch.arange(size[0])[:, None] + 0.5
     columns = torch.arange(size[1])[None] + 0.5
-    found = torch.zeros(size, dtype=torch.bool)
+    inside = torch.zeros(size, dtype=torch.bool)
     for x_min, y_min, x_max, y_max in boxes or ():
-        found |= (x_min <= columns) & (columns < x_max) & (y_min <= rows) & (rows < y_max)
-    return found
+        inside |= (x_min <= columns) & (columns < x_max) & (y_min <= rows) & (rows < y_max)
+    return inside

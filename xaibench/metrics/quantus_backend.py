@@ -1,4 +1,4 @@
-"""Quantus itself for the metrics it has, one image at a time, guarded against its traps."""
+"""Quantus itself for the metrics it has: one image at a time, on copies, with seeded draws."""
 
 from __future__ import annotations
 
@@ -78,12 +78,12 @@ def quantus_backend(
         "explanation": explanation,
         "threshold": threshold,
     }
-    found = {}
+    results = {}
     for key in sorted(scoring.wanted):
         name = key.removeprefix("quantus_")
         values = [_one(scoring, i, name, options) for i in range(len(scoring.batch))]
-        found[key] = torch.tensor(values, dtype=torch.float64)
-    return found
+        results[key] = torch.tensor(values, dtype=torch.float64)
+    return results
 
 
 def _one(scoring: Scoring, i: int, name: str, options: dict[str, Any]) -> float:
@@ -101,7 +101,7 @@ def _one(scoring: Scoring, i: int, name: str, options: dict[str, Any]) -> float:
 
 @contextmanager
 def global_generator(seed: int) -> Iterator[None]:
-    """NumPy's global generator seeded inside, as it was outside; Quantus's warnings silenced."""
+    """Inside, NumPy's global generator is seeded and warnings are silent; then restored."""
     import warnings
 
     held = np.random.get_state()  # noqa: NPY002 - Quantus draws from the global generator
@@ -193,8 +193,8 @@ def _adapted(scoring: Scoring, i: int) -> Callable[..., Any]:
         values = torch.as_tensor(np.asarray(inputs, dtype=np.float32), device=scoring.ctx.device)
         rows = torch.full((len(values),), i, device=scoring.ctx.device)
         assert scoring.explain is not None
-        found: Tensor = scoring.explain(values, rows)
-        return found.cpu().numpy()
+        maps: Tensor = scoring.explain(values, rows)
+        return maps.cpu().numpy()
 
     return explain
 

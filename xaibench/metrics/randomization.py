@@ -36,24 +36,25 @@ def randomization(
     """Mean Spearman correlation of the map with those of ever more randomised networks.
 
     Layers are drawn anew from the logits downwards, in `stages` equal parts, cumulatively (section
-    3); a method that depends on what was learnt falls to 0. The network itself is not touched.
+    3); for a method that depends on learnt weights the value falls to 0. The network itself is not
+    touched.
     """
     if scoring.explain is None:
         raise ValueError("this scoring cannot explain")
     rows = torch.arange(len(scoring.batch), device=scoring.batch.images.device)
-    found = []
+    correlations = []
     for stage in range(1, stages + 1):
         module = randomized(scoring.ctx.classifier.module, stage / stages, seed)
         other: Any = replace(scoring.ctx.classifier, module=module)  # type: ignore[type-var]
         maps = scoring.explain(scoring.batch.images, rows, other)
-        found.append(spearman(scoring.maps.flatten(1), maps.flatten(1)))
-    return {"parameter_randomization": torch.stack(found).mean(0)}
+        correlations.append(spearman(scoring.maps.flatten(1), maps.flatten(1)))
+    return {"parameter_randomization": torch.stack(correlations).mean(0)}
 
 
 def randomized(module: nn.Module, share: float, seed: int) -> nn.Module:
     """A copy whose last `share` of the layers with weights have these drawn anew.
 
-    Each tensor keeps its mean and standard deviation, so that the signal neither dies nor grows;
+    Each tensor keeps its mean and standard deviation, so that activations keep their scale;
     the draws depend on (seed, tensor's name) alone.
     """
     from xaibench.seeds import generator

@@ -20,7 +20,7 @@ EXPENSIVE = 500
 
 @dataclass(frozen=True)
 class _Perturbed:
-    """Noisy inputs of a few images, drawn when they are needed; rows (n,): whose each is."""
+    """Noisy inputs of a few images, drawn when they are needed; rows (n,): the image of each."""
 
     scoring: Scoring
     ids: list[str]
@@ -83,13 +83,13 @@ def sensitivity(
     ratios = torch.full((count, draws), torch.nan, dtype=torch.float64, device=device)
     stand_in = explanation == "gradient_stand_in"
     at_once = scoring.ctx.batch_size // math.gcd(scoring.ctx.batch_size, draws)  # full batches
-    for places in applies.nonzero()[:, 0].split(at_once):
-        ids = [scoring.batch.ids[i] for i in places.tolist()]
-        rows = places.to(device).repeat_interleave(draws)
+    for chosen in applies.nonzero()[:, 0].split(at_once):
+        ids = [scoring.batch.ids[i] for i in chosen.tolist()]
+        rows = chosen.to(device).repeat_interleave(draws)
         inputs = _Perturbed(scoring, ids, rows, draws, radius)
         others = _stand_in(scoring, inputs) if stand_in else _method(scoring, inputs)
         change = relative_change(scoring.maps[rows], others)
-        ratios[places.to(device)] = change.view(len(ids), draws)
+        ratios[chosen.to(device)] = change.view(len(ids), draws)
     statuses = tuple("ok" if a else "not_applicable" for a in applies.tolist())
     return {
         "max_sensitivity": Rows(ratios.amax(1), statuses),

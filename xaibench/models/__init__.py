@@ -1,1 +1,1 @@
-"""Networks with their preprocessing and named layers; one file per source of networks."""
+"""Networks with preprocessing and named layers: one file a source, and what wraps them."""

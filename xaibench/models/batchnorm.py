@@ -40,9 +40,9 @@ class GroupStatistics(nn.Module):
     def _groups(self, x: Tensor, size: int) -> Tensor:
         """All groups in one fused call: a group's channels become channels of their own.
 
-        In three dimensions, which have one memory format alone. Of four, torch's backward pass
-        takes (1, C, H, W) views of either format for the other, and sums over the last format's
-        rows in an order that depends on the number of threads.
+        The tensors have three dimensions, for which there is one memory format. With four, torch's
+        backward pass mistakes the format of (1, C, H, W) views, and sums channels-last rows in
+        an order that depends on the number of threads.
         """
         groups, channels = len(x) // size, x.shape[1]
         inner = x.reshape(groups, size, channels, -1).transpose(0, 1)
@@ -100,18 +100,18 @@ def _again_in_backward(
 
 
 def tail(norm: _BatchNorm) -> dict[str, nn.Module] | None:
-    """The modules that a BatchNorm goes on with by itself; None where it does something unknown.
+    """The modules that a BatchNorm applies after normalising; None where its forward is unknown.
 
     timm's BatchNormAct2d ends with its modules `drop` and `act`; torch's own have no tail.
     """
     if type(norm).forward in (_BatchNorm.forward, nn.SyncBatchNorm.forward):
         return {}
-    found = {name: part for name, part in norm.named_children() if name in ("drop", "act")}
-    return found if "act" in found else None
+    parts = {name: part for name, part in norm.named_children() if name in ("drop", "act")}
+    return parts if "act" in parts else None
 
 
 def replace_norm(network: nn.Module, name: str, other: nn.Module) -> None:
-    """Put another module in the place of a BatchNorm, its tail behind under the same names.
+    """Replace a BatchNorm by another module, followed by its tail under the same names.
 
     Raises XaibenchError where the tail is unknown.
     """

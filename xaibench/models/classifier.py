@@ -61,8 +61,8 @@ class TorchClassifier:
     layers: role ('cam', 'iba') -> dotted module name, as far as they are named; `roles` adds the
     CAM layer that a forward pass finds. weights_id and weights_sha256: where the weights come
     from, part of every run's identity. rows: inputs in every forward pass at the network's own
-    input size, fewer batches being filled up; groups: inputs that share BatchNorm statistics, of
-    which a pass holds a whole number (0: evaluation mode).
+    input size (smaller batches are filled up); groups: inputs that share BatchNorm statistics; a
+    pass holds whole groups (0: evaluation mode).
     """
 
     name: str
@@ -78,7 +78,7 @@ class TorchClassifier:
     def __call__(self, images: Tensor) -> Tensor:
         """Logits (B, K) of normalised input (B, 3, H, W), in batches of one shape.
 
-        With `groups`, what is left over of them is a smaller group, forwarded by itself.
+        With `groups`, images left over after whole groups form a smaller one.
         """
         rows, size = self.rows_at(images.shape[-2:]), self.groups
         if not size:
@@ -95,15 +95,15 @@ class TorchClassifier:
         return torch.cat(parts)
 
     def rows_at(self, size: Sequence[int]) -> int:
-        """Inputs in a forward pass at an input size: fewer at larger ones, but ENOUGH."""
+        """Inputs in a forward pass at an input size: fewer at larger sizes, but at least ENOUGH."""
         fewer = self.rows * self.input.crop**2 // (size[0] * size[1])
         return max(min(self.rows, ENOUGH), min(self.rows, fewer))
 
     @cached_property
     def inference(self) -> nn.Module:
-        """The network for passes without gradients, BatchNorm and ReLU in the convolutions.
+        """The network for passes without gradients, BatchNorm and ReLU merged into convolutions.
 
-        Both only where that is the same; ReLU on a CPU alone.
+        Each only where the logits stay the same; ReLU only on a CPU.
         """
         parameter = next(self.module.parameters())
         side = self.input.crop
@@ -121,8 +121,8 @@ class TorchClassifier:
         """
         if "cam" in self.layers:
             return self.layers
-        found = find_cam_layer(self.module, self.blank())
-        return self.layers | {"cam": found} if found else self.layers
+        name = find_cam_layer(self.module, self.blank())
+        return self.layers | {"cam": name} if name else self.layers
 
     def blank(self) -> Tensor:
         """An input of zeros, the mean colour: (1, 3, S, S) on the network's device."""

@@ -26,8 +26,8 @@ class Features(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, 1280, H/32, W/32)."""
-        found: Tensor = self.network.extract_features(images)
-        return found
+        features: Tensor = self.network.extract_features(images)
+        return features
 
 
 class EfficientNetLite0(nn.Module):
@@ -49,7 +49,7 @@ class EfficientNetLite0(nn.Module):
 
 
 def _pad_in_convolutions(network: nn.Module) -> None:
-    """Replace the package's padding module before each convolution by its own, where even."""
+    """Replace the package's padding modules by the convolutions' own, where all sides are equal."""
     for module in list(network.modules()):
         for name, conv in module.named_children():
             pad = getattr(conv, "static_padding", None)

@@ -17,11 +17,11 @@ TOLERANCE = 1e-4
 
 
 def folded(module: nn.Module, example: Tensor) -> nn.Module:
-    """A copy of a network with folded BatchNorm, or the network itself where that is not the same.
+    """A copy of a network with folded BatchNorm, or the network itself where logits would differ.
 
-    Pairs are found by running `example` (1, 3, H, W): a BatchNorm whose input is the very output
-    of a convolution, each used once. The copy is kept only if its logits on the example differ by
-    less than TOLERANCE of their range.
+    Pairs are found by running `example` (1, 3, H, W): a BatchNorm whose input is the unchanged
+    output of a convolution, each used once. The copy is kept only if its logits on the example
+    differ by less than TOLERANCE of their range.
     """
     with torch.inference_mode():
         pairs = _pairs(module, example)

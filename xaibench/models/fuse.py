@@ -42,14 +42,14 @@ class ConvActivation(nn.Module):
 def _nonfinite_as_nan(_: nn.Module, inputs: tuple[Tensor, ...], logits: Tensor) -> Tensor:
     """A hook: NaN for an input with NaN or infinity.
 
-    oneDNN's ReLU turns NaN into 0 where torch's hands it on, and a broken input would get sound
-    logits.
+    oneDNN's ReLU turns NaN into 0, where torch's keeps it; without this hook a broken input would
+    get finite logits.
     """
     return logits + inputs[0].flatten(1).sum(1, keepdim=True) * 0
 
 
 def fused(module: nn.Module, example: Tensor) -> nn.Module:
-    """A copy with fused activations, or the network itself where that is not the same.
+    """A copy with fused activations, or the network itself where logits would differ.
 
     An activation is fused if each of its inputs on `example` (1, 3, H, W) is the untouched output
     of a convolution used once. The copy is kept only if its logits on the example differ by less

@@ -32,8 +32,8 @@ def find_layers(network: nn.Module) -> dict[str, str]:
 
 def is_sequence(network: nn.Module, name: str) -> bool:
     """Whether the network has a non-empty nn.Sequential of that name."""
-    found = getattr(network, name, None)
-    return isinstance(found, nn.Sequential) and len(found) > 0
+    child = getattr(network, name, None)
+    return isinstance(child, nn.Sequential) and len(child) > 0
 
 
 def last_of(network: nn.Module, name: str) -> str:
@@ -46,9 +46,9 @@ def find_cam_layer(network: nn.Module, example: Tensor) -> str | None:
 
     example (1, 3, S, S): a blank input. `features[-1]` where the network has that and it gives
     maps; else the last module that does. None where the classifier reads tokens instead, as in
-    vision transformers: nothing after the maps may put out (1, N, C) or (1, h, w, C). Modules
-    used more than once cannot be hooked and are passed over. Of modules that hand on the very
-    same tensor, the outermost counts, and of these the last.
+    vision transformers: nothing after the maps may return (1, N, C) or (1, h, w, C). Modules
+    used more than once cannot be hooked and are skipped. Of modules that return the same tensor
+    the outermost is taken, and of several such the last.
     """
     calls = _calls(network, example)
     uses = Counter(call.name for call in calls)
@@ -73,12 +73,12 @@ class _Call:
 
 def _calls(network: nn.Module, example: Tensor) -> list[_Call]:
     """Every module call of a forward pass, in the order in which they return."""
-    found: list[_Call] = []
+    calls: list[_Call] = []
     held: list[object] = [None]
 
     def note(name: str, output: object) -> None:
-        number = found[-1].tensor if found else 0
-        found.append(_Call(name, kind(output), number + (output is not held[0])))
+        number = calls[-1].tensor if calls else 0
+        calls.append(_Call(name, kind(output), number + (output is not held[0])))
         held[0] = output
 
     def watch(name: str, module: nn.Module) -> Any:
@@ -86,7 +86,7 @@ def _calls(network: nn.Module, example: Tensor) -> list[_Call]:
 
     handles = [watch(name, module) for name, module in network.named_modules() if name]
     trace(network, example, handles)
-    return found
+    return calls
 
 
 def kind(output: object) -> str:

@@ -189,18 +189,18 @@ def _forward(part: Part, value: Tensor, chunk: int) -> tuple[Tensor, list[_Stati
     measured: list[_Statistics] = []
     with torch.no_grad():
         while True:
-            found: _Statistics | None = None
+            current: _Statistics | None = None
             outputs = []
             for piece in value.split(chunk):
                 try:
                     outputs.append(part(piece))
                 except _Unknown as reached:
-                    found = _measure(found, reached)
-            if found is None:
+                    current = _measure(current, reached)
+            if current is None:
                 return torch.cat(outputs), measured
-            found.mean, found.var = found.mean.to(value.dtype), found.var.to(value.dtype)
-            found.norm.statistics = found
-            measured.append(found)
+            current.mean, current.var = current.mean.to(value.dtype), current.var.to(value.dtype)
+            current.norm.statistics = current
+            measured.append(current)
 
 
 def _measure(sofar: _Statistics | None, reached: _Unknown) -> _Statistics:
@@ -225,9 +225,9 @@ def _backward(
         wanted = s.mean, s.var = s.mean.clone().requires_grad_(), s.var.clone().requires_grad_()
         for_mean, for_var = (torch.zeros_like(t, dtype=torch.float64) for t in known)
         for piece, given in pieces:
-            found = _pull(part, piece, given, measured[at + 1 :], wanted)
-            for_mean += found[0]
-            for_var += found[1]
+            gradients = _pull(part, piece, given, measured[at + 1 :], wanted)
+            for_mean += gradients[0]
+            for_var += gradients[1]
         s.mean, s.var = known
         s.gradients = for_mean.to(value.dtype), for_var.to(value.dtype)
     parts: list[Tensor] = []
@@ -260,7 +260,7 @@ class _Call:
 
 
 def _chain(module: nn.Module, example: Tensor) -> dict[str, _Call]:
-    """The network's blocks with their calls, in order; none where they are no chain.
+    """The network's blocks with their calls, in order; none where they do not form a chain.
 
     In a chain each block's output is the next one's input as it is, and nothing else reaches a
     block. Raises XaibenchError where a BatchNorm is called twice.

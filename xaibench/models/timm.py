@@ -85,10 +85,10 @@ def _config(wanted: str) -> dict[str, Any]:
     """What timm knows of some weights, by default those that it prefers."""
     import timm as library
 
-    found = library.get_pretrained_cfg(wanted)
-    if found is None:
+    config = library.get_pretrained_cfg(wanted)
+    if config is None:
         raise XaibenchError(f"timm has no configuration of {wanted}: choose another model.")
-    return dict(found.to_dict())
+    return dict(config.to_dict())
 
 
 def _check(name: str, config: dict[str, Any]) -> None:

@@ -117,7 +117,7 @@ def _trained(name: str, state: State, path: Path) -> nn.Module:
     """The network with the weights of a file, and with as many classes as these have."""
     state = renamed(state, lambda key: OLD_DENSENET.sub(r"\1\2", key))
     options: dict[str, Any] = {}
-    if name in SCALES_INPUT:  # files have the heads that only training uses, or not
+    if name in SCALES_INPUT:  # some files lack the heads that only training uses
         options["init_weights"] = False
         options["aux_logits"] = any(key.lower().startswith("aux") for key in state)
     network = _build(name, **options)

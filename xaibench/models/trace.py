@@ -12,7 +12,7 @@ from torch.utils.hooks import RemovableHandle
 def trace(module: nn.Module, example: Tensor, handles: Iterable[RemovableHandle]) -> None:
     """Forward `example` without gradients and remove the hooks, even after an exception.
 
-    Out of inference mode, whose tensors do not count what is changed in place (`_version`).
+    Not in inference mode, whose tensors do not count in-place changes (`_version`).
     """
     try:
         with torch.inference_mode(False), torch.no_grad():

@@ -31,15 +31,15 @@ def file_sha256(path: Path) -> str:
 
 def state_sha256(module: nn.Module) -> str:
     """SHA-256 over the names and bytes of all parameters and buffers."""
-    found = hashlib.sha256()
+    hashed = hashlib.sha256()
     for name, value in sorted(module.state_dict().items()):
-        found.update(name.encode())
-        found.update(
+        hashed.update(name.encode())
+        hashed.update(
             value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes()
             if value.dim()
             else str(value.item()).encode()
         )
-    return found.hexdigest()
+    return hashed.hexdigest()
 
 
 def load_state(path: Path) -> State:
@@ -51,18 +51,18 @@ def load_state(path: Path) -> State:
         what = "is not a file" if path.exists() else "does not exist"
         raise XaibenchError(f"weights file {path} {what}; check --weights.")
     try:
-        found = _read(path)
+        held = _read(path)
     except Exception as error:
         raise XaibenchError(
             f"cannot read weights from {path} ({type(error).__name__}); "
             "give a state dict saved by torch.save or a .safetensors file."
         ) from error
     for wrapper in WRAPPERS:
-        if isinstance(found, Mapping) and isinstance(found.get(wrapper), Mapping):
-            found = found[wrapper]
-    if not isinstance(found, Mapping) or not all(isinstance(v, Tensor) for v in found.values()):
+        if isinstance(held, Mapping) and isinstance(held.get(wrapper), Mapping):
+            held = held[wrapper]
+    if not isinstance(held, Mapping) or not all(isinstance(v, Tensor) for v in held.values()):
         raise XaibenchError(f"{path} holds no state dict; save model.state_dict().")
-    return renamed(found, lambda key: key.removeprefix("module."))
+    return renamed(held, lambda key: key.removeprefix("module."))
 
 
 def renamed(state: Mapping[str, Tensor], rename: Callable[[str], str]) -> State:
@@ -84,7 +84,7 @@ def _read(path: Path) -> Any:
 def load_into(module: nn.Module, state: State, path: Path) -> None:
     """Load a state dict read from `path`; XaibenchError where names or shapes do not fit."""
     versions: Any = getattr(state, "_metadata", None)
-    if versions == {}:  # safetensors has none, and MNASNet asks for its own
+    if versions == {}:  # safetensors keeps none, and MNASNet needs its own
         versions[""] = module.state_dict()._metadata[""]  # type: ignore[attr-defined]
     try:
         module.load_state_dict(state)
@@ -124,8 +124,8 @@ def checkpoints() -> Path:
 def cached(what: str, url: str) -> Path:
     """The file of a URL in torch's folder, downloaded if it is not there.
 
-    Raises XaibenchError with the three remedies, after CONNECT_SECONDS where nobody answers, and
-    where the file there has not the SHA-256 that its name says.
+    Raises XaibenchError with the three remedies, after CONNECT_SECONDS without an answer, and where
+    the file's SHA-256 is not the one in its name.
     """
     path = checkpoints() / Path(urlparse(url).path).name
     hashed = torch.hub.HASH_REGEX.search(path.name)
@@ -150,10 +150,10 @@ def cached(what: str, url: str) -> Path:
 
 
 def absent(what: str, reason: object, path: Path, source: str) -> XaibenchError:
-    """The error for weights that are not here: connect once, put them there, or name a file."""
+    """The error for missing weights: go online once, save them there, or name a file."""
     why = str(reason).strip().split("\n")[0].rstrip(".") or type(reason).__name__
     return XaibenchError(
-        f"the weights {what} are neither cached nor to be downloaded ({why}): connect once, "
+        f"the weights {what} are not cached and cannot be downloaded ({why}): go online once, "
         f"or save {source} as {path}, or give --weights FILE."
     )
 

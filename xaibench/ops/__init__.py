@@ -1,1 +1,1 @@
-"""Pure tensor maths: no model loading, no input or output."""
+"""Pure functions of tensors: no network, no file, no randomness of their own."""

@@ -26,10 +26,10 @@ def perturbed(
     levels = torch.tensor(counts, device=start.device)
     rows = torch.arange(len(start), device=start.device).repeat_interleave(len(counts))
     thresholds = levels.repeat(len(start))
-    places = ranks.view(-1, 1, *size)
+    rank = ranks.view(-1, 1, *size)
     for first in range(0, len(rows), chunk):
         some = rows[first : first + chunk]
-        changed = places[some] < thresholds[first : first + chunk].view(-1, 1, 1, 1)
+        changed = rank[some] < thresholds[first : first + chunk].view(-1, 1, 1, 1)
         yield torch.where(changed, end[some], start[some]), some
 
 

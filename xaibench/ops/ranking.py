@@ -33,5 +33,5 @@ def order(
 
 def ranks(indices: Tensor) -> Tensor:
     """The inverse of an order: position (B, N) of every pixel in `indices` (B, N)."""
-    places = torch.arange(indices.shape[1], device=indices.device).expand_as(indices)
-    return torch.empty_like(indices).scatter_(1, indices, places)
+    positions = torch.arange(indices.shape[1], device=indices.device).expand_as(indices)
+    return torch.empty_like(indices).scatter_(1, indices, positions)

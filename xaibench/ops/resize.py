@@ -19,7 +19,7 @@ def upsample(maps: Tensor, size: tuple[int, int], border: Border = "clamp") -> T
 
     border 'clamp' repeats the edge value, as cv2.resize does; 'mirror' reflects about the edge,
     as skimage.transform.resize(order=1, mode='reflect') does. A constant map stays constant to
-    the bit (a min-max after it would blow rounding up to the whole range).
+    the bit (min-max would otherwise stretch rounding errors to the whole range).
     """
     if maps.shape[-2:] == size:
         return maps
@@ -31,8 +31,8 @@ def upsample(maps: Tensor, size: tuple[int, int], border: Border = "clamp") -> T
         columns = interpolation_matrix(maps.shape[-1], size[1]).to(maps)
         large = maps.new_empty(len(maps), *size)
         with one_thread():  # a map at a time: the same bits whatever is beside it
-            for place, one in enumerate(maps):
-                large[place] = rows @ one.contiguous() @ columns.T
+            for i, one in enumerate(maps):
+                large[i] = rows @ one.contiguous() @ columns.T
     first = maps[:, :1, :1]
     return torch.where((maps == first).flatten(1).all(1).view(-1, 1, 1), first, large)
 
@@ -45,8 +45,8 @@ def interpolation_matrix(source: int, target: int) -> Tensor:
     share = centres - low
     matrix = torch.zeros(target, source, dtype=torch.float64)
     for index, weight in ((low, 1 - share), (low + 1, share)):
-        place = reflect(index.long(), source)
-        matrix.scatter_add_(1, place[:, None], weight[:, None])
+        sources = reflect(index.long(), source)
+        matrix.scatter_add_(1, sources[:, None], weight[:, None])
     return matrix
 
 

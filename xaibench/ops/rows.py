@@ -1,8 +1,8 @@
-"""Batches of one shape: what is left over is filled up, so that no value depends on its neighbours.
+"""Batches of one shape: the last is filled up, so that no value depends on its neighbours.
 
-A convolution or a matrix product of another shape may round otherwise in the last bit; of the same
-shape, each row has the same bits whatever its place, its neighbours and the number of threads, from
-16 rows on (tests/test_same_bits.py).
+A convolution or a matrix product of another shape may round differently in the last bit. In one
+shape, each row has the same bits whatever its position, its neighbours and the number of threads,
+from 16 rows on (tests/test_same_bits.py).
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ def in_rows(
 
     unit: rows that belong together, of which `rows` and `inputs` hold a whole number.
     """
-    found = [
+    outputs = [
         function(filled(part, rows, unit).contiguous())[: len(part)] for part in inputs.split(rows)
     ]
-    return found[0] if len(found) == 1 else torch.cat(found)
+    return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Inside, torch computes in one thread: full sums and solves differ otherwise."""
+    """Inside, torch computes in one thread: the bits of full sums and solves depend on how many."""
     held = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

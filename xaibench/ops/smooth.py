@@ -23,8 +23,8 @@ def smoothing_matrix(length: int, sigma: float, kernel: int) -> Tensor:
     matrix = torch.zeros(length, length, dtype=torch.float64)
     rows = torch.arange(length)
     for offset, tap in zip(offsets.tolist(), taps, strict=True):
-        place = reflect(rows + offset, length)
-        matrix.scatter_add_(1, place[:, None], tap.expand(length, 1))
+        sources = reflect(rows + offset, length)
+        matrix.scatter_add_(1, sources[:, None], tap.expand(length, 1))
     return matrix
 
 

@@ -22,17 +22,17 @@ def spearman(a: Tensor, b: Tensor) -> Tensor:
     x, y = mean_ranks(a.double()), mean_ranks(b.double())
     with one_thread():
         x, y = x - x.mean(1, keepdim=True), y - y.mean(1, keepdim=True)
-        found = (x * y).sum(1) / (x.norm(dim=1) * y.norm(dim=1))
-    return torch.where(finite, found.clamp(-1, 1), torch.nan)
+        correlation = (x * y).sum(1) / (x.norm(dim=1) * y.norm(dim=1))
+    return torch.where(finite, correlation.clamp(-1, 1), torch.nan)
 
 
 def gini(values: Tensor, shift: float = 1e-7) -> Tensor:
     """Gini index (B,) of non-negative rows (B, N), `shift` added to each."""
     ordered = (values.double() + shift).sort(dim=1).values
     count = ordered.shape[1]
-    places = torch.arange(1, count + 1, device=values.device, dtype=torch.float64)
+    ranks = torch.arange(1, count + 1, device=values.device, dtype=torch.float64)
     with one_thread():
-        return ((2 * places - count - 1) * ordered).sum(1) / (count * ordered.sum(1))
+        return ((2 * ranks - count - 1) * ordered).sum(1) / (count * ordered.sum(1))
 
 
 def entropy(values: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ def mean_colours(image: Tensor, segments: Tensor) -> Tensor:
     flat = segments.flatten()
     count = int(flat.max()) + 1
     sums = torch.zeros(3, count, dtype=torch.float64)
-    sums.index_add_(1, flat, image.flatten(1).double().cpu())  # on a GPU in no fixed order
+    sums.index_add_(1, flat, image.flatten(1).double().cpu())  # on a GPU the order varies
     sizes = torch.bincount(flat, minlength=count)
     return (sums / sizes)[:, segments].to(image)
 
@@ -50,10 +50,10 @@ def _cosine_weights(samples: Tensor, width: float = 0.25) -> Tensor:
 def _ridge(samples: Tensor, targets: Tensor, weights: Tensor, alpha: float = 1.0) -> Tensor:
     """Weighted ridge regression with an unpenalised intercept, in closed form: (T, d).
 
-    A target at a time, so that none depends on what else is fitted.
+    One target at a time, so that no result depends on which others are fitted.
     """
     share = weights / weights.sum()
-    targets = targets - targets[:1]  # a constant one is fitted by the intercept, to the bit
+    targets = targets - targets[:1]  # so that the intercept fits a constant target exactly
     x = samples - share @ samples
     weighted = x * weights[:, None]
     gram = weighted.T @ x + alpha * torch.eye(x.shape[1], dtype=x.dtype)
@@ -67,9 +67,9 @@ def _lasso(samples: Tensor, targets: Tensor, weights: Tensor, alpha: float = 0.0
     from sklearn.linear_model import Lasso
 
     x, w = samples.numpy(), weights.numpy()
-    model = Lasso(alpha=alpha, random_state=0)  # unused by cyclic descent, but None draws globally
-    found = torch.full((targets.shape[1], samples.shape[1]), torch.nan, dtype=samples.dtype)
-    for row, y in zip(found, targets.T, strict=True):
-        if y.isfinite().all():  # scikit-learn raises; the map says it by being NaN
+    model = Lasso(alpha=alpha, random_state=0)  # has no effect, but None uses the global one
+    coefficients = torch.full((targets.shape[1], samples.shape[1]), torch.nan, dtype=samples.dtype)
+    for row, y in zip(coefficients, targets.T, strict=True):
+        if y.isfinite().all():  # scikit-learn would raise; the map is NaN instead
             row[:] = torch.from_numpy(model.fit(x, y.numpy(), sample_weight=w).coef_)
-    return found
+    return coefficients

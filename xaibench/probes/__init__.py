@@ -1,1 +1,1 @@
-"""How a method looks into a network: hooks, gradients, guided ReLUs, draws."""
+"""How methods and metrics look into a network: hooks, gradients, guided ReLUs, draws."""

@@ -71,7 +71,7 @@ class _Mode(TorchFunctionMode):
 def _guided(a: Tensor, top: float, in_place: bool) -> Tensor:
     with torch._C.DisableTorchFunction():
         result: Tensor = _Guided.apply(a, top)
-        # who reads the tensor again, or ignores what is returned, must find it rectified
+        # code that reads the tensor again, or ignores the return value, must see it rectified
         return a.copy_(result) if in_place else result
 
 

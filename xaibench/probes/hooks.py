@@ -49,13 +49,13 @@ def activations(classifier: Classifier, layer: str, images: Tensor) -> Tensor:
             classifier(part)
         return held[0][: len(part)]
 
-    rows = classifier.rows_at(images.shape[-2:])  # a hook sees one pass after the other
+    rows = classifier.rows_at(images.shape[-2:])  # the hook holds the output of one pass
     with torch.no_grad():
         return torch.cat([of(part) for part in images.split(rows)])
 
 
 def _check_maps(output: Tensor, layer: str, images: Tensor) -> None:
-    """Channels last, as in Swin transformers, shows in maps of a square image that are not."""
+    """XaibenchError unless the output is maps; those with channels last (Swin) look not square."""
     square = images.shape[-2] == images.shape[-1]
     maps = isinstance(output, Tensor) and output.dim() == 4
     if not maps or (square and output.shape[-2] != output.shape[-1]):
@@ -73,10 +73,10 @@ def activations_and_gradients(
     One forward and T backwards, which stop at the layer. Raises XaibenchError where the layer's
     output is not (B, C, h, w) or where the logits do not depend on it.
     """
-    rows = classifier.rows_at(images.shape[-2:])  # a hook sees one pass after the other
+    rows = classifier.rows_at(images.shape[-2:])  # the hook holds the output of one pass
     parts = zip(images.split(rows), targets.split(rows), strict=True)
-    found, gradients = zip(*(_of_one_pass(classifier, layer, *p) for p in parts), strict=True)
-    return torch.cat(found), torch.cat(gradients)
+    outputs, gradients = zip(*(_of_one_pass(classifier, layer, *p) for p in parts), strict=True)
+    return torch.cat(outputs), torch.cat(gradients)
 
 
 def _of_one_pass(
@@ -108,8 +108,8 @@ def _of_one_pass(
 def logits_behind(classifier: Classifier, layer: str, image: Tensor, output: Tensor) -> Tensor:
     """Logits (n, K) where `layer` gives `output` (n, C, h, w), in passes of full rows.
 
-    image (1, 3, H, W): what the network is fed, which nothing of the logits depends on where all
-    goes through the layer. Gradients with respect to `output` flow where they are enabled.
+    image (1, 3, H, W): any input; the logits do not depend on it where all that they read goes
+    through the layer. Gradients with respect to `output` flow where they are enabled.
     """
 
     def behind(rows: Tensor) -> Tensor:

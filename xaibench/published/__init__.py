@@ -1,4 +1,4 @@
-"""The paper's printed numbers and ImageNet's class ids, as package data.
+"""The paper's printed numbers and ImageNet's class ids: package data and what reads it.
 
 `zhang2024_tables.csv` holds the 460 numbers of Tables 1-4 of Zhang, Torres & Hermanns (ACML 2024),
 in the paper's own units; `imagenet_wnids.csv` maps a class index to its WordNet id.

@@ -1,1 +1,1 @@
-"""The three stages: pure functions of a session and a unit; each unit writes its own files."""
+"""Predict, explain, normalize, score: one file a stage, which computes and stores its units."""

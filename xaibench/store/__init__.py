@@ -1,1 +1,1 @@
-"""What a run keeps: maps, scores, provenance. Knows no method by name."""
+"""All that a run directory holds, and its paths: writes, reads, lists. Knows no method by name."""

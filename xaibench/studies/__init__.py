@@ -1,1 +1,1 @@
-"""What is made of runs: ablation, audit, agreement of maps, figures."""
+"""What is made of finished runs, or of many: ablation, audit, agreement of maps, figures."""

@@ -93,7 +93,7 @@ def _run_all(plan: Study, folder: Path, say: Say) -> None:
             say(line)
 
     first = directory_name(plan.before.name)
-    # the first protocol's before all others, which take its maps
+    # the first protocol's jobs come first: others copy its maps
     for job in sorted(jobs(plan.places()), key=lambda job: job.directory != first):
         values = {
             "method": tuple(located(spec, plan.config.files) for spec in job.methods),
@@ -137,7 +137,7 @@ def _variations(plan: Study, job: Job) -> list[tuple[str, str]]:
 
 
 def _shared(plan: Study, job: Job, every: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Those on which a job's native maps are the first protocol's."""
+    """The variations on which a job's native maps are the first protocol's."""
     switch = _switch_of(plan, job)
     return [v for v in every if switch is not None and same_maps(switch, parse(v[0])[0], v[1])]
 
@@ -181,7 +181,7 @@ def gather(plan: Study) -> Ablation:
         for name, frame in frames.items()
         for key, rows in frame.groupby(keys)
     }
-    found = []
+    effects = []
     for cell in filter(plan.concerned, plan.cells):
         moving = plan.moving(cell)
 
@@ -193,7 +193,7 @@ def gather(plan: Study) -> Ablation:
         redefined = any(switch.redefines for switch in plan.together(cell))
         everything = variant(ALL, plan.everything(cell), redefined) if plan.whole else None
         named = (cell.method.text, cell.metric.text, cell.target, cell.transform.text)
-        found += cell_effects(named, groups[plan.base(cell)], singles, everything)
+        effects += cell_effects(named, groups[plan.base(cell)], singles, everything)
     any_frame = next(iter(frames.values()))
     return Ablation(
         plan.before.name,
@@ -201,7 +201,7 @@ def gather(plan: Study) -> Ablation:
         str(any_frame["model"].iloc[0]),
         str(any_frame["dataset"].iloc[0]),
         tuple(_listed(plan, switch) for switch in plan.switches),
-        tuple(with_intervals(found)),
+        tuple(with_intervals(effects)),
     )
 
 

@@ -106,15 +106,15 @@ class Study:
     def switched(self, cell: Cell, switch: Switch) -> Place | None:
         """Where a cell's scores under one switch are; None where there can be none.
 
-        They are another quantity then, or the switch cannot be had without the others.
+        Then the switch makes them another quantity, or cannot be used without others.
         """
         if switch.redefines:
             return None
         if switch.whole_run:
-            found = _resolved(self.derived[switch], cell)
+            resolved = _resolved(self.derived[switch], cell)
         else:
-            found = _resolved(self.before, cell, switch)
-        return found.place if found.possible else None
+            resolved = _resolved(self.before, cell, switch)
+        return resolved.place if resolved.possible else None
 
     def everything(self, cell: Cell) -> Place | None:
         """Where a cell's scores under all switches are; those of the only one where it is one."""
@@ -123,16 +123,16 @@ class Study:
             return None
         if len(together) == 1 and self.moving(cell) == together:
             return self.switched(cell, together[0])
-        found = _resolved(self.after, cell)
-        return found.place if found.possible else None
+        resolved = _resolved(self.after, cell)
+        return resolved.place if resolved.possible else None
 
     def places(self) -> Iterator[Place]:
         """All scores that are needed; only of cells that something moves."""
         for cell in filter(self.concerned, self.cells):
-            found = [self.switched(cell, switch) for switch in self.moving(cell)]
-            found += [self.everything(cell)] if self.whole else []
+            places = [self.switched(cell, switch) for switch in self.moving(cell)]
+            places += [self.everything(cell)] if self.whole else []
             yield self.base(cell)
-            yield from (place for place in found if place)
+            yield from (place for place in places if place)
 
 
 def study(config: RunConfig, after: str, only: Iterable[str] = ()) -> Study:
@@ -213,7 +213,7 @@ class _Resolved:
 
     @property
     def possible(self) -> bool:
-        """False for explaining inputs again whose BatchNorm group cannot be had again."""
+        """False where perturbed inputs must be explained but have no BatchNorm group."""
         if self.transform is None or not self.method.groups or "explain" not in self.metric.needs:
             return True
         method, key = self.method.entry.key, self.transform.entry.key

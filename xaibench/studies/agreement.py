@@ -38,8 +38,8 @@ def write_agreement(root: Path, console: Console, top: float = TOP) -> list[Path
     """
     from xaibench.report import agreement_files
 
-    found = compare(root, top=top)
-    return agreement_files.write(found, root / "report", console)
+    agreement = compare(root, top=top)
+    return agreement_files.write(agreement, root / "report", console)
 
 
 def compare(
@@ -94,7 +94,7 @@ def pairwise(maps: Tensor, pixels: int) -> tuple[Tensor, Tensor]:
     """Spearman's correlation and the shared part of the top pixels, of every two maps.
 
     maps (B, M, H, W): M maps of each of B images. Returns two tensors (B, M, M) float64; the
-    correlation with a constant map is NaN, its overlap that of the tie order and no answer.
+    correlation with a constant map is NaN, its overlap is decided by the order of ties alone.
     """
     images, count = maps.shape[:2]
     places, ranks = _places_and_ranks(maps.flatten(0, 1).flatten(1))
@@ -126,10 +126,10 @@ def _places_and_ranks(values: Tensor) -> tuple[Tensor, Tensor]:
 
 def _take(readers: Sequence[MapReader], ids: list[str]) -> tuple[Tensor, NDArray[np.str_]]:
     """Maps (B, M, H, W), zeros where there is none, and their statuses (B, M)."""
-    found = [reader.take(ids) for reader in readers]
-    size = next(map_.shape for held in found for map_ in held.values())
+    by_method = [reader.take(ids) for reader in readers]
+    size = next(map_.shape for held in by_method for map_ in held.values())
     lost = torch.full(size, torch.nan)
-    maps = torch.stack([torch.stack([held.get(i, lost) for held in found]) for i in ids])
+    maps = torch.stack([torch.stack([held.get(i, lost) for held in by_method]) for i in ids])
     names = np.array(statuses(maps.flatten(0, 1))).reshape(maps.shape[:2])
     return maps.nan_to_num(0.0), names
 

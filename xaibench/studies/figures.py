@@ -21,7 +21,7 @@ def write_figures(root: Path, scores: pd.DataFrame) -> list[Path]:
 
     The ground-truth class is shown, or the first target that there is. Figure 2 needs scores and
     predictions alone; Figure 1 also the maps, the photographs and the network's preprocessing.
-    Raises XaibenchError where one of these cannot be had.
+    Raises XaibenchError where one of these is missing.
     """
     from xaibench.analysis.columns import TARGET_NAMES
     from xaibench.analysis.header import build_header
@@ -55,9 +55,9 @@ def write_figures(root: Path, scores: pd.DataFrame) -> list[Path]:
 
 def main_target(scores: pd.DataFrame) -> str:
     """The target that figures show: ground_truth where it was scored on untouched images."""
-    found = set(scores.loc[scores["transform"] == "none", "target"].astype(str))
+    targets = set(scores.loc[scores["transform"] == "none", "target"].astype(str))
     for target in ("ground_truth", "predicted", "least_probable"):
-        if target in found:
+        if target in targets:
             return target
     raise XaibenchError("figures need scores of untransformed images: run with --transform none.")
 
@@ -81,7 +81,7 @@ def maps_of(
     """(image, method) -> its normalised map (H, W)."""
     from xaibench.store.read import MapReader
 
-    found: dict[tuple[str, str], Picture] = {}
+    maps: dict[tuple[str, str], Picture] = {}
     for method in methods:
         held = MapReader(root, method, target).take(images)
         lost = [image for image in images if image not in held]
@@ -89,5 +89,5 @@ def maps_of(
             raise XaibenchError(
                 f"the map of {lost[0]} by {method} is gone: run the same `xaibench run` again."
             )
-        found |= {(image, method): map_.numpy() for image, map_ in held.items()}
-    return found
+        maps |= {(image, method): map_.numpy() for image, map_ in held.items()}
+    return maps

@@ -42,7 +42,7 @@ def from_protocol(protocol: Mapping[str, Any]) -> Declared:
 
 def _option(protocol: Mapping[str, Any], function: str, key: str, option: str) -> str:
     values = (protocol.get("metrics") or {}).get(function) or {}
-    if option not in values:  # only then, because it imports what computes
+    if option not in values:  # only then, because this imports torch
         values = get("metrics", key).resolve(values)
     return str(values[option])
 

@@ -1,1 +1,1 @@
-"""Transforms of the network's input (Table 4); one file each, named like its function."""
+"""Transforms of the network's input (Table 4): one registered function a file, and its options."""

@@ -1,1 +1,1 @@
-"""Figures as PNG and SVG."""
+"""Figures as PNG and SVG: one file a figure, drawn from arrays and frames alone."""

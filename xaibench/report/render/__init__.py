@@ -1,1 +1,1 @@
-"""One file a format."""
+"""The report in its formats: one file a format; computes no number."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from xaibench.errors import XaibenchError
-from xaibench.studies.audit.checks import CHECKS, Case, Found
+from xaibench.studies.audit.checks import CHECKS, Case, Comparison
 
 
 @dataclass(frozen=True)
@@ -43,17 +43,19 @@ def audit(root: Path, fraction: float = 0.02, seed: int = 0) -> list[Line]:
         raise XaibenchError(f"fraction {fraction}: give a number above 0 and up to 1.")
     scores = load_scores(root)
     scores = scores[scores.status == "ok"]
-    found: dict[tuple[str, str], list[tuple[Found, str]]] = {}
+    by_source: dict[tuple[str, str], list[tuple[Comparison, str]]] = {}
     for case, rows in _cases(root, scores, fraction, seed):
         for metric, value in rows.items():
             for source, result in _compare(case, metric, value):
                 where = " ".join(w for w in (case.method, case.target_name, case.view) if w)
                 where += f" {case.image_id}"
-                found.setdefault((metric, source), []).append((result, where))
-    return [_line(metric, source, results) for (metric, source), results in sorted(found.items())]
+                by_source.setdefault((metric, source), []).append((result, where))
+    return [
+        _line(metric, source, results) for (metric, source), results in sorted(by_source.items())
+    ]
 
 
-def _line(metric: str, source: str, results: list[tuple[Found, str]]) -> Line:
+def _line(metric: str, source: str, results: list[tuple[Comparison, str]]) -> Line:
     compared = [(r, where) for r, where in results if r.comparable]
     largest, worst = max(((r.difference, where) for r, where in compared), default=(0.0, ""))
     tolerance = max(r.tolerance for r, _ in results)
@@ -62,7 +64,7 @@ def _line(metric: str, source: str, results: list[tuple[Found, str]]) -> Line:
     return Line(metric, source, len(compared), largest, tolerance, left_out, worst, good)
 
 
-def _compare(case: Case, metric: str, value: float) -> Iterator[tuple[str, Found]]:
+def _compare(case: Case, metric: str, value: float) -> Iterator[tuple[str, Comparison]]:
     from xaibench.config.specs import parse
 
     for source, check in CHECKS.get(parse(metric)[0], {}).items():

@@ -71,7 +71,8 @@ def run_of(root: Path, methods: list[str], metrics: list[str], transforms: list[
     changed = [key for key in identity if identity[key] != now.get(key)]
     if changed:
         raise XaibenchError(
-            f"the {', '.join(changed)} of {root} cannot be had here any more: nothing to compare."
+            f"{root} was made with another {', '.join(changed)}, so that nothing can be compared: "
+            "audit it where these are the same."
         )
     return run
 

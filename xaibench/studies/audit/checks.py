@@ -46,30 +46,30 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Found:
-    """A comparison. comparable is False where rounding alone decides the value (near-ties)."""
+class Comparison:
+    """One value against its expectation; comparable: not decided by rounding alone (near-ties)."""
 
     difference: float
     tolerance: float
     comparable: bool = True
 
     def __post_init__(self) -> None:
-        """A value against NaN is as far as can be."""
+        """A difference that is NaN counts as infinite."""
         if np.isnan(self.difference):
             object.__setattr__(self, "difference", np.inf)
 
 
-Check = Callable[[Case, str, float], Found | None]
+Check = Callable[[Case, str, float], Comparison | None]
 
 
-def _plain(value: float, expected: float, scale: float = 1.0, part: float = 1e-5) -> Found:
+def _plain(value: float, expected: float, scale: float = 1.0, part: float = 1e-5) -> Comparison:
     if np.isnan(value) and np.isnan(expected):
-        return Found(0.0, part * scale)
-    return Found(abs(value - expected), part * scale)
+        return Comparison(0.0, part * scale)
+    return Comparison(abs(value - expected), part * scale)
 
 
-def _confidence(case: Case, metric: str, value: float) -> Found:
-    found = case.oracle("confidence").confidence(
+def _confidence(case: Case, metric: str, value: float) -> Comparison:
+    expected = case.oracle("confidence").confidence(
         case.model,
         case.image,
         case.map,
@@ -81,17 +81,17 @@ def _confidence(case: Case, metric: str, value: float) -> Found:
     key = metric.partition("(")[0]
     if key == "average_increase":
         q = (
-            found["average_gain"] * (1 - case.probability)
-            - found["average_drop"] * case.probability
+            expected["average_gain"] * (1 - case.probability)
+            - expected["average_drop"] * case.probability
         )
-        return Found(abs(value - found[key]), 1e-5, abs(q) > NEAR * case.probability)
-    # a probability carries 1e-6 of its own from the logits' rounding
+        return Comparison(abs(value - expected[key]), 1e-5, abs(q) > NEAR * case.probability)
+    # the rounding of the logits moves a probability by up to 1e-6
     whole = case.probability if key == "average_drop" else 1 - case.probability
     least = 1e-12 if case.ctx.precision == "float64" else 1e-2  # float32 has 1 - p in steps of 6e-8
-    return Found(abs(value - found[key]), 1e-5, whole > least)
+    return Comparison(abs(value - expected[key]), 1e-5, whole > least)
 
 
-def _causal(case: Case, metric: str, value: float) -> Found | None:
+def _causal(case: Case, metric: str, value: float) -> Comparison | None:
     oracle, options = case.oracle("causal"), case.options[metric]
     if options["ties"] == "random":
         return None
@@ -105,7 +105,7 @@ def _causal(case: Case, metric: str, value: float) -> Found | None:
     return _plain(value, expected, part=1e-4)
 
 
-def _deletion_quantus(case: Case, metric: str, value: float) -> Found | None:
+def _deletion_quantus(case: Case, metric: str, value: float) -> Comparison | None:
     options = case.options[metric]
     if options["ties"] == "random":
         return None
@@ -116,7 +116,7 @@ def _deletion_quantus(case: Case, metric: str, value: float) -> Found | None:
     return _plain(value, expected, part=1e-4)
 
 
-def _monotonicity(case: Case, metric: str, value: float) -> Found:
+def _monotonicity(case: Case, metric: str, value: float) -> Comparison:
     """Left out where two effects are so near that rounding decides their rank."""
     oracle, options = case.oracle("monotonicity"), case.options[metric]
     height = case.map.shape[0] * (1 if options["features"] == "pixels" else 3)
@@ -137,7 +137,7 @@ def _monotonicity(case: Case, metric: str, value: float) -> Found:
     gaps = np.diff(np.sort(effects))
     near = bool((gaps <= NEAR * np.sort(effects)[1:]).any())
     expected = oracle.spearman(sums, effects)
-    return Found(_plain(value, expected).difference, 1e-5, not near)
+    return Comparison(_plain(value, expected).difference, 1e-5, not near)
 
 
 def _ascending(case: Case, metric: str) -> list[int]:
@@ -148,7 +148,7 @@ def _ascending(case: Case, metric: str) -> list[int]:
     return sorted(range(len(flat)), key=lambda i: (flat[i], sign * i))
 
 
-def _completeness(case: Case, metric: str, value: float) -> Found | None:
+def _completeness(case: Case, metric: str, value: float) -> Comparison | None:
     oracle = case.oracle("completeness")
     if case.options[metric]["test"] == "exact":
         expected = oracle.completeness_published(case.model, case.image, case.map, case.target)
@@ -161,7 +161,7 @@ def _completeness(case: Case, metric: str, value: float) -> Found | None:
     return _plain(value, expected, scale=max(1.0, abs(expected)))
 
 
-def _completeness_quantus(case: Case, metric: str, value: float) -> Found | None:
+def _completeness_quantus(case: Case, metric: str, value: float) -> Comparison | None:
     if case.options[metric]["test"] != "exact":
         return None
     expected = case.oracle("quantus_library").quantus_completeness(
@@ -178,7 +178,7 @@ def _noise(case: Case, metric: str) -> Tensor:
     )
 
 
-def _sensitivity(case: Case, metric: str, value: float) -> Found:
+def _sensitivity(case: Case, metric: str, value: float) -> Comparison:
     oracle, key = case.oracle("sensitivity"), metric.partition("(")[0]
     explain: Callable[[Tensor], Any] = case.explain
     if case.options[metric]["explanation"] != "method":
@@ -187,13 +187,13 @@ def _sensitivity(case: Case, metric: str, value: float) -> Found:
         def explain(x: Tensor) -> Any:
             return getattr(oracle, name)(case.model, x[0].to(case.image), case.target)
 
-    found = oracle.sensitivity(explain, case.image, case.map, _noise(case, metric))
-    return _plain(value, found[key], scale=max(1.0, abs(found[key])), part=1e-4)
+    expected = oracle.sensitivity(explain, case.image, case.map, _noise(case, metric))
+    return _plain(value, expected[key], scale=max(1.0, abs(expected[key])), part=1e-4)
 
 
 @contextmanager
 def fed(values: list[NDArray[Any]]) -> Iterator[None]:
-    """Inside, numpy.random.uniform hands out these arrays in turn, whatever it is asked."""
+    """Inside, numpy.random.uniform returns these arrays in turn, whatever its arguments."""
     turn = iter(values)
 
     def uniform(*_: Any, size: Any = None, **__: Any) -> Any:
@@ -204,28 +204,28 @@ def fed(values: list[NDArray[Any]]) -> Iterator[None]:
         yield
 
 
-def _sensitivity_quantus(case: Case, metric: str, value: float) -> Found:
+def _sensitivity_quantus(case: Case, metric: str, value: float) -> Comparison:
     library, key = case.oracle("quantus_library"), metric.partition("(")[0]
     explain: Any = case.explain
     if case.options[metric]["explanation"] != "method":
         explain = "Gradient" if case.family == "gradient" else "Saliency"
     noise = [part.numpy().astype(np.float64) for part in _noise(case, metric)]
     with fed(noise * 2):  # once for the maximum, once for the mean
-        found = library.quantus_sensitivity(
+        expected = library.quantus_sensitivity(
             case.model, case.image, case.map, case.target, 0, explain, len(noise)
         )
-    return _plain(value, found[key], scale=max(1.0, abs(found[key])), part=1e-4)
+    return _plain(value, expected[key], scale=max(1.0, abs(expected[key])), part=1e-4)
 
 
 def _complexity(name: str, module: str, prefix: str = "") -> Check:
-    def check(case: Case, metric: str, value: float) -> Found:
+    def check(case: Case, metric: str, value: float) -> Comparison:
         expected = getattr(case.oracle(module), prefix + name)(case.map)
         return _plain(value, expected, scale=max(1.0, abs(expected)))
 
     return check
 
 
-def _effective_complexity(case: Case, metric: str, value: float) -> Found:
+def _effective_complexity(case: Case, metric: str, value: float) -> Comparison:
     """By loss, left out where a loss is so near the tolerance that rounding decides."""
     options = case.options[metric]
     if options["definition"] == "threshold":
@@ -241,17 +241,17 @@ def _effective_complexity(case: Case, metric: str, value: float) -> Found:
     expected = oracle.effective_complexity_loss(
         *arguments, options["tolerance"], precision=precision, first=0
     )
-    return Found(_plain(value, expected).difference, 1e-5, not near)
+    return Comparison(_plain(value, expected).difference, 1e-5, not near)
 
 
-def _effective_complexity_quantus(case: Case, metric: str, value: float) -> Found | None:
+def _effective_complexity_quantus(case: Case, metric: str, value: float) -> Comparison | None:
     if case.options[metric]["definition"] != "threshold":
         return None
     return _complexity("effective_complexity", "quantus_library", "quantus_")(case, metric, value)
 
 
 def _pointing(name: str) -> Check:
-    def check(case: Case, metric: str, value: float) -> Found:
+    def check(case: Case, metric: str, value: float) -> Comparison:
         return _plain(value, getattr(case.oracle("pointing"), name)(case.map, case.boxes))
 
     return check
