@@ -21,7 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("probes", "normalize"),
     ("config",),
     ("methods", "metrics", "transforms", "models", "datasets"),
-    ("store", "analysis"),
+    ("core", "store", "analysis"),
     ("report",),
     ("stages",),
     ("execution",),

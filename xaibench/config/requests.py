@@ -80,15 +80,15 @@ class TransformRequest:
 
 
 def _resolved(
-    kind: str, name: str, values: Mapping[str, Any], protocol: Protocol
-) -> tuple[Registered, str, dict[str, Any]]:
-    """What a name means under a protocol, with its canonical spec and all of its values."""
-    entry = get(kind, name)
+    entry: Registered, name: str, values: Mapping[str, Any], protocol: Protocol
+) -> tuple[str, dict[str, Any]]:
+    """The canonical spec of a function under a protocol, and all of its values."""
+    kind = entry.kind
     base = getattr(protocol, kind).get(entry.key, {})
     options = entry.resolve(base, values, key=name)
     needed = {k: v for k, v in values.items() if entry.needs_value(k) and k not in base}
     usual = {k: v for k, v in entry.resolve(base, needed).items() if k not in needed}
-    return entry, canonical(title(name), options, usual), options
+    return canonical(title(name), options, usual), options
 
 
 def resolve_transforms(
@@ -102,7 +102,8 @@ def resolve_transforms(
             if name == "none":
                 found["none"] = None
                 continue
-            entry, canon, options = _resolved("transforms", name, values, protocol)
+            entry = get("transforms", name)
+            canon, options = _resolved(entry, name, values, protocol)
             found[canon] = TransformRequest(canon, entry, options)
     return found
 
@@ -112,13 +113,20 @@ def resolve_methods(specs: Iterable[str], protocol: Protocol) -> list[MethodRequ
     found = {}
     for text in expand("methods", specs):
         name, values = parse(text)
-        entry, spec, options = _resolved("methods", name, values, protocol)
-        steps = normalization(
-            entry.metadata.get("normalization", {}), protocol.normalization.get(entry.key, {})
-        )
-        plain = replace(steps, transpose=False)
-        found[spec] = MethodRequest(spec, entry, options, plain, steps)
+        request = method_request(get("methods", name), protocol, name, values)
+        found[request.spec] = request
     return list(found.values())
+
+
+def method_request(
+    entry: Registered, protocol: Protocol, name: str, values: Mapping[str, Any]
+) -> MethodRequest:
+    """A method under a protocol, with a user's values over the protocol's."""
+    spec, options = _resolved(entry, name, values, protocol)
+    steps = normalization(
+        entry.metadata.get("normalization", {}), protocol.normalization.get(entry.key, {})
+    )
+    return MethodRequest(spec, entry, options, replace(steps, transpose=False), steps)
 
 
 def resolve_metrics(
@@ -133,9 +141,17 @@ def resolve_metrics(
         name, values = parse(text)
         if f"{backend}_{name}" in entries("metrics"):
             name = f"{backend}_{name}"
-        entry, spec, options = _resolved("metrics", name, values, protocol)
-        found[spec] = MetricRequest(spec, name.rpartition(":")[2], entry, options)
+        request = metric_request(get("metrics", name), protocol, name, values)
+        found[request.spec] = request
     return list(found.values())
+
+
+def metric_request(
+    entry: Registered, protocol: Protocol, name: str, values: Mapping[str, Any]
+) -> MetricRequest:
+    """One key of a metric's function under a protocol, with a user's values over it."""
+    spec, options = _resolved(entry, name, values, protocol)
+    return MetricRequest(spec, name.rpartition(":")[2], entry, options)
 
 
 def check_protocol(protocol: Protocol) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ from torch import Tensor
 from xaibench.config.requests import MethodRequest
 from xaibench.errors import Failed, XaibenchError, reason
 from xaibench.normalize import normalize
-from xaibench.types import Batch, Classifier, Context, Explain, Explanation
+from xaibench.types import Batch, Classifier, Context, Cost, Explain, Explanation
 
 State = dict[str, Tensor]
 Images = Callable[[int], Iterator[Tensor]]
@@ -107,3 +108,12 @@ def explainer(
         return normalize(torch.cat(parts), batch.size, steps)
 
     return explain_again
+
+
+def cost(method: MethodRequest, channels: Callable[[], int]) -> Cost:
+    """Network passes that one image's explanation costs; channels: how many the CAM layer has."""
+    declared = method.entry.metadata.get("cost")
+    if declared is None:
+        return Cost()
+    asks = "channels" in inspect.signature(declared).parameters  # a forward, and a CAM layer
+    return declared(**method.options, **({"channels": channels()} if asks else {}))

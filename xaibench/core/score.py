@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from torch import Tensor
 
-from xaibench.config.requests import MetricRequest
+from xaibench.config.requests import MethodRequest, MetricRequest
 from xaibench.core.drive import drive
 from xaibench.errors import reason
-from xaibench.normalize import STATUS_NONFINITE, STATUS_OK, statuses
-from xaibench.types import Rows, Scoring, Values
+from xaibench.normalize import STATUS_NONFINITE, STATUS_OK, normalize, statuses
+from xaibench.types import Answer, Batch, Context, Explain, Memo, Rows, Scoring, Values
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,53 @@ class Scores:
 
     results: dict[str, Result]
     failed: dict[str, str]
+
+
+def memo(held: dict[str, Tensor]) -> Memo:
+    """Results kept in a dictionary, each computed once."""
+
+    def once(key: str, compute: Callable[[], Tensor]) -> Tensor:
+        if key not in held:
+            held[key] = compute()
+        return held[key]
+
+    return once
+
+
+def seen(
+    ctx: Context,
+    method: MethodRequest,
+    batch: Batch,
+    native: Tensor,
+    base: Answer,
+    *,
+    transform: str = "none",
+    scalars: Mapping[str, Tensor],
+    explain: Explain | None = None,
+    shared: Memo | None = None,
+    extras: Mapping[str, Any],
+) -> Scoring:
+    """What metrics see of a batch's first target.
+
+    native (B, h, w): the method's maps. base: logit and probability of that class. scalars: the
+    method's own (B,) values. shared: results that methods and targets have in common.
+    """
+    device = batch.images.device
+    return Scoring(
+        batch=batch,
+        maps=normalize(native, batch.size, method.steps(transform)).to(device),
+        target=batch.targets[:, 0],
+        logit=base.logit.to(device),
+        probability=base.probability.to(device),
+        ctx=ctx,
+        scalars={k: v.to(device) for k, v in scalars.items()},
+        native=native.to(device),
+        family=str(method.entry.metadata.get("family", "")),
+        additive=bool(method.entry.metadata.get("additive", False)),
+        explain=explain,
+        memo=shared,
+        extras=extras,
+    )
 
 
 def score(base: Scoring, metrics: Sequence[MetricRequest]) -> Scores:

@@ -67,6 +67,10 @@ def read_images(
     if not good:
         return [], torch.empty(0, 3, 0, 0), failed
     kept = torch.from_numpy(pixels[good] if failed else pixels)
-    images = to_dtype(kept, torch.float32, scale=True)
-    images = normalize(images, list(spec.mean), list(spec.std), inplace=True)
-    return [places[i] for i in good], images, failed
+    return [places[i] for i in good], as_input(kept, spec.mean, spec.std), failed
+
+
+def as_input(pixels: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """8-bit pixels (n, 3, H, W) as normalised float32."""
+    images = to_dtype(pixels, torch.float32, scale=True)
+    return normalize(images, list(mean), list(std), inplace=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from xaibench.config.files import digest
 from xaibench.errors import UsageError, XaibenchError
-from xaibench.stages.device import device_name
+from xaibench.models.device import device_name
 from xaibench.stages.run import Run
 from xaibench.store import layout
 from xaibench.store.atomic import read_json, write_json

@@ -131,7 +131,7 @@ def _registered(kind: str, path: Path, digest: str, name: str) -> Registered:
     if found is None:
         raise no_function(path, name, module)
     if not isinstance(found, Registered):
-        found = _plain(kind, found, f"file:{path.name}:{name}", path)
+        found = plain(kind, found, f"file:{path.name}:{name}", str(path))
     if found.kind != kind:
         raise UsageError(f"{name} in {path} is declared as one of {found.kind}, not of {kind}.")
     attribute = next((n for n, v in vars(module).items() if v is found), name)
@@ -145,11 +145,11 @@ def _with_key(module: ModuleType, key: str) -> Registered | None:
     return min(having, key=lambda v: v.key != key, default=None)
 
 
-def _plain(kind: str, function: Any, called: str, path: Path) -> Registered:
-    """A function without a decorator as one that declares nothing."""
+def plain(kind: str, function: Any, called: str, where: str) -> Registered:
+    """A function without a decorator as one that declares nothing; where: named in errors."""
     name = called.rpartition(":")[2]
     if not callable(function):
-        raise UsageError(f"{name} in {path} is {type(function).__name__}, not a function.")
+        raise UsageError(f"{name} in {where} is {type(function).__name__}, not a function.")
     takes = TAKES[kind]
     try:
         signature = inspect.signature(function)
@@ -158,7 +158,7 @@ def _plain(kind: str, function: Any, called: str, path: Path) -> Registered:
         hints = typing.get_type_hints(target, include_extras=True)
     except (TypeError, ValueError, NameError) as error:
         raise UsageError(
-            f"{name} in {path} cannot be called ({reason(error)}): write it as "
+            f"{name} in {where} cannot be called ({reason(error)}): write it as "
             f"{name}({', '.join(takes)}, *, options)."
         ) from None
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from xaibench.config.run import RunConfig
 from xaibench.errors import Failed
 from xaibench.models.classifier import TorchClassifier
+from xaibench.models.device import exact_arithmetic
 from xaibench.stages import failures
 from xaibench.stages.desk import Desk
-from xaibench.stages.device import exact_arithmetic
 from xaibench.stages.explain import explain_unit
 from xaibench.stages.predict import load_predictions, predict
 from xaibench.stages.run import Run, resolve

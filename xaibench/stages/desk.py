@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from xaibench.config.requests import MethodRequest
 from xaibench.config.variations import UNTOUCHED, Variation
+from xaibench.core.score import memo
 from xaibench.errors import Failed
 from xaibench.stages.images import Images
 from xaibench.stages.prepare import state_path
@@ -80,11 +81,4 @@ class Desk:
         if self._memo_of != variation:
             self._memo_of = variation
             self._memo.clear()
-        held = self._memo.setdefault(images, {})
-
-        def once(key: str, compute: Callable[[], Tensor]) -> Tensor:
-            if key not in held:
-                held[key] = compute()
-            return held[key]
-
-        return once
+        return memo(self._memo.setdefault(images, {}))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -23,6 +22,7 @@ from xaibench.config.requests import (
 )
 from xaibench.config.run import RunConfig
 from xaibench.config.variations import Variation, variations
+from xaibench.core.explain import cost
 from xaibench.datasets.base import Dataset
 from xaibench.datasets.boxes import Box, Boxes
 from xaibench.datasets.load import Unreadable, load_dataset, read_images
@@ -30,11 +30,11 @@ from xaibench.datasets.select import ordered
 from xaibench.datasets.subset import Subset
 from xaibench.errors import XaibenchError
 from xaibench.models.classifier import TorchClassifier
+from xaibench.models.device import AUTO_BATCH, resolve_device
 from xaibench.models.load import load_model
 from xaibench.ops.rows import ENOUGH
 from xaibench.probes.hooks import activations
 from xaibench.seeds import derive
-from xaibench.stages.device import AUTO_BATCH, resolve_device
 from xaibench.stages.labels import check_labels
 from xaibench.store import layout
 from xaibench.store.atomic import read_json
@@ -215,11 +215,7 @@ class Run:
 
     def cost(self, method: MethodRequest) -> Cost:
         """Network passes that one image's explanation costs."""
-        declared = method.entry.metadata.get("cost")
-        if declared is None:
-            return Cost()
-        asks = "channels" in inspect.signature(declared).parameters  # a forward, and a CAM layer
-        return declared(**method.options, **({"channels": self._channels} if asks else {}))
+        return cost(method, lambda: self._channels)
 
 
 def resolve(

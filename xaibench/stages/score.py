@@ -14,10 +14,10 @@ from torch import Tensor
 from xaibench.config.requests import MetricRequest
 from xaibench.config.variations import UNTOUCHED
 from xaibench.core.explain import explainer
-from xaibench.core.score import Result, Scores, score
+from xaibench.core.score import Result, Scores, score, seen
 from xaibench.datasets.base import BLOCK
 from xaibench.errors import Failed, XaibenchError
-from xaibench.normalize import STATUS_FAILED, normalize
+from xaibench.normalize import STATUS_FAILED
 from xaibench.stages.desk import Desk
 from xaibench.stages.run import Run
 from xaibench.stages.unit import Places, Unit
@@ -26,7 +26,7 @@ from xaibench.store.ledger import give_way
 from xaibench.store.maps import MapShard
 from xaibench.store.origin import Origin, origin
 from xaibench.store.predictions import Predictions
-from xaibench.types import Batch, Scoring
+from xaibench.types import Answer, Batch, Scoring
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,6 @@ def scoring(
     explained: whether it can explain other inputs, as where a metric needs that.
     """
     run, ids = desk.run, shard.ids
-    steps = unit.method.steps(unit.variation.transform)
     needs = {need for m in metrics for need in m.needs} | ({"explain"} if explained else set())
     heavy = bool(needs - {"boxes"})
     if heavy:
@@ -164,20 +163,16 @@ def scoring(
         explain = explainer(ctx, unit.method, batch, tensors, unit.variation.transform)
         extras["explain_forwards"] = run.cost(unit.method).total(1)[0]
         extras["in_subset"] = run.measured(ids, unit.variation)
-    device = batch.images.device
-    return Scoring(
-        batch=batch,
-        maps=normalize(shard.maps, shard.size, steps).to(device),
-        target=batch.targets[:, 0],
-        logit=predictions.logit(ids, target).to(device),
-        probability=predictions.probability(ids, target).to(device),
-        ctx=ctx,
-        scalars={k: v.to(device) for k, v in shard.scalars.items()},
-        native=shard.maps.to(device),
-        family=str(unit.method.entry.metadata.get("family", "")),
-        additive=bool(unit.method.entry.metadata.get("additive", False)),
+    return seen(
+        ctx,
+        unit.method,
+        batch,
+        shard.maps,
+        Answer(predictions.logit(ids, target), predictions.probability(ids, target)),
+        transform=unit.variation.transform,
+        scalars=shard.scalars,
         explain=explain,
-        memo=desk.memo(ids, unit.variation) if heavy else None,
+        shared=desk.memo(ids, unit.variation) if heavy else None,
         extras=extras,
     )
 

@@ -16,9 +16,9 @@ from xaibench.config.run import RunConfig
 from xaibench.config.variations import UNTOUCHED
 from xaibench.datasets.subset import recorded
 from xaibench.errors import XaibenchError
+from xaibench.models.device import exact_arithmetic
 from xaibench.registry.files import located
 from xaibench.stages.desk import Desk
-from xaibench.stages.device import exact_arithmetic
 from xaibench.stages.predict import load_predictions
 from xaibench.stages.run import Run, resolve
 from xaibench.stages.score import load_maps, scoring
