@@ -3,8 +3,6 @@
 Imports nothing heavy, so that `--help` needs none of it. The order is that of the help.
 """
 
-from __future__ import annotations
-
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -128,8 +126,7 @@ class Options:
     dry_run: Annotated[bool, Option("Print what would be computed, compute nothing.")] = False
 
 
-_TYPES = typing.get_type_hints(Options, include_extras=True)
-OPTIONS: Mapping[str, Option] = {name: held.__metadata__[0] for name, held in _TYPES.items()}
+OPTIONS: Mapping[str, Option] = {k: v.__metadata__[0] for k, v in Options.__annotations__.items()}
 
 
 def help_text(name: str) -> str:
@@ -145,7 +142,7 @@ def help_text(name: str) -> str:
 
 def typed(name: str) -> Any:
     """The type of an option on the command line: list[str], str, int, Path or bool."""
-    held = typing.get_args(_TYPES[name])[0]
+    held = typing.get_args(Options.__annotations__[name])[0]
     if typing.get_origin(held) is tuple:
         return list[str]
     kinds = typing.get_args(held) or (held,)
