@@ -11,7 +11,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 
+import loky
 import pytest
 
 from xaibench import pool
@@ -159,6 +161,24 @@ def test_ctrl_c_stops_reading_at_once() -> None:
         assert "done" not in out
         assert err.count("KeyboardInterrupt") == 1, "the parent's alone"
         assert gone(process.pid, 10)
+
+
+def test_ctrl_c_waits_until_workers_are_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else what starts them is left half made, and waits for ever when the interpreter ends."""
+    began, ended = [], []
+    executor = SimpleNamespace(submit=lambda *_: ended.append(1))
+
+    def interrupted(*_: object, **__: object) -> object:
+        began.append(1)
+        signal.raise_signal(signal.SIGINT)
+        return executor
+
+    monkeypatch.setattr(loky, "get_reusable_executor", interrupted)
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        pool.gather(1, int, [("3",), ("4",)])
+    assert (began, ended) == ([1], [1]), "nothing more is begun"
+    assert signal.getsignal(signal.SIGINT) == handler
 
 
 @linux

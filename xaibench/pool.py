@@ -42,16 +42,24 @@ def _start(parent: Connection) -> None:
 
 @contextmanager
 def _ctrl_c_waits() -> Iterator[None]:
-    """Blocks the signal: a process begun here inherits that, and is never interrupted."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    resource_tracker.ensure_running()  # to start it unblocks the signal
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """While processes may be begun: Ctrl-C breaks nothing off, and they inherit deafness to it."""
+    posix = hasattr(signal, "pthread_sigmask")
+    main = threading.current_thread() is threading.main_thread()
+    pressed: list[int] = []  # a thread that does not block the signal may receive it
+    if main:
+        handler = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
+    if posix:
+        resource_tracker.ensure_running()  # its start unblocks the signal
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if posix:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if main:
+            signal.signal(signal.SIGINT, handler)
+        if pressed:
+            signal.raise_signal(signal.SIGINT)
 
 
 def submit(workers: int, function: Callable[..., T], *args: Any, **kwargs: Any) -> Future[T]:
@@ -83,7 +91,8 @@ def gather(
     """
     futures: list[Future[T]] = []
     try:
-        futures += [submit(workers, function, *job, **same) for job in jobs]
+        for job in jobs:
+            futures.append(submit(workers, function, *job, **same))
         return [future.result() for future in futures]
     except BrokenExecutor:
         raise XaibenchError(
