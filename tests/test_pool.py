@@ -11,33 +11,45 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 
+import loky
 import pytest
 
 from xaibench import pool
+from xaibench.datasets.pixels import Geometry, read_pixels
+from xaibench.datasets.samples import samples
 from xaibench.errors import XaibenchError
 
-READING = """
+BLOBS = """
 from xaibench.datasets.pixels import Geometry, read_pixels
 from xaibench.datasets.samples import samples
 dataset = samples("samples")
 blobs = [dataset.blob(i) for i in range(20)]
+"""
+READING = f"""{BLOBS}
 read_pixels(blobs, Geometry(256, 224, True), 2)
 print("ready", flush=True)
-read_pixels(blobs * {times}, Geometry(256, 224, True), 2)
+read_pixels(blobs * {{times}}, Geometry(256, 224, True), 2)
+print("done", flush=True)
+"""
+STARTING = f"""{BLOBS}
+print("ready", flush=True)
+read_pixels(blobs * 50, Geometry(256, 224, True), 2)
 print("done", flush=True)
 """
 
 
 @contextmanager
-def started(code: str) -> Iterator[subprocess.Popen[str]]:
+def started(*words: str, cwd: Path | None = None) -> Iterator[subprocess.Popen[str]]:
     """A Python process of its own, with the tests' modules, that listens to Ctrl-C."""
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])
     }
     process = subprocess.Popen(
-        [sys.executable, "-c", code],
+        [sys.executable, *words],
         env=environment,
+        cwd=cwd,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -98,6 +110,23 @@ def test_workers_use_one_thread_and_leave_ctrl_c_to_their_parent() -> None:
     assert signal.getsignal(signal.SIGINT) == own
 
 
+def test_a_worker_that_reads_photographs_imports_no_torch() -> None:
+    dataset = samples("samples")
+    read_pixels([dataset.blob(i) for i in range(8)], Geometry(64, 56, True), 1)
+    looks = "sorted({'numpy', 'torch'} & set(__import__('sys').modules))"
+    assert pool.gather(1, eval, [(looks,)]) == [["numpy"]]
+
+
+@pytest.mark.parametrize("as_module", [False, True])
+def test_workers_do_not_run_the_callers_script(tmp_path: Path, as_module: bool) -> None:
+    script = "import os; from xaibench import pool; print('run', flush=True)"
+    (tmp_path / "unguarded.py").write_text(f"{script}; print(pool.gather(2, pow, [(2, 3)]))")
+    words = ("-m", "unguarded") if as_module else (str(tmp_path / "unguarded.py"),)
+    with started(*words, cwd=tmp_path) as process:
+        out, err = process.communicate(timeout=60)
+    assert (out, err, process.returncode) == ("run\n[8]\n", "", 0)
+
+
 def test_an_error_is_the_callers() -> None:
     for workers in (0, 1):
         with pytest.raises(ValueError, match="invalid literal"):
@@ -113,7 +142,7 @@ def test_a_dead_worker_is_one_line_and_the_next_call_works() -> None:
 
 @linux
 def test_the_interpreter_ends_with_its_workers() -> None:
-    with started(READING.format(times=1)) as process:
+    with started("-c", READING.format(times=1)) as process:
         out, err = process.communicate(timeout=120)
         assert (process.returncode, out.split(), err) == (0, ["ready", "done"], "")
         assert gone(process.pid, 10)
@@ -121,7 +150,7 @@ def test_the_interpreter_ends_with_its_workers() -> None:
 
 @linux
 def test_ctrl_c_stops_reading_at_once() -> None:
-    with started(READING.format(times=2000)) as process:
+    with started("-c", READING.format(times=2000)) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         time.sleep(0.5)
@@ -134,12 +163,46 @@ def test_ctrl_c_stops_reading_at_once() -> None:
         assert gone(process.pid, 10)
 
 
+def test_ctrl_c_waits_until_workers_are_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else what starts them is left half made, and waits for ever when the interpreter ends."""
+    began, ended = [], []
+    executor = SimpleNamespace(submit=lambda *_: ended.append(1))
+
+    def interrupted(*_: object, **__: object) -> object:
+        began.append(1)
+        signal.raise_signal(signal.SIGINT)
+        return executor
+
+    monkeypatch.setattr(loky, "get_reusable_executor", interrupted)
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        pool.gather(1, int, [("3",), ("4",)])
+    assert (began, ended) == ([1], [1]), "nothing more is begun"
+    assert signal.getsignal(signal.SIGINT) == handler
+
+
 @linux
-def test_workers_do_not_outlive_a_killed_parent() -> None:
-    with started(READING.format(times=2000)) as process:
+@pytest.mark.parametrize("seconds", [0.0, 0.2, 0.4])
+def test_ctrl_c_while_workers_start_is_their_parents_alone(seconds: float) -> None:
+    with started("-c", STARTING) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        assert len(alive(process.pid)) >= 3
+        while len(alive(process.pid)) < 2:  # its tracker of semaphores
+            time.sleep(0.01)
+        time.sleep(seconds)
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        assert "done" not in out
+        assert err.count("KeyboardInterrupt") == 1
+        assert gone(process.pid, 10)
+
+
+@linux
+def test_workers_do_not_outlive_a_killed_parent() -> None:
+    with started("-c", READING.format(times=2000)) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        assert sum("popen_loky" in words for words in alive(process.pid)) == 2
         os.kill(process.pid, signal.SIGKILL)
         process.communicate(timeout=60)
         assert gone(process.pid, 20)

@@ -1,64 +1,65 @@
 """Worker processes for decoding photographs and cutting superpixels: one pool a process.
 
-Imports nothing heavy: a worker loads what the work that it gets needs.
+Imports nothing heavy: a worker loads what the work that it gets needs, and never the caller's
+script.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Future
 from contextlib import contextmanager
 from functools import cache
-from types import ModuleType
+from multiprocessing import Pipe, resource_tracker
+from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
 from xaibench.errors import XaibenchError
 
 T = TypeVar("T")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-_LOCK = threading.Lock()
 
 
 @cache
-def _pool(workers: int) -> ProcessPoolExecutor:
-    spawn = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
-    return ProcessPoolExecutor(workers, mp_context=spawn, initializer=_start)
+def _pipe() -> tuple[Connection, Connection]:
+    """Two ends; workers read from one, which ends when this process, the other's holder, does."""
+    return Pipe(duplex=False)
 
 
-def _start() -> None:
-    """In a new worker: one thread of its own, deaf to Ctrl-C, gone when its parent is."""
-    os.environ.update(dict.fromkeys(THREADS, "1"))
+def _start(parent: Connection) -> None:
+    """In a new worker: deaf to Ctrl-C, gone when its parent is."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
 
     def follow() -> None:
-        parent.join()
+        parent.poll(None)  # nothing is ever sent
         os._exit(1)
 
     threading.Thread(target=follow, daemon=True).start()
 
 
 @contextmanager
-def _spawning() -> Iterator[None]:
-    """While worker processes may be started: hide what they must not inherit."""
-    # A spawned worker would run the caller's script again; it needs nothing of it. And until it
-    # ignores Ctrl-C by itself, it inherits that the signal is blocked.
-    with _LOCK:
-        main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
-        posix = hasattr(signal, "pthread_sigmask")
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if posix else None
-        try:
-            yield
-        finally:
-            sys.modules["__main__"] = main
-            if mask is not None:
-                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+def _ctrl_c_waits() -> Iterator[None]:
+    """While processes may be begun: Ctrl-C breaks nothing off, and they inherit deafness to it."""
+    posix = hasattr(signal, "pthread_sigmask")
+    main = threading.current_thread() is threading.main_thread()
+    pressed: list[int] = []  # a thread that does not block the signal may receive it
+    if main:
+        handler = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
+    if posix:
+        resource_tracker.ensure_running()  # its start unblocks the signal
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        if posix:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if main:
+            signal.signal(signal.SIGINT, handler)
+        if pressed:
+            signal.raise_signal(signal.SIGINT)
 
 
 def submit(workers: int, function: Callable[..., T], *args: Any, **kwargs: Any) -> Future[T]:
@@ -67,8 +68,18 @@ def submit(workers: int, function: Callable[..., T], *args: Any, **kwargs: Any) 
         done: Future[T] = Future()
         done.set_result(function(*args, **kwargs))
         return done
-    with _spawning():
-        return _pool(workers).submit(function, *args, **kwargs)
+    from loky import get_reusable_executor
+
+    with _ctrl_c_waits():
+        pool = get_reusable_executor(
+            workers,
+            timeout=None,
+            initializer=_start,
+            initargs=(_pipe()[0],),
+            env=dict.fromkeys(THREADS, "1"),
+        )
+        future: Future[T] = pool.submit(function, *args, **kwargs)
+    return future
 
 
 def gather(
@@ -80,10 +91,10 @@ def gather(
     """
     futures: list[Future[T]] = []
     try:
-        futures += [submit(workers, function, *job, **same) for job in jobs]
+        for job in jobs:
+            futures.append(submit(workers, function, *job, **same))
         return [future.result() for future in futures]
     except BrokenExecutor:
-        _pool.cache_clear()
         raise XaibenchError(
             "a worker process died, perhaps for want of memory: use fewer --workers, or 0."
         ) from None

@@ -131,15 +131,14 @@ def rebatch(chunks: Iterable[tuple[Tensor, ...]], size: int) -> Iterator[tuple[T
     held: list[tuple[Tensor, ...]] = []
     rows = 0
     for chunk in chunks:
-        while len(chunk[0]) + rows >= size:
-            take = size - rows
-            held.append(tuple(part[:take] for part in chunk))
-            yield _joined(held)
-            held, rows, chunk = [], 0, tuple(part[take:] for part in chunk)
-        if len(chunk[0]):
-            held.append(chunk)
-            rows += len(chunk[0])
-    if held:
+        cuts = tuple(range(size - rows, len(chunk[0]), size))
+        for piece in zip(*(part.tensor_split(cuts) for part in chunk), strict=True):
+            held.append(piece)
+            rows += len(piece[0])
+            if rows == size:
+                yield _joined(held)
+                held, rows = [], 0
+    if rows:
         yield _joined(held)
 
 
@@ -199,8 +198,7 @@ class Context:
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Softmax of logits (n, K) in the run's precision, as float64."""
-        exact = self.precision == "float64"
-        return (logits.double() if exact else logits.float()).softmax(-1).double()
+        return logits.to(getattr(torch, self.precision)).softmax(-1).double()
 
 
 @dataclass(frozen=True)

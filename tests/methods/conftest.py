@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from few_steps import METHODS
 from helpers import apart, doubled, explain, in_double, on
 from torch import Tensor, nn
 
@@ -70,3 +71,14 @@ def three_targets(oracle_network: nn.Module, photographs: Batch) -> Batch:
     classes = torch.stack([photographs.labels, logits.argmax(1), logits.argmin(1)], 1)
     names = ("ground_truth", "predicted", "least_probable")
     return replace(photographs, targets=classes, target_names=names)
+
+
+@pytest.fixture(params=METHODS)
+def name(request: pytest.FixtureRequest) -> str:
+    """Every registered method's."""
+    return request.param
+
+
+@pytest.fixture(params=["published", "reference"])
+def protocol(request: pytest.FixtureRequest) -> str:
+    return request.param

@@ -9,7 +9,7 @@ Only the inputs of the parts are kept for the whole batch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +18,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from xaibench.errors import XaibenchError
-from xaibench.models.batchnorm import blocks, with_norms
-from xaibench.models.trace import trace
-
-Part = Callable[[Tensor], Tensor]
+from xaibench.models.batchnorm import with_norms
+from xaibench.models.chain import Part, chain, parts
 
 
 class Streamed(nn.Module):
@@ -35,42 +32,14 @@ class Streamed(nn.Module):
 
     def __init__(self, module: nn.Module, size: int, chunk: int, example: Tensor) -> None:
         super().__init__()
-        self.size, self.chunk, self.example = size, chunk, example
-        called = _chain(module, example)
+        self.size, self.chunk = size, chunk
+        calls = chain(module, example)
         self.network = with_norms(module, _Norm)
-        self.parts = self._parts(called)
+        self.parts = parts(self.network, calls, example)
 
     def forward(self, images: Tensor) -> Tensor:
         """Normalised input (N, 3, H, W) -> logits (N, K)."""
         return torch.cat([_Gradient.apply(group, self) for group in images.split(self.size)])
-
-    def _parts(self, called: dict[str, _Call]) -> list[Part]:
-        """The network as a chain: up to its first block, each block, from its last block on."""
-        inner = [self.network.get_submodule(name) for name in called]
-        if not inner:
-            return [self.network]
-
-        def before(x: Tensor) -> Tensor:
-            def stop(entry: Tensor, *_: Any, **__: Any) -> Tensor:
-                raise _Entered(entry)
-
-            try:
-                _replaced(self.network, {inner[0]: stop}, x)
-            except _Entered as entered:
-                return entered.value
-            raise AssertionError("the first block is always called")
-
-        def one(block: nn.Module, call: _Call) -> Part:
-            # a block may work in place on its input
-            return lambda x: block(x.clone(), *call.more, **call.named)
-
-        def after(x: Tensor) -> Tensor:
-            forwards: dict[nn.Module, Any] = {block: lambda z, *_, **__: z for block in inner}
-            forwards[inner[-1]] = lambda *_, **__: x.clone()
-            return _replaced(self.network, forwards, self.example)
-
-        each = [one(b, c) for b, c in zip(inner, called.values(), strict=True)]
-        return [before, *each, after]
 
     def run(self, images: Tensor) -> tuple[Tensor, list[Tensor], list[list[_Statistics]]]:
         """Logits of one group, and each part's input and statistics."""
@@ -156,13 +125,6 @@ class _Unknown(Exception):
         self.norm, self.value = norm, value
 
 
-class _Entered(Exception):
-    """The first block was reached."""
-
-    def __init__(self, value: Tensor) -> None:
-        self.value = value
-
-
 class _Gradient(torch.autograd.Function):
     """A group's logits, and their gradient with respect to its images."""
 
@@ -189,18 +151,18 @@ def _forward(part: Part, value: Tensor, chunk: int) -> tuple[Tensor, list[_Stati
     measured: list[_Statistics] = []
     with torch.no_grad():
         while True:
-            current: _Statistics | None = None
+            found: _Statistics | None = None
             outputs = []
             for piece in value.split(chunk):
                 try:
                     outputs.append(part(piece))
                 except _Unknown as reached:
-                    current = _measure(current, reached)
-            if current is None:
+                    found = _measure(found, reached)
+            if found is None:
                 return torch.cat(outputs), measured
-            current.mean, current.var = current.mean.to(value.dtype), current.var.to(value.dtype)
-            current.norm.statistics = current
-            measured.append(current)
+            found.mean, found.var = found.mean.to(value.dtype), found.var.to(value.dtype)
+            found.norm.statistics = found
+            measured.append(found)
 
 
 def _measure(sofar: _Statistics | None, reached: _Unknown) -> _Statistics:
@@ -225,9 +187,9 @@ def _backward(
         wanted = s.mean, s.var = s.mean.clone().requires_grad_(), s.var.clone().requires_grad_()
         for_mean, for_var = (torch.zeros_like(t, dtype=torch.float64) for t in known)
         for piece, given in pieces:
-            gradients = _pull(part, piece, given, measured[at + 1 :], wanted)
-            for_mean += gradients[0]
-            for_var += gradients[1]
+            found = _pull(part, piece, given, measured[at + 1 :], wanted)
+            for_mean += found[0]
+            for_var += found[1]
         s.mean, s.var = known
         s.gradients = for_mean.to(value.dtype), for_var.to(value.dtype)
     parts: list[Tensor] = []
@@ -249,62 +211,3 @@ def _pull(
         ends = [(value, g) for value, g in ends if value.requires_grad]
         outputs, gradients = zip(*ends, strict=True)
         return torch.autograd.grad(outputs, wanted, gradients)
-
-
-@dataclass(frozen=True)
-class _Call:
-    """What a block is called with beside its input."""
-
-    more: tuple[Any, ...]
-    named: dict[str, Any]
-
-
-def _chain(module: nn.Module, example: Tensor) -> dict[str, _Call]:
-    """The network's blocks with their calls, in order; none where they do not form a chain.
-
-    In a chain each block's output is the next one's input as it is, and nothing else reaches a
-    block. Raises XaibenchError where a BatchNorm is called twice.
-    """
-    inner = set(blocks(module))
-    names = {child: name for name, child in module.named_modules()}
-    calls: dict[str, _Call] = {}
-    seen: list[tuple[object, int]] = []  # what enters and leaves the blocks, in turns
-    times: dict[nn.Module, int] = {}
-
-    def enter(child: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> None:
-        times[child] = times.get(child, 0) + 1
-        if child in inner:
-            calls[names[child]] = _Call(given[1:], named)
-            seen.append((given[0], getattr(given[0], "_version", -1)))
-
-    def leave(child: nn.Module, _: Any, output: Tensor) -> None:
-        if child in inner:
-            seen.append((output, getattr(output, "_version", -1)))
-
-    watched = [m for m in module.modules() if m in inner or isinstance(m, _BatchNorm)]
-    handles = [m.register_forward_pre_hook(enter, with_kwargs=True) for m in watched]
-    handles += [m.register_forward_hook(leave) for m in watched]
-    trace(module, example, handles)
-    twice = [names[m] for m, n in times.items() if n > 1 and isinstance(m, _BatchNorm)]
-    if twice:
-        raise XaibenchError(f"BatchNorm '{twice[0]}' is called twice: it cannot be streamed.")
-    joined = all(
-        left is entered and version == now
-        for (left, version), (entered, now) in zip(seen[1:-1:2], seen[2::2], strict=True)
-    )
-    alone = not any(
-        isinstance(v, Tensor) for call in calls.values() for v in (*call.more, *call.named.values())
-    )
-    return calls if joined and alone and len(seen) == 2 * len(inner) else {}
-
-
-def _replaced(network: nn.Module, forwards: dict[nn.Module, Any], x: Tensor) -> Tensor:
-    """The network's output with other forwards in the places of some modules."""
-    for module, forward in forwards.items():
-        module.forward = forward
-    try:
-        out: Tensor = network(x)
-        return out
-    finally:
-        for module in forwards:
-            del module.forward
