@@ -99,7 +99,7 @@ def run(
 def _stale_line(stale: Mapping[str, int]) -> str:
     """Say what other code made and is computed again."""
     listed = ", ".join(f"{count} of {name}" for name, count in stale.items() if count)
-    return f"the code has changed since: computing anew {listed} (--keep-stale keeps them)"
+    return f"stale, since what made them has changed: {listed}; computed anew (--keep-stale keeps)"
 
 
 def _finish(work: Run, done: Done, manifest: Manifest, seconds: float) -> RunResult:

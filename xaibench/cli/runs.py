@@ -21,17 +21,19 @@ EXAMPLES = {
     "  xaibench run --method gradcam --metric insertion,deletion --limit 5\n\n"
     "  xaibench run --data /data/imagenet/val --model resnet50 --protocol reference",
     "explain": "Example:\n\n  xaibench explain --method gradcam --target predicted",
-    "score": "Example:\n\n  xaibench score --method gradcam --metric 'insertion(ties=reverse)'",
+    "score": "Examples:\n\n  xaibench score --method gradcam --metric 'insertion(ties=reverse)'"
+    "\n\n  xaibench score --maps maps.npz --name mine --metric insertion,deletion",
 }
 
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    unscored = ("metric", "metric_backend", "boxes")
-    for function, without in ((run, ()), (explain, unscored), (score, ())):
+    made = ("maps", "name")
+    unscored = ("metric", "metric_backend", "boxes", *made)
+    for function, without in ((run, made), (explain, unscored), (score, ())):
         name = function.__name__
-        made = o.command(function, without, {"config": Config}, before="model")
-        app.command(name, epilog=EXAMPLES[name])(made)
+        command = o.command(function, without, {"config": Config}, before="model")
+        app.command(name, epilog=EXAMPLES[name])(command)
 
 
 def go(values: dict[str, Any], stages: set[str]) -> None:
@@ -56,5 +58,5 @@ def explain(values: dict[str, Any]) -> None:
 
 
 def score(values: dict[str, Any]) -> None:
-    """Score stored maps only; says so where maps are missing."""
-    go(values, {"score"})
+    """Score stored maps, or maps made elsewhere; says so where maps are missing."""
+    go(values, {"explain", "score"} if values.get("maps") else {"score"})

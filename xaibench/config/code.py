@@ -28,12 +28,15 @@ def code_of(*parts: Registered | str | None) -> str:
     A method or metric of another package counts with that package's whole source.
     """
     files: set[Path] = set()
+    data: list[str] = []
     for part in parts:
         if part is not None:
             name = part if isinstance(part, str) else part.function.__module__
             files |= _closure(tuple(_sources(name)))
+        if isinstance(part, Registered):  # one that stands for data declares its hash
+            data.append(str(part.metadata.get("content", "")))
     lines = sorted(f"{_title(path)} {_digest(path, path.stat().st_mtime_ns)}" for path in files)
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+    return hashlib.sha256("\n".join([*data, *lines]).encode()).hexdigest()[:16]
 
 
 def _title(path: Path) -> str:

@@ -42,6 +42,15 @@ class Options:
             "Metrics, repeatable, comma lists or 'all'; or a function of yours, file:PATH.py:NAME."
         ),
     ] = ("insertion", "deletion")
+    maps: Annotated[
+        Path | None,
+        Option(
+            "Maps made elsewhere in the place of a method's: an .npz of ids and maps, or a folder."
+        ),
+    ] = None
+    name: Annotated[
+        str | None, Option("What the method of --maps is called.", default="the file's name")
+    ] = None
     metric_backend: Annotated[
         Literal["native", "quantus"],
         Option("native, or quantus: Quantus itself for the metrics it has.", default=""),

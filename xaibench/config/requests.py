@@ -129,6 +129,16 @@ def method_request(
     return MethodRequest(spec, entry, options, replace(steps, transpose=False), steps)
 
 
+def made_elsewhere(name: str, entry: Registered | None = None) -> MethodRequest:
+    """A method of which there are maps alone; its function gives them, or explains nothing."""
+
+    def none(*_: Any) -> Any:
+        raise UsageError(f"{name} is a set of maps and explains nothing else.")
+
+    entry = entry or Registered("methods", name, none, (name,), {}, {})
+    return MethodRequest(name, entry, {}, Normalization(), Normalization())
+
+
 def resolve_metrics(
     specs: Iterable[str], protocol: Protocol, backend: str = "native"
 ) -> list[MetricRequest]:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from xaibench.config.requests import (
     MethodRequest,
     MetricRequest,
+    made_elsewhere,
 )
 from xaibench.core.bench import Asked, Bench, Setting, bench_of, methods_of, metrics_of
 from xaibench.core.explain import State, cost, explainer
@@ -26,9 +27,8 @@ from xaibench.core.inputs import (
 from xaibench.core.score import memo, score, seen
 from xaibench.errors import UsageError, XaibenchError
 from xaibench.models.classifier import TorchClassifier
-from xaibench.normalize import Normalization, normalize
+from xaibench.normalize import normalize
 from xaibench.probes.hooks import activations
-from xaibench.registry.files import plain
 from xaibench.types import Answer, Batch, Context, Explanation, Memo
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def score_maps(
         if "explain" in metric.needs:
             raise UsageError(f"{metric.spec} explains other inputs, which maps alone cannot.")
     rows: list[dict[str, Any]] = []
-    method = _made_elsewhere(name)
+    method = made_elsewhere(name)
     for start, stop in bench.blocks():
         batch = bench.batch(start, stop)
         found = Explanation(native[start:stop, None].to(bench.ctx.device))
@@ -143,13 +143,6 @@ def checked_maps(maps: Any, count: int) -> Tensor:
     if bad:
         raise UsageError(f"{len(bad)} maps have values that are not finite, first map {bad[0]}.")
     return native.detach().float()
-
-
-def _made_elsewhere(name: str) -> MethodRequest:
-    def none(*_: Any) -> Explanation:
-        raise UsageError(f"{name} is a set of maps and explains nothing else.")
-
-    return MethodRequest(name, plain("methods", none, name, "memory"), {}, *[Normalization()] * 2)
 
 
 def _scored(

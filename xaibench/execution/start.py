@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from xaibench.config.files import digest
@@ -20,7 +21,7 @@ from xaibench.store.manifest import (
     claim_subset,
     version_drift,
 )
-from xaibench.store.sources import check_files, claim_files
+from xaibench.store.sources import check_files, claim_files, claim_maps
 
 Say = Callable[[str], None]
 
@@ -66,6 +67,8 @@ def announce(run: Run, say: Say) -> None:
             f"batch-size {asked}: {run.batch_size} inputs are forwarded at a time, under which "
             "the number of threads would move last bits"
         )
+    if config.maps is not None:
+        say(f"maps of {len(run.subset.places)} of the {len(run.dataset)} images in {config.maps}")
     if not run.dataset.labelled and not config.target:
         say(f"the images of {run.dataset.name} have no classes: explaining the predicted class")
 
@@ -91,6 +94,8 @@ def open_directory(run: Run, stages: frozenset[str], say: Say) -> Manifest:
         remove(root, holdings(root))
     claim(root, identity)
     claim_files(root, config.files)
+    for entry in (method.entry for method in run.methods if "content" in method.entry.metadata):
+        claim_maps(root, entry.key, Path(entry.source), str(entry.metadata["content"]))
     if run.transformed:
         claim_subset(root, run.subset.record())
     if not layout.manifest(root, "batch_size").exists():

@@ -36,6 +36,7 @@ from xaibench.ops.rows import ENOUGH
 from xaibench.probes.hooks import activations
 from xaibench.seeds import derive
 from xaibench.stages.labels import check_labels
+from xaibench.stages.outside import outside
 from xaibench.store import layout
 from xaibench.store.atomic import read_json
 from xaibench.types import Context, Cost
@@ -236,11 +237,15 @@ def resolve(
     metrics = resolve_metrics(config.metric, protocol, config.metric_backend)
     device = resolve_device(config.device)
     dataset = load_dataset(config.data_name)
+    subset = subset or ordered(dataset, config.subset, config.per_class, config.seed)
+    if config.maps is not None:
+        method, subset = outside(config, subset, metrics)
+        methods = [method]
     return Run(
         config,
         protocol,
         dataset,
-        subset or ordered(dataset, config.subset, config.per_class, config.seed),
+        subset,
         tuple(methods),
         tuple(metrics),
         tuple(variations(resolve_transforms(config.transform, protocol))),

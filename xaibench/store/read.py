@@ -122,16 +122,19 @@ def _stored_maps(
 ) -> tuple[MethodRequest, list[Path]]:
     """The method as the run's protocol has it, and its shards in the order of their blocks."""
     from xaibench.config.protocol import Protocol
-    from xaibench.config.requests import resolve_methods
+    from xaibench.config.requests import made_elsewhere, resolve_methods
     from xaibench.registry.files import located
+    from xaibench.store import sources
     from xaibench.store.atomic import read_json
-    from xaibench.store.sources import files_of
 
     held = layout.manifest(root, "protocol")
     if not held.exists():
         raise XaibenchError(f"{root} is not a run directory; give the --out of a run.")
     protocol = Protocol.model_validate(read_json(held))
-    request = resolve_methods([located(method, files_of(root))], protocol)[0]
+    if method in sources.made_elsewhere(root):
+        request = made_elsewhere(method)
+    else:
+        request = resolve_methods([located(method, sources.files_of(root))], protocol)[0]
     if not (root / "maps" / layout.encode(request.spec)).is_dir():
         raise unknown(f"method in {root}", request.spec, {key[0] for key in layout.map_sets(root)})
     folder = layout.maps(root, request.spec, target, transform, variation)

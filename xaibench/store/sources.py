@@ -43,6 +43,20 @@ def claim_files(root: Path, files: Mapping[str, str]) -> None:
         write_json(layout.manifest(root, "files"), now)
 
 
+def claim_maps(root: Path, name: str, path: Path, sha256: str) -> None:
+    """Note under which name maps of a file, made elsewhere, are kept: manifests/maps.json."""
+    held = made_elsewhere(root)
+    now = held | {name: {"path": str(path), "sha256": sha256}}
+    if now != held:
+        write_json(layout.manifest(root, "maps"), now)
+
+
+def made_elsewhere(root: Path) -> dict[str, dict[str, str]]:
+    """Where the maps of a run directory that were made elsewhere came from, by name."""
+    path = layout.manifest(root, "maps")
+    return read_json(path) if path.exists() else {}
+
+
 def _held(root: Path) -> dict[str, dict[str, str]]:
     path = layout.manifest(root, "files")
     return read_json(path) if path.exists() else {}

@@ -12,6 +12,7 @@ from types import ModuleType
 import torch
 
 from xaibench.config.protocol import Protocol
+from xaibench.config.requests import made_elsewhere
 from xaibench.config.run import RunConfig
 from xaibench.config.variations import UNTOUCHED
 from xaibench.datasets.subset import recorded
@@ -27,6 +28,7 @@ from xaibench.store import layout
 from xaibench.store.atomic import read_json
 from xaibench.store.ledger import unreadable
 from xaibench.store.sources import files_of
+from xaibench.store.sources import made_elsewhere as made_elsewhere_in
 from xaibench.studies.audit.checks import Case
 
 
@@ -58,12 +60,15 @@ def run_of(root: Path, methods: list[str], metrics: list[str], transforms: list[
         raise XaibenchError(f"{root} is not a run directory; give the --out of a run.")
     config, files = read_json(held[-1])["config"], files_of(root)
     methods, metrics = ([located(spec, files) for spec in specs] for specs in (methods, metrics))
-    config |= {"method": methods, "metric": metrics, "transform": transforms, "out": root}
+    config |= {"metric": metrics, "transform": transforms, "out": root}
     config |= {"metric_backend": "native"}
+    elsewhere = [name for name in methods if name in made_elsewhere_in(root)]
+    config |= {"maps": None, "method": [m for m in methods if m not in elsewhere] or ["gradcam"]}
     run = resolve(
         RunConfig(**config),
         protocol=Protocol.model_validate(read_json(layout.manifest(root, "protocol"))),
     )
+    run = replace(run, methods=(*run.methods, *map(made_elsewhere, elsewhere)))
     subset = layout.manifest(root, "subset")
     if subset.exists():  # the last manifest may be of other, untouched images
         run = replace(run, subset=recorded(run.dataset, read_json(subset)))

@@ -1,0 +1,133 @@
+"""A changed method, metric or plug-in makes its results stale: said, and computed again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import xaibench
+from xaibench.errors import XaibenchError
+
+MODEL = """from networks import tiny
+
+
+def build():
+    return tiny(classes=1000)
+"""
+METHOD = """import torch
+
+from xaibench.types import Explanation
+
+
+def mine(ctx, batch, state):
+    # a comment
+    maps = batch.images.mean(1) * {factor}
+    return Explanation(maps[:, None].expand(-1, batch.targets.shape[1], -1, -1))
+"""
+METRIC = """def peak(scoring):
+    return scoring.maps.flatten(1).mean(1).double() + {offset}
+"""
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    (tmp_path / "net.py").write_text(MODEL)
+    write(tmp_path)
+    return tmp_path
+
+
+def write(folder: Path, factor: str = "1.0", offset: str = "0.0") -> None:
+    (folder / "my.py").write_text(METHOD.format(factor=factor))
+    (folder / "own.py").write_text(METRIC.format(offset=offset))
+
+
+def run(folder: Path, limit: int, **more: object) -> tuple[dict[str, int], list[str]]:
+    lines: list[str] = []
+    config = {
+        "model": f"file:{folder}/net.py:build",
+        "method": f"file:{folder}/my.py:mine,fakecam",
+        "metric": f"file:{folder}/own.py:peak,sparseness",
+        "limit": limit,
+        "out": folder / "out",
+        **more,
+    }
+    found = xaibench.run(config, say=lines.append)
+    return found.computed, [line for line in lines if line.startswith("stale")]
+
+
+def values(folder: Path, method: str, metric: str) -> pd.Series:
+    scores = xaibench.load_scores(folder / "out")
+    rows = scores[scores.method.str.endswith(method) & scores.metric.str.endswith(metric)]
+    assert not rows.image.duplicated().any()
+    return rows.set_index("image").value
+
+
+NOTHING = {"predictions": 0, "maps": 0, "scores": 0}
+
+
+def test_a_changed_method_is_computed_again_and_no_other(files: Path) -> None:
+    assert run(files, 4)[0] == {"predictions": 4, "maps": 8, "scores": 16}
+    old = values(files, "mine", "peak")
+    write(files, factor="-1.0")
+    made, said = run(files, 4)
+    assert made == {"predictions": 0, "maps": 4, "scores": 8}
+    assert said == [
+        "the code has changed since: computing anew 12 of file:my.py:mine (--keep-stale keeps them)"
+    ]
+    new = values(files, "mine", "peak")
+    assert len(new) == 4
+    assert (new != old).all()
+    assert run(files, 4) == (NOTHING, [])
+
+
+def test_a_comment_changes_nothing(files: Path) -> None:
+    run(files, 2)
+    text = (files / "my.py").read_text()
+    (files / "my.py").write_text(text.replace("# a comment", "# another"))
+    assert run(files, 2) == (NOTHING, [])
+
+
+def test_a_changed_metric_keeps_the_maps(files: Path) -> None:
+    run(files, 3)
+    write(files, offset="1.0")
+    assert run(files, 3)[0] == {"predictions": 0, "maps": 0, "scores": 6}
+    assert (values(files, "mine", "peak") >= 1).all()
+
+
+def test_keep_stale_keeps_them(files: Path) -> None:
+    run(files, 3)
+    old = values(files, "mine", "peak")
+    write(files, factor="-1.0")
+    assert run(files, 3, keep_stale=True) == (NOTHING, [])
+    assert values(files, "mine", "peak").equals(old)
+
+
+def test_some_images_of_a_stale_block_leave_the_others_there_once(files: Path) -> None:
+    run(files, 5)
+    old = values(files, "mine", "peak")
+    write(files, factor="-1.0")
+    assert run(files, 2)[0] == {"predictions": 0, "maps": 2, "scores": 4}
+    mixed = values(files, "mine", "peak")
+    assert (mixed != old).tolist() == [True, True, False, False, False]
+    ids, _ = xaibench.load_maps(files / "out", f"file:{files}/my.py:mine")
+    assert len(set(ids)) == len(ids) == 5
+    assert run(files, 5)[0] == {"predictions": 0, "maps": 3, "scores": 6}
+    assert (values(files, "mine", "peak") != old).all()
+
+
+def test_stale_maps_are_not_scored(files: Path) -> None:
+    run(files, 2, metric="sparseness")
+    write(files, factor="-1.0")
+    with pytest.raises(XaibenchError, match="2 scores need maps"):
+        xaibench.run(
+            {
+                "model": f"file:{files}/net.py:build",
+                "method": f"file:{files}/my.py:mine",
+                "metric": "complexity",
+                "limit": 2,
+                "out": files / "out",
+            },
+            stages=frozenset({"score"}),
+        )
