@@ -74,7 +74,8 @@ def test_a_changed_method_is_computed_again_and_no_other(files: Path) -> None:
     made, said = run(files, 4)
     assert made == {"predictions": 0, "maps": 4, "scores": 8}
     assert said == [
-        "the code has changed since: computing anew 12 of file:my.py:mine (--keep-stale keeps them)"
+        "stale, since what made them has changed: 12 of file:my.py:mine; computed anew "
+        "(--keep-stale keeps)"
     ]
     new = values(files, "mine", "peak")
     assert len(new) == 4
