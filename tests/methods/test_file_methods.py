@@ -210,6 +210,10 @@ def test_the_commands_take_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_ablate_takes_it(path: Path) -> None:
+    needs = ("--method", f"file:{path}:needs(steps=2)", "--metric", "deletion", "--limit", 1)
+    code, said, err = cli("ablate", *needs, "--dry-run", "--switch", "probability")
+    assert code == 0, err
+    assert f"moves deletion of file:{path}:needs(steps=2)" in said
     words = ("--method", f"file:{path}:noisy", "--metric", "deletion", "--limit", 1, "--out", "out")
     code, said, err = cli("ablate", *words, "--switch", "probability")
     assert code == 0, err

@@ -86,9 +86,7 @@ def _resolved(
     kind = entry.kind
     base = getattr(protocol, kind).get(entry.key, {})
     options = entry.resolve(base, values, key=name)
-    needed = {k: v for k, v in values.items() if entry.needs_value(k) and k not in base}
-    usual = {k: v for k, v in entry.resolve(base, needed).items() if k not in needed}
-    return canonical(title(name), options, usual), options
+    return canonical(title(name), options, entry.usual(base)), options
 
 
 def resolve_transforms(

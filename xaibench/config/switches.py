@@ -208,7 +208,7 @@ def _options(
     kind: Literal["methods", "metrics", "transforms"], name: str, both: tuple[Protocol, Protocol]
 ) -> list[Switch]:
     entry = get(kind, name)
-    before, after = (entry.resolve(getattr(p, kind).get(entry.key, {})) for p in both)
+    before, after = (entry.usual(getattr(p, kind).get(entry.key, {})) for p in both)
     switches = _compare(kind, entry.key, before, after, entry.metadata.get("together", ()))
     other = entry.metadata.get("redefines", ())
     return [replace(s, redefines=any(leaf.option in other for leaf in s.leaves)) for s in switches]

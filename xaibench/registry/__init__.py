@@ -64,16 +64,20 @@ class Registered:
         """Call the function itself."""
         return self.function(*args, **kwargs)
 
-    def needs_value(self, option: str) -> bool:
-        """Whether an option has no default."""
-        return self.options.get(option, (None, None))[1] is inspect.Parameter.empty
-
     def resolve(self, *layers: Mapping[str, Any], key: str = "") -> dict[str, Any]:
         """Option values: defaults, then each layer over it, checked against the annotations.
 
         key: the name to use in errors. Raises UsageError for an unknown option, a value of the
         wrong type or out of range, or one that is missing.
         """
+        values = self.usual(*layers, key=key)
+        missing = self.options.keys() - values.keys()
+        if missing:
+            raise UsageError(f"{key or self.key} needs a value for {', '.join(sorted(missing))}.")
+        return values
+
+    def usual(self, *layers: Mapping[str, Any], key: str = "") -> dict[str, Any]:
+        """The same without the options that have no value yet."""
         key = key or self.key
         values = {k: v for k, (_, v) in self.options.items() if v is not inspect.Parameter.empty}
         for layer in layers:
@@ -81,9 +85,6 @@ class Registered:
                 if name not in self.options and not self.free:
                     raise unknown(f"option of {key}", name, self.options)
                 values[name] = _checked(key, name, value, self.options.get(name, (Any,))[0])
-        missing = self.options.keys() - values.keys()
-        if missing:
-            raise UsageError(f"{key} needs a value for {', '.join(sorted(missing))}.")
         return dict(sorted(values.items()))
 
 
