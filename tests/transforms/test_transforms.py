@@ -90,14 +90,6 @@ def test_groups_are_consecutive_in_the_subsets_own_order(dataset, pictures) -> N
     assert images.groups([12, 9]) == [order[:5], order[5:]]
 
 
-def test_mixup_weights_are_uniform_for_alpha_one() -> None:
-    lams = [
-        np.random.default_rng(derive(0, f"group {g}", "mixup 44")).beta(1, 1) for g in range(400)
-    ]
-    assert 0.45 < np.mean(lams) < 0.55
-    assert np.std(lams) == pytest.approx(12**-0.5, abs=0.03)
-
-
 @pytest.mark.parametrize("name", ["32", "64", "128", "448"])
 def test_resize(dataset, pictures, name) -> None:
     found = reader(dataset, pictures).inputs([1, 7], of("resize", name))
