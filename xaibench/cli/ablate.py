@@ -83,7 +83,7 @@ def ablate(
         return
     from rich.console import Console
 
-    from xaibench.report.ablation_files import write_ablation
+    from xaibench.report import write_ablation
     from xaibench.studies.ablation import directory
 
     folder = directory(config, after)

@@ -1,0 +1,271 @@
+"""An ablation: one table a method and target, switches as rows, metrics as columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, astuple, dataclass
+from itertools import product
+from typing import Any
+
+from xaibench.analysis.columns import COLUMNS, METHOD_NAMES, TARGET_NAMES, Column, natural_column
+from xaibench.analysis.effects import ALL, FROM, INTERACTION, NOT_ALONE, ROUNDING, Effect
+from xaibench.report import document
+from xaibench.report.document import Cell, Document, Grid, Row, Section
+from xaibench.report.text import MISSING, count, interval, number, rounded, signed
+
+FIELDS = (
+    "method target transform metric units kind switch before after mean change low high n "
+    "n_constant note"
+).split()
+_LABEL = 36  # the names of switches are long
+_KINDS = ("from", "switch", "all", "interaction")
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A switch by name with its two values in words.
+
+    methods, transforms: in whose tables it stands.
+    """
+
+    name: str
+    before: str
+    after: str
+    methods: tuple[str, ...]
+    transforms: tuple[str, ...] = ("none",)
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """What each difference between two protocols moves, on one model and data set."""
+
+    before: str
+    after: str
+    model: str
+    dataset: str
+    listed: tuple[Listed, ...]
+    effects: tuple[Effect, ...]
+
+    @property
+    def images(self) -> int:
+        """The usual number of images of a mean."""
+        return max((effect.n for effect in self.effects if effect.kind == "from"), default=0)
+
+    def column(self, metric: str) -> Column:
+        """How a metric is printed."""
+        known = COLUMNS.get(metric)
+        if known is None:
+            means = [abs(e.mean) for e in self.effects if e.metric == metric and e.mean is not None]
+            known = natural_column(metric, max(means, default=0.0))
+        return known
+
+
+def page(found: Ablation) -> Document:
+    """Return the page of an ablation."""
+    lines = records(found)
+    return Document(
+        name="ablation",
+        formats=("md", "csv", "json"),
+        title=f"Ablation {found.before} -> {found.after}: {found.model}, {found.dataset}, "
+        f"{count(found.images, 'image')}",
+        legend=legend(found),
+        sections=tuple(_sections(found)),
+        fields=tuple(FIELDS),
+        records=lines,
+        content={
+            "from": found.before,
+            "to": found.after,
+            "model": found.model,
+            "dataset": found.dataset,
+            "images": found.images,
+            "interval": "95%, paired percentile bootstrap over images",
+            "transforms": list(dict.fromkeys(effect.transform for effect in found.effects)),
+            "switches": [
+                {"name": s.name, "before": s.before, "after": s.after} for s in found.listed
+            ],
+            "effects": lines,
+        },
+    )
+
+
+def legend(found: Ablation) -> str:
+    """Say how to read the tables."""
+    whole = any(effect.kind == "all" for effect in found.effects)
+    changed = any(effect.transform != "none" for effect in found.effects)
+    alone = any(effect.note == NOT_ALONE for effect in found.effects)
+    return (
+        f"Change of the mean against {found.before} when one difference alone is switched, with "
+        "its 95% interval (paired widened percentile bootstrap over images, not corrected for "
+        "the number of comparisons); bold where it excludes 0. "
+        + "An image's value on a transform is the mean of its variations. "
+        * changed
+        + "Units are those of the headings. '-': the "
+        f"switch cannot move the number. 'unchanged': by no more than {ROUNDING:g} in any image. "
+        + f"'{NOT_ALONE}': explaining again is not defined in a BatchNorm group. " * alone
+        + "Interaction: all of them minus the sum of the rows above, 'none' likewise. " * whole
+        + f"Sorted by the largest change, relative to the metric's largest {found.before} mean."
+    )
+
+
+def records(found: Ablation) -> list[dict[str, Any]]:
+    """One record an effect in printed units, keys `FIELDS`; within a kind the largest first.
+
+    `units` is the metric's printed form, as in `tables.csv` (`average_drop_bar` is 100 - AD%).
+    """
+    nothing = dict.fromkeys(("switch", "before", "after"), "")
+    values = {s.name: dict(zip(nothing, astuple(s)[:3], strict=True)) for s in found.listed}
+    places = {key: i for i, key in enumerate(dict.fromkeys(map(_place, found.effects)))}
+    ordered = sorted(
+        found.effects,
+        key=lambda e: (places[_place(e)], _KINDS.index(e.kind), -abs(e.change or 0.0)),
+    )
+    lines = []
+    for effect in ordered:
+        column = found.column(effect.metric)
+        low, high = _ends(column, effect)
+        printed = {
+            "units": column.paper,
+            "mean": None if effect.mean is None else rounded(column.printed(effect.mean)),
+            "change": None if effect.change is None else rounded(column.scale * effect.change),
+            "low": rounded(low),
+            "high": rounded(high),
+        }
+        record = asdict(effect) | values.get(effect.switch, nothing) | printed
+        lines.append({name: record[name] for name in FIELDS})
+    return lines
+
+
+def _place(effect: Effect) -> tuple[str, str, str, str]:
+    return effect.target, effect.transform, effect.metric, effect.method
+
+
+def _ends(column: Column, effect: Effect) -> tuple[float | None, float | None]:
+    """The ends of an effect's interval in printed units, the lower one first."""
+    if effect.low is None or effect.high is None:
+        return None, None
+    low, high = sorted((column.scale * effect.low, column.scale * effect.high))
+    return low, high
+
+
+def _sections(found: Ablation) -> Iterator[Section]:
+    """All tables: over the methods where there are several, then one a method and target."""
+    methods = list(dict.fromkeys(effect.method for effect in found.effects))
+    places = dict.fromkeys((effect.target, effect.transform) for effect in found.effects)
+    for (target, transform), method in product(places, [""] * (len(methods) > 1) + methods):
+        effects = [
+            effect
+            for effect in found.effects
+            if (effect.target, effect.transform) == (target, transform)
+            and method in ("", effect.method)
+        ]
+        if effects:
+            what = METHOD_NAMES.get(method, method) or "Largest change over methods"
+            on = f", {transform}" * (transform != "none")
+            title = f"{what}, {TARGET_NAMES.get(target, target)}{on}"
+            yield Section(title, (_grid(found, effects, method, transform),))
+
+
+Held = dict[tuple[str, str], list[Effect]]
+
+
+def _grid(found: Ablation, effects: Sequence[Effect], method: str, transform: str) -> Grid:
+    """The table of a method, or of all of them where it is ""."""
+    metrics = list(dict.fromkeys(effect.metric for effect in effects))
+    held: Held = {}
+    for effect in effects:
+        held.setdefault((effect.switch, effect.metric), []).append(effect)
+    switches = [
+        switch
+        for switch in found.listed
+        if (not method or method in switch.methods) and transform in switch.transforms
+    ]
+    rows = [Row(s.name, f"{s.before} -> {s.after}") for s in _by_size(found, switches, held)]
+    names = [row.label for row in rows]
+    if method:
+        rows, names = [Row(found.before, "mean"), *rows], [FROM, *names]
+    if any(effect.kind == "all" for effect in effects):
+        more = [Row(ALL, found.after), Row(INTERACTION)][: 2 if method else 1]
+        rows, names = [*rows, *more], [*names, *(row.label for row in more)]
+    columns = tuple(document.Column(found.column(metric).header) for metric in metrics)
+    cells = tuple(
+        tuple(
+            _only(found, held.get((name, m), []))
+            if method
+            else _most(found, held.get((name, m), []), held[FROM, m])
+            for m in metrics
+        )
+        for name in names
+    )
+    return Grid(("",), columns, tuple(rows), cells, widest=_LABEL)
+
+
+def _by_size(found: Ablation, switches: list[Listed], held: Held) -> list[Listed]:
+    """Largest first: a row's size is its largest change, relative to the metric's largest mean."""
+    largest: dict[str, float] = {}
+    for effect in found.effects:
+        if effect.kind == "from" and effect.mean is not None:
+            mean = abs(found.column(effect.metric).printed(effect.mean))
+            largest[effect.metric] = max(mean, largest.get(effect.metric, 0.0))
+    sizes = {switch.name: 0.0 for switch in switches}
+    for effect in (effect for some in held.values() for effect in some):
+        if effect.kind == "switch" and effect.change is not None:
+            size = abs(found.column(effect.metric).scale * effect.change)
+            size /= largest.get(effect.metric) or 1.0
+            sizes[effect.switch] = max(sizes[effect.switch], size)
+    return sorted(switches, key=lambda switch: sizes[switch.name], reverse=True)
+
+
+def _only(found: Ablation, some: list[Effect]) -> Cell:
+    """One method's effect in words, where the switch can have one; bold if it excludes 0."""
+    if not some:
+        return Cell(MISSING)
+    (effect,) = some
+    column, flags = found.column(effect.metric), _flags(effect, found.images)
+    digits = column.digits + 1  # one more than in the tables: changes are small
+    if effect.note:
+        return Cell(effect.note, flags=flags if effect.n else ())
+    if effect.kind == "from":
+        mean = None if effect.mean is None else column.printed(effect.mean)
+        return Cell(number(mean, digits), flags=flags)
+    if effect.change is None:
+        return Cell("no value", flags=flags)
+    text = signed(column.scale * effect.change, digits)
+    ends = interval(*_ends(column, effect), digits)
+    return Cell(text, ends, flags=flags, tone="strong" if effect.firm else "")
+
+
+def _flags(effect: Effect, images: int) -> tuple[str, ...]:
+    flags = {
+        f"{effect.n_constant} const": effect.n_constant,
+        f"n {effect.n}": effect.n != images,
+    }
+    return tuple(flag for flag, holds in flags.items() if holds)
+
+
+def _most(found: Ablation, some: list[Effect], start: list[Effect]) -> Cell:
+    """The largest of the methods' effects in words, and how many are beyond doubt."""
+    known = [effect for effect in some if effect.change is not None]
+    if not known:
+        return Cell(some[0].note or "no value") if some else Cell(MISSING)
+    most = max(known, key=lambda effect: abs(effect.change or 0.0))
+    text = _only(found, [most]).text
+    if most.note:
+        return Cell(text)
+    firm = sum(effect.firm for effect in known)
+    flags = [f"{firm} of {len(known)} exclude 0"]
+    order = _order_kept(start, known)
+    if order is not None:
+        flags.append(f"order tau {order:.2f}")
+    name = METHOD_NAMES.get(most.method, most.method)
+    return Cell(f"{text} {name}", flags=tuple(flags), tone="strong" if most.firm else "")
+
+
+def _order_kept(before: Sequence[Effect], after: Sequence[Effect]) -> float | None:
+    """Kendall's tau-b between the methods' means before and after; None with fewer than three."""
+    from scipy.stats import kendalltau
+
+    start = {effect.method: effect.mean for effect in before if effect.mean is not None}
+    end = start | {effect.method: effect.mean for effect in after if effect.mean is not None}
+    if len(start) < 3:
+        return None
+    return float(kendalltau([start[m] for m in start], [end[m] for m in start]).statistic)
