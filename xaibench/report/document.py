@@ -5,7 +5,7 @@ Text is plain and a renderer escapes it. A tone says what is meant, not how it l
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Literal
@@ -143,6 +143,26 @@ class Grid:
         return [(name, list(rows)) for name, rows in groupby(held, lambda i: self.rows[i].family)]
 
 
+def small_print(texts: Iterable[str]) -> tuple[Paragraph, ...]:
+    """Each text as a paragraph of small print."""
+    return tuple(Paragraph(text, "dim") for text in texts)
+
+
+def record(fields: Sequence[str], *held: Mapping[str, Any], **more: object) -> dict[str, Any]:
+    """One record with these fields out of what is held, later values first; floats of ten digits.
+
+    The last bits of a float depend on the machine, and results are version-controlled.
+    """
+    values: dict[str, Any] = {}
+    for some in (*held, more):
+        values |= some
+    return {name: _kept(values[name]) for name in fields}
+
+
+def _kept(value: Any) -> Any:
+    return float(f"{value:.10g}") if isinstance(value, float) else value
+
+
 Block = Paragraph | Bullets | Command | Figure | Verdict | Grid
 
 
@@ -188,7 +208,7 @@ class Document:
     lead: tuple[str, ...] = ()
     blocks: tuple[Block, ...] = ()
     legend: str = ""
-    fields: tuple[str, ...] = ()
+    fields: Sequence[str] = ()
     records: Sequence[Mapping[str, Any]] = ()
     content: Mapping[str, Any] = field(default_factory=dict)
 

@@ -1,8 +1,8 @@
-"""Numbers and counts in words, alike on every page and figure."""
+"""Numbers, counts and names in words, alike on every page and figure."""
 
 from __future__ import annotations
 
-from xaibench.analysis.columns import Column
+from xaibench.analysis.columns import METHOD_NAMES, TARGET_NAMES, Column
 from xaibench.analysis.header import Header
 
 MISSING = "-"
@@ -28,14 +28,19 @@ def interval(low: float | None, high: float | None, digits: int, unsure: bool = 
     return f"[{number(low, digits)}, {number(high, digits)}]" + "!" * unsure
 
 
-def rounded(value: float | None) -> float | None:
-    """Keep ten digits: the last bits depend on the machine, and results are version-controlled."""
-    return None if value is None else float(f"{value:.10g}")
-
-
 def count(n: int, what: str) -> str:
     """Format a number of things: "1 image", "2,000 images"."""
     return f"{n:,} {what}{'s' * (n != 1)}"
+
+
+def method_name(method: str) -> str:
+    """The method's name in the paper, or its spec."""
+    return METHOD_NAMES.get(method, method)
+
+
+def target_name(target: str, transform: str = "none") -> str:
+    """The target in words, and the transform where there is one."""
+    return TARGET_NAMES.get(target, target) + f", {transform}" * (transform != "none")
 
 
 def barred(column: Column) -> str:

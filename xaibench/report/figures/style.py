@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
-from xaibench.analysis.columns import COLUMNS, FAMILIES, METHOD_NAMES
-from xaibench.report.text import barred
+from xaibench.analysis.columns import COLUMNS, FAMILIES
+from xaibench.report.text import barred, method_name
 from xaibench.store.atomic import write
 
 WIDTH = 6.0
@@ -100,7 +100,7 @@ def _inches(text: str) -> float:
 
 def method_label(method: str) -> str:
     """A method's name in short lines for the head of a narrow column."""
-    name = METHOD_NAMES.get(method, method)
+    name = method_name(method)
     if name == "GuidedBP":
         return "Guided\nBP"
     return "\n".join(textwrap.wrap(name, 6 if "-" in name else _LABEL))

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import astuple, dataclass
 from itertools import product
 from typing import Any
 
-from xaibench.analysis.columns import COLUMNS, METHOD_NAMES, TARGET_NAMES, Column, natural_column
+from xaibench.analysis.columns import COLUMNS, Column, natural_column
 from xaibench.analysis.effects import ALL, FROM, INTERACTION, NOT_ALONE, ROUNDING, Effect
-from xaibench.report import document
-from xaibench.report.document import Cell, Document, Grid, Row, Section
-from xaibench.report.text import MISSING, count, interval, number, rounded, signed
+from xaibench.report import document as d
+from xaibench.report.text import MISSING, count, interval, method_name, number, signed, target_name
 
 FIELDS = (
     "method target transform metric units kind switch before after mean change low high n "
@@ -60,17 +59,17 @@ class Ablation:
         return known
 
 
-def page(found: Ablation) -> Document:
+def page(found: Ablation) -> d.Document:
     """Return the page of an ablation."""
     lines = records(found)
-    return Document(
+    return d.Document(
         name="ablation",
         formats=("md", "csv", "json"),
         title=f"Ablation {found.before} -> {found.after}: {found.model}, {found.dataset}, "
         f"{count(found.images, 'image')}",
         legend=legend(found),
         sections=tuple(_sections(found)),
-        fields=tuple(FIELDS),
+        fields=FIELDS,
         records=lines,
         content={
             "from": found.before,
@@ -125,13 +124,13 @@ def records(found: Ablation) -> list[dict[str, Any]]:
         low, high = _ends(column, effect)
         printed = {
             "units": column.paper,
-            "mean": None if effect.mean is None else rounded(column.printed(effect.mean)),
-            "change": None if effect.change is None else rounded(column.scale * effect.change),
-            "low": rounded(low),
-            "high": rounded(high),
+            "mean": None if effect.mean is None else column.printed(effect.mean),
+            "change": None if effect.change is None else column.scale * effect.change,
+            "low": low,
+            "high": high,
         }
-        record = asdict(effect) | values.get(effect.switch, nothing) | printed
-        lines.append({name: record[name] for name in FIELDS})
+        switch = values.get(effect.switch, nothing)
+        lines.append(d.record(FIELDS, vars(effect), switch, printed))
     return lines
 
 
@@ -147,7 +146,7 @@ def _ends(column: Column, effect: Effect) -> tuple[float | None, float | None]:
     return low, high
 
 
-def _sections(found: Ablation) -> Iterator[Section]:
+def _sections(found: Ablation) -> Iterator[d.Section]:
     """All tables: over the methods where there are several, then one a method and target."""
     methods = list(dict.fromkeys(effect.method for effect in found.effects))
     places = dict.fromkeys((effect.target, effect.transform) for effect in found.effects)
@@ -159,16 +158,15 @@ def _sections(found: Ablation) -> Iterator[Section]:
             and method in ("", effect.method)
         ]
         if effects:
-            what = METHOD_NAMES.get(method, method) or "Largest change over methods"
-            on = f", {transform}" * (transform != "none")
-            title = f"{what}, {TARGET_NAMES.get(target, target)}{on}"
-            yield Section(title, (_grid(found, effects, method, transform),))
+            what = method_name(method) or "Largest change over methods"
+            title = f"{what}, {target_name(target, transform)}"
+            yield d.Section(title, (_grid(found, effects, method, transform),))
 
 
 Held = dict[tuple[str, str], list[Effect]]
 
 
-def _grid(found: Ablation, effects: Sequence[Effect], method: str, transform: str) -> Grid:
+def _grid(found: Ablation, effects: Sequence[Effect], method: str, transform: str) -> d.Grid:
     """The table of a method, or of all of them where it is ""."""
     metrics = list(dict.fromkeys(effect.metric for effect in effects))
     held: Held = {}
@@ -179,14 +177,14 @@ def _grid(found: Ablation, effects: Sequence[Effect], method: str, transform: st
         for switch in found.listed
         if (not method or method in switch.methods) and transform in switch.transforms
     ]
-    rows = [Row(s.name, f"{s.before} -> {s.after}") for s in _by_size(found, switches, held)]
+    rows = [d.Row(s.name, f"{s.before} -> {s.after}") for s in _by_size(found, switches, held)]
     names = [row.label for row in rows]
     if method:
-        rows, names = [Row(found.before, "mean"), *rows], [FROM, *names]
+        rows, names = [d.Row(found.before, "mean"), *rows], [FROM, *names]
     if any(effect.kind == "all" for effect in effects):
-        more = [Row(ALL, found.after), Row(INTERACTION)][: 2 if method else 1]
+        more = [d.Row(ALL, found.after), d.Row(INTERACTION)][: 2 if method else 1]
         rows, names = [*rows, *more], [*names, *(row.label for row in more)]
-    columns = tuple(document.Column(found.column(metric).header) for metric in metrics)
+    columns = tuple(d.Column(found.column(metric).header) for metric in metrics)
     cells = tuple(
         tuple(
             _only(found, held.get((name, m), []))
@@ -196,7 +194,7 @@ def _grid(found: Ablation, effects: Sequence[Effect], method: str, transform: st
         )
         for name in names
     )
-    return Grid(("",), columns, tuple(rows), cells, widest=_LABEL)
+    return d.Grid(("",), columns, tuple(rows), cells, widest=_LABEL)
 
 
 def _by_size(found: Ablation, switches: list[Listed], held: Held) -> list[Listed]:
@@ -215,23 +213,23 @@ def _by_size(found: Ablation, switches: list[Listed], held: Held) -> list[Listed
     return sorted(switches, key=lambda switch: sizes[switch.name], reverse=True)
 
 
-def _only(found: Ablation, some: list[Effect]) -> Cell:
+def _only(found: Ablation, some: list[Effect]) -> d.Cell:
     """One method's effect in words, where the switch can have one; bold if it excludes 0."""
     if not some:
-        return Cell(MISSING)
+        return d.Cell(MISSING)
     (effect,) = some
     column, flags = found.column(effect.metric), _flags(effect, found.images)
     digits = column.digits + 1  # one more than in the tables: changes are small
     if effect.note:
-        return Cell(effect.note, flags=flags if effect.n else ())
+        return d.Cell(effect.note, flags=flags if effect.n else ())
     if effect.kind == "from":
         mean = None if effect.mean is None else column.printed(effect.mean)
-        return Cell(number(mean, digits), flags=flags)
+        return d.Cell(number(mean, digits), flags=flags)
     if effect.change is None:
-        return Cell("no value", flags=flags)
+        return d.Cell("no value", flags=flags)
     text = signed(column.scale * effect.change, digits)
     ends = interval(*_ends(column, effect), digits)
-    return Cell(text, ends, flags=flags, tone="strong" if effect.firm else "")
+    return d.Cell(text, ends, flags=flags, tone="strong" if effect.firm else "")
 
 
 def _flags(effect: Effect, images: int) -> tuple[str, ...]:
@@ -242,22 +240,22 @@ def _flags(effect: Effect, images: int) -> tuple[str, ...]:
     return tuple(flag for flag, holds in flags.items() if holds)
 
 
-def _most(found: Ablation, some: list[Effect], start: list[Effect]) -> Cell:
+def _most(found: Ablation, some: list[Effect], start: list[Effect]) -> d.Cell:
     """The largest of the methods' effects in words, and how many are beyond doubt."""
     known = [effect for effect in some if effect.change is not None]
     if not known:
-        return Cell(some[0].note or "no value") if some else Cell(MISSING)
+        return d.Cell(some[0].note or "no value") if some else d.Cell(MISSING)
     most = max(known, key=lambda effect: abs(effect.change or 0.0))
     text = _only(found, [most]).text
     if most.note:
-        return Cell(text)
+        return d.Cell(text)
     firm = sum(effect.firm for effect in known)
     flags = [f"{firm} of {len(known)} exclude 0"]
     order = _order_kept(start, known)
     if order is not None:
         flags.append(f"order tau {order:.2f}")
-    name = METHOD_NAMES.get(most.method, most.method)
-    return Cell(f"{text} {name}", flags=tuple(flags), tone="strong" if most.firm else "")
+    name = method_name(most.method)
+    return d.Cell(f"{text} {name}", flags=tuple(flags), tone="strong" if most.firm else "")
 
 
 def _order_kept(before: Sequence[Effect], after: Sequence[Effect]) -> float | None:

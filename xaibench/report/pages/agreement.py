@@ -7,19 +7,9 @@ from collections.abc import Sequence
 from dataclasses import astuple
 from typing import Any
 
-from xaibench.analysis.agreement import Agreement, Mean, Pair, label
-from xaibench.analysis.columns import TARGET_NAMES
-from xaibench.report.document import (
-    Cell,
-    Column,
-    Document,
-    Figure,
-    Grid,
-    Paragraph,
-    Row,
-    Section,
-)
-from xaibench.report.text import count, interval, number, rounded
+from xaibench.analysis.agreement import Agreement, Mean, Pair
+from xaibench.report import document as d
+from xaibench.report.text import count, interval, method_name, number, target_name
 
 FIELDS = (
     "first second correlation correlation_low correlation_high overlap overlap_low overlap_high "
@@ -27,17 +17,16 @@ FIELDS = (
 ).split()
 
 
-def page(found: Agreement, pairs: Sequence[Pair]) -> Document:
+def page(found: Agreement, pairs: Sequence[Pair]) -> d.Document:
     """Return the page of the pairs that `found` was summarised to."""
-    said = tuple(Paragraph(line, "dim") for line in explain(found, pairs))
     lines = [_record(pair) for pair in pairs]
-    return Document(
+    return d.Document(
         name="agreement",
         formats=("md", "csv", "json"),
         title="Agreement of methods",
-        blocks=said,
-        sections=(Section("", (_grid(found, pairs), Figure("agreement.png", "heat map"))),),
-        fields=tuple(FIELDS),
+        blocks=d.small_print(explain(found, pairs)),
+        sections=(d.Section("", (_grid(found, pairs), d.Figure("agreement.png", "heat map"))),),
+        fields=FIELDS,
         records=lines,
         content={
             "target": found.target,
@@ -56,7 +45,7 @@ def explain(found: Agreement, pairs: Sequence[Pair]) -> list[str]:
     images, constant = len(found.images), max(pair.n_constant for pair in pairs)
     shortest = min(pair.n for pair in pairs)
     lines = [
-        f"{TARGET_NAMES.get(found.target, found.target).capitalize()}, {count(images, 'image')}. "
+        f"{target_name(found.target).capitalize()}, {count(images, 'image')}. "
         "Mean [95% interval from a bootstrap over images] of "
         "Spearman's rank correlation between two methods' maps of the same image, and of the "
         f"share of common pixels among the top {100 * found.top:g}% of each ({found.pixels:,} "
@@ -75,28 +64,28 @@ def explain(found: Agreement, pairs: Sequence[Pair]) -> list[str]:
     return lines
 
 
-def _grid(found: Agreement, pairs: Sequence[Pair]) -> Grid:
+def _grid(found: Agreement, pairs: Sequence[Pair]) -> d.Grid:
     heads = ["Spearman", f"top {100 * found.top:g}% shared, %", "n", "constant"]
-    rows = tuple(Row(f"{label(pair.first)} / {label(pair.second)}") for pair in pairs)
+    rows = tuple(d.Row(f"{method_name(pair.first)} / {method_name(pair.second)}") for pair in pairs)
     cells = tuple(
         (
             _cell(pair.correlation, 1.0, 2),
             _cell(pair.overlap, 100.0, 1),
-            Cell(f"{pair.n:,}"),
-            Cell(f"{pair.n_constant:,}"),
+            d.Cell(f"{pair.n:,}"),
+            d.Cell(f"{pair.n_constant:,}"),
         )
         for pair in pairs
     )
-    return Grid(("Methods",), tuple(map(Column, heads)), rows, cells)
+    return d.Grid(("Methods",), tuple(map(d.Column, heads)), rows, cells)
 
 
-def _cell(value: Mean, scale: float, digits: int) -> Cell:
+def _cell(value: Mean, scale: float, digits: int) -> d.Cell:
     mean, low, high = (None if math.isnan(v) else scale * v for v in astuple(value))
-    return Cell(number(mean, digits), interval(low, high, digits))
+    return d.Cell(number(mean, digits), interval(low, high, digits))
 
 
 def _record(pair: Pair) -> dict[str, Any]:
     values = [*astuple(pair.correlation), *astuple(pair.overlap)]
-    known = [None if math.isnan(v) else rounded(v) for v in values]
+    known = [None if math.isnan(v) else v for v in values]
     cells = [pair.first, pair.second, *known, pair.n, pair.n_constant]
-    return dict(zip(FIELDS, cells, strict=True))
+    return d.record(FIELDS, dict(zip(FIELDS, cells, strict=True)))

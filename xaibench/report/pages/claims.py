@@ -18,51 +18,38 @@ from xaibench.analysis.claims.evidence import (
     Finding,
 )
 from xaibench.analysis.claims.facts import facts
-from xaibench.analysis.columns import TARGET_NAMES
 from xaibench.analysis.header import PAPER
 from xaibench.analysis.stats import MIN_IMAGES
-from xaibench.report.document import (
-    Bullets,
-    Cell,
-    Column,
-    Document,
-    Grid,
-    Paragraph,
-    Row,
-    Section,
-    Tone,
-    Verdict,
-)
-from xaibench.report.text import count
+from xaibench.report import document as d
+from xaibench.report.text import count, target_name
 
-_TONES: dict[str, Tone] = {HOLDS: "good", FAILS: "bad", UNMEASURED: "dim", FACT: "dim"}
+_TONES: dict[str, d.Tone] = {HOLDS: "good", FAILS: "bad", UNMEASURED: "dim", FACT: "dim"}
 _SHORT = {HOLDS: HOLDS, FAILS: FAILS, UNMEASURED: "not measurable", FACT: "(fact)"}
 
 
-def page(evidence: Sequence[Evidence], checked: Sequence[Checked]) -> Document:
+def page(evidence: Sequence[Evidence], checked: Sequence[Checked]) -> d.Document:
     """Return the page of the claims, checked on each evidence."""
     names = labels(evidence)
     known = [
-        Paragraph(line, label=name)
+        d.Paragraph(line, label=name)
         for name, part in zip(names, evidence, strict=True)
         for line in facts(part)
     ]
-    settled = [Section("Settled by construction (no verdicts)", (Bullets(tuple(known)),))]
+    settled = [d.Section("Settled by construction (no verdicts)", (d.Bullets(tuple(known)),))]
     claims = [
-        Section(
+        d.Section(
             f"{number}. {claim.claim.section}",
             tuple(_verdict(names, *part) for part in _parts(number, claim)),
             quote=claim.claim.quotation,
         )
         for number, claim in enumerate(checked, 1)
     ]
-    above = tuple(Paragraph(line, "dim") for line in _above(names, evidence))
-    return Document(
+    return d.Document(
         name="claims",
         formats=("md", "json"),
         title="Which of the paper's claims hold",
-        blocks=(Bullets(above),),
-        sections=(Section("", (_grid(names, checked),)), *settled * bool(known), *claims),
+        blocks=(d.Bullets(d.small_print(_above(names, evidence))),),
+        sections=(d.Section("", (_grid(names, checked),)), *settled * bool(known), *claims),
         content=_content(names, evidence, checked),
     )
 
@@ -80,8 +67,7 @@ def labels(evidence: Sequence[Evidence]) -> list[str]:
 def _above(names: Sequence[str], evidence: Sequence[Evidence]) -> list[str]:
     """What is compared, and what a verdict takes."""
     runs = [
-        f"{name}: {part.name}, {count(part.images, 'image')}, "
-        f"{TARGET_NAMES.get(part.target, part.target)}"
+        f"{name}: {part.name}, {count(part.images, 'image')}, {target_name(part.target)}"
         for name, part in zip(names, evidence, strict=True)
     ]
     return [
@@ -103,25 +89,29 @@ def _parts(number: int, claim: Checked) -> list[tuple[str, Part, tuple[Finding, 
     ]
 
 
-def _grid(names: Sequence[str], checked: Sequence[Checked]) -> Grid:
+def _grid(names: Sequence[str], checked: Sequence[Checked]) -> d.Grid:
     """All verdicts, side by side."""
     parts = [part for number, claim in enumerate(checked, 1) for part in _parts(number, claim)]
     cells = tuple(
-        tuple(Cell(_SHORT[f.verdict], tone=_TONES[f.verdict]) for f in findings)
+        tuple(d.Cell(_SHORT[f.verdict], tone=_TONES[f.verdict]) for f in findings)
         for *_, findings in parts
     )
-    columns = tuple(Column(name, left=True) for name in names)
-    return Grid(("Claim",), columns, tuple(Row(reads) for reads, *_ in parts), cells, widest=None)
+    columns = tuple(d.Column(name, left=True) for name in names)
+    return d.Grid(
+        ("Claim",), columns, tuple(d.Row(reads) for reads, *_ in parts), cells, widest=None
+    )
 
 
-def _verdict(names: Sequence[str], reads: str, part: Part, findings: Sequence[Finding]) -> Verdict:
+def _verdict(
+    names: Sequence[str], reads: str, part: Part, findings: Sequence[Finding]
+) -> d.Verdict:
     """One part with all findings but those that stand under the facts."""
     found = [
-        Paragraph(finding_line(finding), _TONES[finding.verdict], name)
+        d.Paragraph(finding_line(finding), _TONES[finding.verdict], name)
         for name, finding in zip(names, findings, strict=True)
         if finding.verdict != FACT
     ]
-    return Verdict(reads, part.rule, tuple(found))
+    return d.Verdict(reads, part.rule, tuple(found))
 
 
 def finding_line(finding: Finding) -> str:

@@ -7,14 +7,21 @@ from dataclasses import asdict
 from itertools import groupby
 from typing import Any
 
-from xaibench.analysis.columns import METHOD_NAMES, TARGET_NAMES
 from xaibench.analysis.compare import Compared, Comparison
 from xaibench.analysis.footnotes import UNSURE
 from xaibench.analysis.measure import Key
 from xaibench.analysis.paired import ALPHA, EXACT, PATTERNS, RANDOM, smallest_p
 from xaibench.analysis.stats import MIN_IMAGES
-from xaibench.report.document import Bullets, Cell, Column, Document, Grid, Paragraph, Row, Section
-from xaibench.report.text import MISSING, count, header_line, interval, number, rounded, signed
+from xaibench.report import document as d
+from xaibench.report.text import (
+    count,
+    header_line,
+    interval,
+    method_name,
+    number,
+    signed,
+    target_name,
+)
 
 FIELDS = (
     "method target transform metric n mean_a mean_b difference low high unsure p p_holm differs "
@@ -24,14 +31,13 @@ HEADS = ("n", "A", "B", "B - A", "95% interval", "p (Holm)")
 NAMED = 8  # how many images or cells are listed before "and N more"
 
 
-def page(compared: Compared) -> Document:
+def page(compared: Compared) -> d.Document:
     """Return the page of a comparison."""
     runs = list(zip(compared.names, compared.headers, strict=True))
-    said = [Paragraph(line, "dim") for line in _remarks(compared)]
     differ = "; ".join(compared.differences)
-    same = Paragraph("The runs are of the same identity.", "dim")
-    first = Paragraph(f"The runs differ in {differ}.", "warn") if differ else same
-    return Document(
+    same = d.Paragraph("The runs are of the same identity.", "dim")
+    first = d.Paragraph(f"The runs differ in {differ}.", "warn") if differ else same
+    return d.Document(
         name="compare",
         formats=("md", "csv", "json"),
         title="Two runs side by side",
@@ -39,12 +45,14 @@ def page(compared: Compared) -> Document:
             f"{letter}: {name} ({header_line(header)})"
             for letter, (name, header) in zip("AB", runs, strict=True)
         ),
-        blocks=(Bullets((first, *said)),),
+        blocks=(d.Bullets((first, *d.small_print(_remarks(compared)))),),
         sections=tuple(
-            Section(title, (_grid(list(members)),))
-            for title, members in groupby(compared.comparisons, key=_group)
+            d.Section(title, (_grid(list(members)),))
+            for title, members in groupby(
+                compared.comparisons, lambda c: target_name(c.key.target, c.key.transform)
+            )
         ),
-        fields=tuple(FIELDS),
+        fields=FIELDS,
         records=(found := records(compared)),
         content={
             "runs": [{"name": name, **asdict(header)} for name, header in runs],
@@ -67,21 +75,14 @@ def page(compared: Compared) -> Document:
 def records(compared: Compared) -> list[dict[str, Any]]:
     """Return one record a comparison with the keys `FIELDS`; `metric` is the paper's key."""
     return [
-        c.key._asdict()
-        | {
-            "metric": c.column.paper,
-            "n": c.n,
-            "mean_a": rounded(c.mean_a),
-            "mean_b": rounded(c.mean_b),
-            "difference": rounded(c.difference),
-            "low": rounded(c.low),
-            "high": rounded(c.high),
-            "unsure": c.unsure,
-            "p": rounded(c.p),
-            "p_holm": rounded(c.adjusted),
-            "differs": c.differs,
-            "left_out": c.left_out,
-        }
+        d.record(
+            FIELDS,
+            vars(c),
+            c.key._asdict(),
+            metric=c.column.paper,
+            p_holm=c.adjusted,
+            differs=c.differs,
+        )
         for c in compared.comparisons
     ]
 
@@ -161,26 +162,20 @@ def _cell(key: Key) -> str:
     return " ".join(words + [key.transform] * (key.transform != "none"))
 
 
-def _group(c: Comparison) -> str:
-    """What stands above a comparison: its target and transform."""
-    words = [TARGET_NAMES.get(c.key.target, c.key.target)]
-    return ", ".join(words + [c.key.transform] * (c.key.transform != "none"))
-
-
-def _grid(members: Sequence[Comparison]) -> Grid:
-    rows = [Row(METHOD_NAMES.get(c.key.method, c.key.method), "", c.column.header) for c in members]
+def _grid(members: Sequence[Comparison]) -> d.Grid:
+    rows = [d.Row(method_name(c.key.method), "", c.column.header) for c in members]
     cells = tuple(tuple(_words(c)) for c in members)
-    return Grid(("Metric", "Method"), tuple(map(Column, HEADS)), tuple(rows), cells)
+    return d.Grid(("Metric", "Method"), tuple(map(d.Column, HEADS)), tuple(rows), cells)
 
 
-def _words(c: Comparison) -> Iterator[Cell]:
+def _words(c: Comparison) -> Iterator[d.Cell]:
     digits = c.column.digits
-    yield Cell(f"{c.n:,}")
-    yield Cell(number(c.mean_a, digits))
-    yield Cell(number(c.mean_b, digits))
-    yield Cell(signed(c.difference, digits), tone="strong" if c.differs else "")
-    yield Cell(interval(c.low, c.high, digits, c.unsure) or MISSING)
-    yield Cell(p_text(c.adjusted) + "*" * c.differs)
+    yield d.Cell(f"{c.n:,}")
+    yield d.Cell(number(c.mean_a, digits))
+    yield d.Cell(number(c.mean_b, digits))
+    yield d.Cell(signed(c.difference, digits), tone="strong" if c.differs else "")
+    yield d.Cell(interval(c.low, c.high, digits, c.unsure) or "-")
+    yield d.Cell(p_text(c.adjusted) + "*" * c.differs)
 
 
 def p_text(p: float) -> str:

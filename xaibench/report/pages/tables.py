@@ -10,20 +10,8 @@ from typing import Any
 from xaibench.analysis import types
 from xaibench.analysis.columns import TIES
 from xaibench.analysis.header import PAPER, Header
-from xaibench.report.document import (
-    Block,
-    Bullets,
-    Cell,
-    Column,
-    Command,
-    Document,
-    Grid,
-    Paragraph,
-    Row,
-    Section,
-    Tone,
-)
-from xaibench.report.text import barred, count, header_line, interval, number, rounded, signed
+from xaibench.report import document as d
+from xaibench.report.text import barred, count, header_line, interval, number, signed
 
 FIELDS = (
     "table method target transform metric mean low high unsure n n_constant n_left_out paper "
@@ -32,10 +20,10 @@ FIELDS = (
 INTERVAL = (
     "95%, over images: Wilson's where a metric is 0 or 1, else a bootstrap with widened percentiles"
 )
-_PLACES: tuple[Tone, ...] = ("", "strong", "second")
+_PLACES: tuple[d.Tone, ...] = ("", "strong", "second")
 
 
-def page(header: Header, tables: Sequence[types.Table]) -> Document:
+def page(header: Header, tables: Sequence[types.Table]) -> d.Document:
     """Return the page of a run's tables."""
     content = {
         "run": asdict(header),
@@ -54,16 +42,16 @@ def page(header: Header, tables: Sequence[types.Table]) -> Document:
             for table in tables
         ],
     }
-    notes = [Paragraph(note, "warn", "Note") for note in header.notes]
-    return Document(
+    notes = [d.Paragraph(note, "warn", "Note") for note in header.notes]
+    return d.Document(
         name="tables",
         formats=("md", "csv", "json", "tex", "html"),
         title="xaibench report",
         lead=(header_line(header),),
-        blocks=(Paragraph(f"Paper: {PAPER}.", "dim"), *notes),
+        blocks=(d.Paragraph(f"Paper: {PAPER}.", "dim"), *notes),
         legend=legend(tables),
         sections=tuple(map(_section, tables)),
-        fields=tuple(FIELDS),
+        fields=FIELDS,
         records=[record for table in tables for record in records(table)],
         content=content,
     )
@@ -77,37 +65,28 @@ def records(table: types.Table) -> list[dict[str, Any]]:
     in natural units. `n_left_out` is a dictionary by status.
     """
     return [
-        {
-            "table": table.number,
-            "method": row.method,
-            "target": column.target,
-            "transform": column.transform,
-            "metric": column.column.paper,
-            "mean": rounded(cell.mean),
-            "low": rounded(cell.low),
-            "high": rounded(cell.high),
-            "unsure": cell.unsure,
-            "n": cell.n,
-            "n_constant": cell.n_constant,
-            "n_left_out": dict(cell.n_left_out),
-            "paper": cell.paper,
-            "difference": rounded(cell.difference),
-            "remark": cell.remark,
-        }
+        d.record(
+            FIELDS,
+            vars(column),
+            vars(cell),
+            table=table.number,
+            method=row.method,
+            metric=column.column.paper,
+        )
         for row, line in zip(table.rows, table.cells, strict=True)
         for column, cell in zip(table.columns, line, strict=True)
         if cell is not None
     ]
 
 
-def _section(table: types.Table) -> Section:
-    blocks: list[Block] = [_grid(table)] if table.rows else []
+def _section(table: types.Table) -> d.Section:
+    blocks: list[d.Block] = [_grid(table)] if table.rows else []
     if table.notes:
-        blocks.append(Bullets(tuple(Paragraph(note, "dim") for note in table.notes)))
+        blocks.append(d.Bullets(d.small_print(table.notes)))
     if table.fill:
-        blocks += [Paragraph(fill_line(table.fill), "dim"), Command(table.fill.command)]
+        blocks += [d.Paragraph(fill_line(table.fill), "dim"), d.Command(table.fill.command)]
     key = "ties" if table.number == TIES else f"table-{table.number}"
-    return Section(_title(table), tuple(blocks), legend=legend([table]), key=key)
+    return d.Section(_title(table), tuple(blocks), legend=legend([table]), key=key)
 
 
 def _title(table: types.Table) -> str:
@@ -123,13 +102,13 @@ def fill_line(fill: types.Fill) -> str:
     return f"{fill.missing} of the table's {fill.cells} cells {verb} missing. To fill it, run{own}:"
 
 
-def _grid(table: types.Table) -> Grid:
+def _grid(table: types.Table) -> d.Grid:
     columns = [
-        Column(c.column.header, c.group, c.column.higher_is_better, barred(c.column))
+        d.Column(c.column.header, c.group, c.column.higher_is_better, barred(c.column))
         for c in table.columns
     ]
     rows = [
-        Row(row.label, "", row.family, row.family.removesuffix(" based"), row.label == row.method)
+        d.Row(row.label, "", row.family, row.family.removesuffix(" based"), row.label == row.method)
         for row in table.rows
     ]
     cells = tuple(
@@ -139,10 +118,10 @@ def _grid(table: types.Table) -> Grid:
         )
         for line in table.cells
     )
-    return Grid(("Family", "Method"), tuple(columns), tuple(rows), cells)
+    return d.Grid(("Family", "Method"), tuple(columns), tuple(rows), cells)
 
 
-def cell_words(cell: types.Cell, digits: int, images: int) -> Cell:
+def cell_words(cell: types.Cell, digits: int, images: int) -> d.Cell:
     """Put `cell` into words; `images` is the table's usual n, and only another n is mentioned.
 
     A star stands after the paper's number where a footnote doubts it.
@@ -152,7 +131,7 @@ def cell_words(cell: types.Cell, digits: int, images: int) -> Cell:
         paper = number(cell.paper, digits) + "*" * bool(cell.paper_note)
         paper += f" ({signed(cell.difference, digits)})"
     left_out = ", ".join(f"{n:,} {why}" for why, n in cell.n_left_out.items()) or "0"
-    return Cell(
+    return d.Cell(
         text=number(cell.mean, digits),
         interval=interval(cell.low, cell.high, digits, cell.unsure),
         paper=paper,

@@ -9,20 +9,7 @@ from __future__ import annotations
 import re
 from html import escape
 
-from xaibench.report.document import (
-    Block,
-    Bullets,
-    Cell,
-    Column,
-    Command,
-    Document,
-    Figure,
-    Grid,
-    Paragraph,
-    Row,
-    Section,
-    Verdict,
-)
+from xaibench.report import document as d
 
 _STYLE = """<style>
 .xaibench { margin-block: 2em; line-height: 1.25 }
@@ -43,53 +30,53 @@ _ARROWS = {True: ("\u2191", "higher is better"), False: ("\u2193", "lower is bet
 _CLASSES = {"strong": "best", "second": "second"}
 
 
-def render(page: Document) -> str:
+def render(page: d.Document) -> str:
     """Return the whole page as one fragment of HTML."""
     own = any(section.legend for section in page.sections)
-    blocks = [*map(Paragraph, page.opening), *page.blocks]
-    blocks += [Paragraph(page.legend)] if page.legend and not own else []
+    blocks = [*map(d.Paragraph, page.opening), *page.blocks]
+    blocks += [d.Paragraph(page.legend)] if page.legend and not own else []
     lines = [line for block in blocks for line in _block(block, "")]
     head = "\n".join(["<header>", *lines, "</header>"])
     return "\n".join([head, *map(_section, page.sections)]) + "\n"
 
 
-def _section(section: Section) -> str:
+def _section(section: d.Section) -> str:
     key = f' id="xaibench-{escape(section.key)}"' if section.key else ""
     parts = [f'<section class="xaibench"{key}>', _STYLE]
-    if section.title and not any(isinstance(block, Grid) for block in section.blocks):
+    if section.title and not any(isinstance(block, d.Grid) for block in section.blocks):
         parts.append(f"<p><b>{escape(section.title)}</b></p>")
     parts += [f"<blockquote>{escape(section.quote)}</blockquote>"] if section.quote else []
     for block in section.blocks:
         parts += _block(block, section.title)
-        if isinstance(block, Grid) and section.legend:
+        if isinstance(block, d.Grid) and section.legend:
             parts.append(f"<p>{escape(section.legend)}</p>")
     return "\n".join([*parts, "</section>"])
 
 
-def _block(block: Block, title: str) -> list[str]:
+def _block(block: d.Block, title: str) -> list[str]:
     match block:
-        case Paragraph():
+        case d.Paragraph():
             return [f"<p>{escape(f'{block.label}: ' * bool(block.label) + block.text)}</p>"]
-        case Bullets():
+        case d.Bullets():
             return _items(block.items)
-        case Command():
+        case d.Command():
             return [f"<pre><code>{escape(block.text)}</code></pre>"]
-        case Figure():
+        case d.Figure():
             return [f'<img src="{escape(block.file)}" alt="{escape(block.text)}" />']
-        case Verdict():
+        case d.Verdict():
             said = f"<b>{escape(block.reads)}.</b> Rule: {escape(block.rule)}"
             return [f"<p>{said}</p>", *_items(block.findings)]
     return _grid(block, title)
 
 
-def _items(items: tuple[Paragraph, ...]) -> list[str]:
+def _items(items: tuple[d.Paragraph, ...]) -> list[str]:
     labels = [f"<b>{escape(item.label)}</b>: " if item.label else "" for item in items]
     texts = [escape(item.text) for item in items]
     lines = [f"<li>{label}{text}</li>" for label, text in zip(labels, texts, strict=True)]
     return ["<ul>", *lines, "</ul>"]
 
 
-def _grid(grid: Grid, title: str) -> list[str]:
+def _grid(grid: d.Grid, title: str) -> list[str]:
     groups = grid.groups()
     spans = "".join(f'<colgroup span="{len(columns)}"></colgroup>' for _, columns in groups)
     lines = ['<div class="scroll">', "<table>"]
@@ -115,7 +102,7 @@ def _grid(grid: Grid, title: str) -> list[str]:
     return [*lines, "</table>", "</div>"]
 
 
-def _heading(column: Column) -> str:
+def _heading(column: d.Column) -> str:
     text = f'<span class="bar">{escape(column.bar)}</span>%' if column.bar else escape(column.head)
     words = [column.head] * bool(column.bar)
     arrow = ""
@@ -126,12 +113,12 @@ def _heading(column: Column) -> str:
     return f'<th scope="col"{hint}>{text}{arrow}</th>'
 
 
-def _label(row: Row) -> str:
+def _label(row: d.Row) -> str:
     label = f"<code>{escape(row.label)}</code>" if row.code else escape(row.label)
     return label + (f"<small>{escape(row.detail)}</small>" if row.detail else "")
 
 
-def _cell(cell: Cell | None) -> str:
+def _cell(cell: d.Cell | None) -> str:
     """One cell, its lines below each other."""
     if cell is None:
         return '<td class="missing" title="not scored">\u00b7</td>'

@@ -8,20 +8,7 @@ from __future__ import annotations
 import re
 from itertools import zip_longest
 
-from xaibench.report.document import (
-    Block,
-    Bullets,
-    Cell,
-    Column,
-    Command,
-    Document,
-    Figure,
-    Grid,
-    Paragraph,
-    Row,
-    Section,
-    Verdict,
-)
+from xaibench.report import document as d
 
 _PREAMBLE = r"""% Written by xaibench. Needs the packages booktabs, geometry and graphicx.
 \documentclass[10pt,a4paper]{article}
@@ -31,15 +18,8 @@ _PREAMBLE = r"""% Written by xaibench. Needs the packages booktabs, geometry and
 \setlength{\parindent}{0pt}
 \begin{document}"""
 _BARS = r"A bar is 100 minus the metric: $\overline{\mathrm{D}} = 100 - \mathrm{D}$."
-_SPECIAL = {
+_SPECIAL = {mark: rf"\{mark}" for mark in "{}_%&#$"} | {
     "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "_": r"\_",
-    "%": r"\%",
-    "&": r"\&",
-    "#": r"\#",
-    "$": r"\$",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     "<": r"\textless{}",
@@ -53,13 +33,13 @@ _FIT = r"\leavevmode\ifdim\wd0>\linewidth\resizebox{\linewidth}{!}{\box0}\else\b
 _COLUMNS = 6  # side by side on a page
 
 
-def render(page: Document) -> str:
+def render(page: d.Document) -> str:
     """Return the whole page as one LaTeX document."""
     head, *rest = page.opening
     parts = [_PREAMBLE, rf"\section*{{{escape(head)}}}", *map(escape, rest)]
     parts += [part for block in page.blocks for part in _block(block, "")]
     parts.append(escape(page.legend))
-    grids = [block for part in page.sections for block in part.blocks if isinstance(block, Grid)]
+    grids = [block for part in page.sections for block in part.blocks if isinstance(block, d.Grid)]
     if any(column.bar for grid in grids for column in grid.columns):
         parts.append(_BARS)
     parts += [part for section in page.sections for part in _section(section)]
@@ -77,29 +57,29 @@ def _prose(text: str) -> str:
     return re.sub('"([^"]*)"', r"``\1''", escape(text))
 
 
-def _section(section: Section) -> list[str]:
-    floats = any(isinstance(block, Grid) for block in section.blocks)
+def _section(section: d.Section) -> list[str]:
+    floats = any(isinstance(block, d.Grid) for block in section.blocks)
     title = rf"\textbf{{{escape(section.title)}}}" if section.title and not floats else ""
     quote = f"\\begin{{quote}}{_prose(section.quote)}\\end{{quote}}" if section.quote else ""
     blocks = [part for block in section.blocks for part in _block(block, section.title)]
     return [title, quote, *blocks, r"\clearpage" * floats]
 
 
-def _block(block: Block, title: str) -> list[str]:
+def _block(block: d.Block, title: str) -> list[str]:
     match block:
-        case Paragraph():
+        case d.Paragraph():
             label = rf"\textbf{{{escape(block.label)}.}} " if block.label else ""
             return [label + _prose(block.text)]
-        case Bullets():
+        case d.Bullets():
             return list(map(_item, block.items))
-        case Command():
+        case d.Command():
             # Without -{}- the hyphens of an option would be set as one dash.
             command = escape(block.text).replace("--", "-{}-").replace(",", r",\allowbreak{}")
             command = command.replace("'", r"{\char13}")
             return [rf"{{\raggedright\ttfamily\small {command}\par}}"]
-        case Figure():
+        case d.Figure():
             return [rf"\includegraphics[width=\linewidth]{{{block.file}}}"]
-        case Verdict():
+        case d.Verdict():
             said = rf"\textbf{{{escape(block.reads)}.}} Rule: {_prose(block.rule)}"
             return [said, *map(_item, block.findings)]
     return [
@@ -109,11 +89,11 @@ def _block(block: Block, title: str) -> list[str]:
     ]
 
 
-def _item(item: Paragraph) -> str:
+def _item(item: d.Paragraph) -> str:
     return rf"\textbf{{{escape(item.label)}}}: " * bool(item.label) + _prose(item.text)
 
 
-def _float(grid: Grid, caption: str, columns: list[int]) -> str:
+def _float(grid: d.Grid, caption: str, columns: list[int]) -> str:
     heads = [grid.columns[column] for column in columns]
     corner = escape(grid.corner[0]) if len(grid.corner) == 1 else ""
     lines = [
@@ -140,17 +120,17 @@ def _line(cells: list[str] | tuple[str, ...]) -> str:
     return " & ".join(cells) + r" \\"
 
 
-def _heading(column: Column) -> str:
+def _heading(column: d.Column) -> str:
     arrow = {True: r" $\uparrow$", False: r" $\downarrow$", None: ""}
     head = rf"$\overline{{\mathrm{{{column.bar}}}}}$\%" if column.bar else escape(column.head)
     return head + arrow[column.better]
 
 
-def _label(row: Row) -> list[str]:
+def _label(row: d.Row) -> list[str]:
     return [escape(row.label)] + [_SMALL.format(escape(row.detail))] * bool(row.detail)
 
 
-def _cell(cell: Cell | None) -> list[str]:
+def _cell(cell: d.Cell | None) -> list[str]:
     """Return the lines of a cell."""
     if cell is None:
         return [r"$\cdot$"]

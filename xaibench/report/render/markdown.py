@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
-from xaibench.report.document import (
-    Block,
-    Bullets,
-    Cell,
-    Command,
-    Document,
-    Figure,
-    Grid,
-    Paragraph,
-    Row,
-    Section,
-    Verdict,
-)
+from xaibench.report import document as d
 
 _TONES = {"strong": "**{}**", "second": "<ins>{}</ins>"}
 
 
-def render(page: Document) -> str:
+def render(page: d.Document) -> str:
     """Return the whole page."""
     parts = [f"# {escape(page.title)}", *map(escape, page.lead)]
     parts += [part for block in page.blocks for part in _block(block)]
@@ -32,29 +21,27 @@ def render(page: Document) -> str:
 
 def escape(text: str) -> str:
     """Escape what Markdown would read as markup or as the end of a cell."""
-    for mark in "\\`*_<>|[]":
-        text = text.replace(mark, f"\\{mark}")
-    return text
+    return re.sub(r"([\\`*_<>|\[\]])", r"\\\1", text)
 
 
-def _section(section: Section) -> list[str]:
+def _section(section: d.Section) -> list[str]:
     parts = [f"## {escape(section.title)}"] if section.title else []
     parts += [f"> {escape(section.quote)}"] if section.quote else []
     return parts + [part for block in section.blocks for part in _block(block)]
 
 
-def _block(block: Block) -> list[str]:
+def _block(block: d.Block) -> list[str]:
     match block:
-        case Paragraph():
+        case d.Paragraph():
             text = escape(block.text)
             return [f"> **{escape(block.label)}.** {text}" if block.label else text]
-        case Bullets():
+        case d.Bullets():
             return ["\n".join(map(_item, block.items))]
-        case Command():
+        case d.Command():
             return [f"```\n{block.text}\n```"]
-        case Figure():
+        case d.Figure():
             return [f"![{escape(block.text)}]({block.file})"]
-        case Verdict():
+        case d.Verdict():
             said = f"**{escape(block.reads)}.** Rule: {escape(block.rule)}"
             return [said, "\n".join(map(_item, block.findings))]
     parts = []
@@ -64,12 +51,12 @@ def _block(block: Block) -> list[str]:
     return parts
 
 
-def _item(item: Paragraph) -> str:
+def _item(item: d.Paragraph) -> str:
     label = f"**{escape(item.label)}**: " if item.label else ""
     return f"- {label}{escape(item.text)}"
 
 
-def _grid(grid: Grid, columns: list[int]) -> str:
+def _grid(grid: d.Grid, columns: list[int]) -> str:
     heads = [grid.columns[column] for column in columns]
     lines = [_line([*grid.corner, *(escape(head.heading()) for head in heads)])]
     rule = ["---"] * len(grid.corner) + ["---" if head.left else "---:" for head in heads]
@@ -86,13 +73,13 @@ def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _label(row: Row) -> str:
+def _label(row: d.Row) -> str:
     if row.code:
         return "`" + row.label.replace("|", "\\|").replace("`", "'") + "`"
     return "<br>".join(escape(text) for text in (row.label, row.detail) if text)
 
 
-def _cell(cell: Cell | None) -> str:
+def _cell(cell: d.Cell | None) -> str:
     if cell is None:
         return "\u00b7"
     text = _TONES.get(cell.tone, "{}").format(escape(cell.text))

@@ -11,29 +11,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from xaibench.report.document import (
-    Block,
-    Bullets,
-    Cell,
-    Command,
-    Document,
-    Figure,
-    Grid,
-    Paragraph,
-    Section,
-    Verdict,
-)
+from xaibench.report import document as d
 
 _GAP = "."  # nothing was measured; "-" is a cell without a number
-_STYLES = {
-    "": "",
-    "strong": "bold",
-    "second": "underline",
-    "dim": "dim",
-    "warn": "yellow",
-    "good": "green",
-    "bad": "red",
-}
+_STYLES = {"": "", "strong": "bold", "second": "underline", "dim": "dim"}
+_STYLES |= {"warn": "yellow", "good": "green", "bad": "red"}
 Lines = list[tuple[str, str]]  # the lines of one cell: (text, rich style)
 
 
@@ -45,7 +27,7 @@ class _Fit(NamedTuple):
     parts: list[list[int]]
 
 
-def show(console: Console, page: Document) -> None:
+def show(console: Console, page: d.Document) -> None:
     """Print the whole page."""
     for line in page.opening:
         console.print(Text(line, style="bold"))
@@ -58,7 +40,7 @@ def show(console: Console, page: Document) -> None:
         _section(console, section)
 
 
-def _section(console: Console, section: Section) -> None:
+def _section(console: Console, section: d.Section) -> None:
     if section.quote:
         console.print(Text(f'{section.title}: "{section.quote}"'))
     elif section.title:
@@ -67,34 +49,34 @@ def _section(console: Console, section: Section) -> None:
         _block(console, block)
 
 
-def _block(console: Console, block: Block) -> None:
+def _block(console: Console, block: d.Block) -> None:
     match block:
-        case Paragraph():
+        case d.Paragraph():
             text = f"{block.label}: {block.text}" if block.label else block.text
             console.print(Text(text, style=_STYLES[block.tone]))
-        case Bullets():
+        case d.Bullets():
             for item in block.items:
                 console.print(_item(item))
-        case Command():
+        case d.Command():
             # The terminal may wrap it, we do not.
             console.print(Text(block.text), soft_wrap=True)
-        case Verdict():
+        case d.Verdict():
             lines = [Text(block.reads, style="bold"), Text(f"Rule: {block.rule}", style="dim")]
             console.print(Padding(Group(*lines, *map(_item, block.findings)), (0, 0, 0, 3)))
-        case Grid():
+        case d.Grid():
             for part in _grids(console, block):
                 console.print(part)
-        case Figure():
+        case d.Figure():
             pass
 
 
-def _item(item: Paragraph) -> Text:
+def _item(item: d.Paragraph) -> Text:
     if not item.label:
         return Text(item.text, style=_STYLES[item.tone])
     return Text(f"{item.label}: ", style=_STYLES[item.tone]).append(item.text, style="default")
 
 
-def _grids(console: Console, grid: Grid) -> Iterator[Text | Table]:
+def _grids(console: Console, grid: d.Grid) -> Iterator[Text | Table]:
     """The grid in as many tables as it has groups and the width asks for."""
     for group, columns in grid.groups():
         if group:
@@ -107,7 +89,7 @@ def _grids(console: Console, grid: Grid) -> Iterator[Text | Table]:
             yield _table(grid, part, fit, console.encoding.startswith("utf"))
 
 
-def _lines(cell: Cell | None, beside: bool) -> Lines:
+def _lines(cell: d.Cell | None, beside: bool) -> Lines:
     """`60.3 [49.1, 71.0]` with the paper's number below, or all below each other."""
     if cell is None:
         return [(_GAP, "dim")]
@@ -117,7 +99,7 @@ def _lines(cell: Cell | None, beside: bool) -> Lines:
     return [line for line in (*lines, *((flag, "yellow") for flag in cell.flags)) if line[0]]
 
 
-def _fit(grid: Grid, columns: list[int], width: int) -> _Fit:
+def _fit(grid: d.Grid, columns: list[int], width: int) -> _Fit:
     """Choose the most readable layout whose columns fit, or else cut them into even parts."""
     room = width - (_label_width(grid) or 0)
     for beside, gap in ((True, 2), (False, 2), (False, 1)):
@@ -132,7 +114,7 @@ def _fit(grid: Grid, columns: list[int], width: int) -> _Fit:
     return _Fit(False, 2, parts)
 
 
-def _label_width(grid: Grid) -> int | None:
+def _label_width(grid: d.Grid) -> int | None:
     if grid.widest is None:
         return None
     texts = [text for row in grid.rows for text in (row.brief or row.family, row.detail)]
@@ -140,12 +122,12 @@ def _label_width(grid: Grid) -> int | None:
     return min(grid.widest, max(map(len, texts)))
 
 
-def _label(grid: Grid, row: int) -> str:
+def _label(grid: d.Grid, row: int) -> str:
     """Below a family a label is indented: a family and a method are both called Gradient."""
     return " " * bool(grid.rows[row].family) + grid.rows[row].label
 
 
-def _widths(grid: Grid, columns: list[int], beside: bool) -> list[int]:
+def _widths(grid: d.Grid, columns: list[int], beside: bool) -> list[int]:
     widths = []
     for column in columns:
         texts = [text for line in grid.cells for text, _ in _lines(line[column], beside)]
@@ -155,7 +137,7 @@ def _widths(grid: Grid, columns: list[int], beside: bool) -> list[int]:
     return widths
 
 
-def _table(grid: Grid, columns: list[int], fit: _Fit, unicode: bool) -> Table:
+def _table(grid: d.Grid, columns: list[int], fit: _Fit, unicode: bool) -> Table:
     table = Table(
         box=box.SIMPLE_HEAD, padding=(0, 0, 0, fit.gap - 1), pad_edge=False, show_edge=False
     )
