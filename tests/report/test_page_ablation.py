@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from xaibench.analysis.effects import ALL, FROM, INTERACTION, OTHER_QUANTITY, Effect
-from xaibench.report import write_ablation
+from xaibench.report import write_page
 from xaibench.report.document import Section
 from xaibench.report.pages.ablation import Ablation, Listed, legend, page, records
 from xaibench.report.render import csv as render_csv
@@ -226,7 +226,7 @@ def test_records_are_in_printed_units_and_sorted() -> None:
 @pytest.mark.parametrize("width", [50, 80, 120, 200])
 def test_the_terminal_cuts_no_number(width: int, tmp_path: Path) -> None:
     console = Console(width=width, file=io.StringIO(), record=True)
-    paths = write_ablation(ABLATION, tmp_path, console)
+    paths = write_page(page(ABLATION), tmp_path, console)
     said = console.export_text()
     assert [p.name for p in paths] == ["ablation.md", "ablation.csv", "ablation.json"]
     assert all(len(line) <= width for line in said.splitlines())

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from xaibench.analysis.fill import RunWords
     from xaibench.analysis.ties import Tied
     from xaibench.report.document import Document
-    from xaibench.report.pages.ablation import Ablation
 
 RENDERERS = {"md": "markdown", "csv": "csv", "json": "json", "tex": "latex", "html": "html"}
 """The files of `render/` by the ending of what they write."""
@@ -108,13 +107,6 @@ def write_claims(sources: Sequence[Source], out_dir: Path, console: Console) -> 
     from xaibench.report.pages.claims import page
 
     return write_page(page(*check_claims(list(sources))), out_dir, console)
-
-
-def write_ablation(ablation: Ablation, out_dir: Path, console: Console) -> list[Path]:
-    """Print an ablation; write `ablation.md`, `.csv` and `.json` into `out_dir`."""
-    from xaibench.report.pages.ablation import page
-
-    return write_page(page(ablation), out_dir, console)
 
 
 def write_agreement(found: Agreement, out_dir: Path, console: Console) -> list[Path]:

@@ -5,6 +5,7 @@ Text is plain and a renderer escapes it. A tone says what is meant, not how it l
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -149,18 +150,13 @@ def small_print(texts: Iterable[str]) -> tuple[Paragraph, ...]:
 
 
 def record(fields: Sequence[str], *held: Mapping[str, Any], **more: object) -> dict[str, Any]:
-    """One record with these fields out of what is held, later values first; floats of ten digits.
+    """These fields of what is held, the last that has one; floats are cut to ten digits.
 
-    The last bits of a float depend on the machine, and results are version-controlled.
+    Their last bits depend on the machine, and results are version-controlled.
     """
-    values: dict[str, Any] = {}
-    for some in (*held, more):
-        values |= some
-    return {name: _kept(values[name]) for name in fields}
-
-
-def _kept(value: Any) -> Any:
-    return float(f"{value:.10g}") if isinstance(value, float) else value
+    values = ChainMap(more, *reversed(held))
+    found = {name: values[name] for name in fields}
+    return {k: float(f"{v:.10g}") if isinstance(v, float) else v for k, v in found.items()}
 
 
 Block = Paragraph | Bullets | Command | Figure | Verdict | Grid

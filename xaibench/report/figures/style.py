@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,21 @@ def add_text(fig: Figure, left: float, top: float, text: str, **more: Any) -> No
     wide, high = fig.get_size_inches()
     how: dict[str, Any] = {"fontsize": TYPE, "va": "top"} | more
     fig.text(left / wide, 1 - top / high, text, **how)
+
+
+def add_turned(fig: Figure, left: float, middle: float, text: str) -> None:
+    """Text that runs upwards, around a place in inches."""
+    add_text(fig, left, middle, text, rotation=90, ha="center", va="center")
+
+
+def head_height(methods: Sequence[str]) -> float:
+    """Inches above the pictures for the methods' names."""
+    return (1 + max(method_label(m).count("\n") for m in methods)) * LINE + 0.04
+
+
+def add_head(fig: Figure, middle: float, height: float, text: str, **more: Any) -> None:
+    """A name around `middle` at the bottom of the head."""
+    add_text(fig, middle, height - 0.04, text, ha="center", va="bottom", **more)
 
 
 def save(fig: Figure, folder: Path, name: str, title: str) -> list[Path]:

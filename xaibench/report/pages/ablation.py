@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 from xaibench.analysis.columns import COLUMNS, Column, natural_column
 from xaibench.analysis.effects import ALL, FROM, INTERACTION, NOT_ALONE, ROUNDING, Effect
@@ -79,9 +79,7 @@ def page(found: Ablation) -> d.Document:
             "images": found.images,
             "interval": "95%, paired percentile bootstrap over images",
             "transforms": list(dict.fromkeys(effect.transform for effect in found.effects)),
-            "switches": [
-                {"name": s.name, "before": s.before, "after": s.after} for s in found.listed
-            ],
+            "switches": [d.record(("name", "before", "after"), vars(s)) for s in found.listed],
             "effects": lines,
         },
     )
@@ -112,38 +110,46 @@ def records(found: Ablation) -> list[dict[str, Any]]:
     `units` is the metric's printed form, as in `tables.csv` (`average_drop_bar` is 100 - AD%).
     """
     nothing = dict.fromkeys(("switch", "before", "after"), "")
-    values = {s.name: dict(zip(nothing, astuple(s)[:3], strict=True)) for s in found.listed}
+    switches = {switch.name: vars(switch) | {"switch": switch.name} for switch in found.listed}
     places = {key: i for i, key in enumerate(dict.fromkeys(map(_place, found.effects)))}
     ordered = sorted(
         found.effects,
         key=lambda e: (places[_place(e)], _KINDS.index(e.kind), -abs(e.change or 0.0)),
     )
-    lines = []
-    for effect in ordered:
-        column = found.column(effect.metric)
-        low, high = _ends(column, effect)
-        printed = {
-            "units": column.paper,
-            "mean": None if effect.mean is None else column.printed(effect.mean),
-            "change": None if effect.change is None else column.scale * effect.change,
-            "low": low,
-            "high": high,
-        }
-        switch = values.get(effect.switch, nothing)
-        lines.append(d.record(FIELDS, vars(effect), switch, printed))
-    return lines
+    return [
+        d.record(
+            FIELDS,
+            vars(effect),
+            switches.get(effect.switch, nothing),
+            _printed(found, effect)._asdict(),
+            units=found.column(effect.metric).paper,
+        )
+        for effect in ordered
+    ]
 
 
 def _place(effect: Effect) -> tuple[str, str, str, str]:
     return effect.target, effect.transform, effect.metric, effect.method
 
 
-def _ends(column: Column, effect: Effect) -> tuple[float | None, float | None]:
-    """The ends of an effect's interval in printed units, the lower one first."""
-    if effect.low is None or effect.high is None:
-        return None, None
-    low, high = sorted((column.scale * effect.low, column.scale * effect.high))
-    return low, high
+class _Printed(NamedTuple):
+    """An effect's numbers in printed units; None where there are none."""
+
+    mean: float | None
+    change: float | None
+    low: float | None
+    high: float | None
+
+
+def _printed(found: Ablation, effect: Effect) -> _Printed:
+    column = found.column(effect.metric)
+    change, low, high = (
+        None if value is None else column.scale * value
+        for value in (effect.change, effect.low, effect.high)
+    )
+    if column.scale < 0:  # 100 - AD% turns the interval round
+        low, high = high, low
+    return _Printed(None if effect.mean is None else column.printed(effect.mean), change, low, high)
 
 
 def _sections(found: Ablation) -> Iterator[d.Section]:
@@ -158,7 +164,7 @@ def _sections(found: Ablation) -> Iterator[d.Section]:
             and method in ("", effect.method)
         ]
         if effects:
-            what = method_name(method) or "Largest change over methods"
+            what = method_name(method) if method else "Largest change over methods"
             title = f"{what}, {target_name(target, transform)}"
             yield d.Section(title, (_grid(found, effects, method, transform),))
 
@@ -201,14 +207,13 @@ def _by_size(found: Ablation, switches: list[Listed], held: Held) -> list[Listed
     """Largest first: a row's size is its largest change, relative to the metric's largest mean."""
     largest: dict[str, float] = {}
     for effect in found.effects:
-        if effect.kind == "from" and effect.mean is not None:
-            mean = abs(found.column(effect.metric).printed(effect.mean))
+        if effect.kind == "from":
+            mean = abs(_printed(found, effect).mean or 0.0)
             largest[effect.metric] = max(mean, largest.get(effect.metric, 0.0))
     sizes = {switch.name: 0.0 for switch in switches}
     for effect in (effect for some in held.values() for effect in some):
-        if effect.kind == "switch" and effect.change is not None:
-            size = abs(found.column(effect.metric).scale * effect.change)
-            size /= largest.get(effect.metric) or 1.0
+        if effect.kind == "switch":
+            size = abs(_printed(found, effect).change or 0.0) / (largest.get(effect.metric) or 1.0)
             sizes[effect.switch] = max(sizes[effect.switch], size)
     return sorted(switches, key=lambda switch: sizes[switch.name], reverse=True)
 
@@ -218,18 +223,17 @@ def _only(found: Ablation, some: list[Effect]) -> d.Cell:
     if not some:
         return d.Cell(MISSING)
     (effect,) = some
-    column, flags = found.column(effect.metric), _flags(effect, found.images)
-    digits = column.digits + 1  # one more than in the tables: changes are small
+    printed, flags = _printed(found, effect), _flags(effect, found.images)
+    digits = found.column(effect.metric).digits + 1  # one more than elsewhere: changes are small
     if effect.note:
         return d.Cell(effect.note, flags=flags if effect.n else ())
     if effect.kind == "from":
-        mean = None if effect.mean is None else column.printed(effect.mean)
-        return d.Cell(number(mean, digits), flags=flags)
-    if effect.change is None:
+        return d.Cell(number(printed.mean, digits), flags=flags)
+    if printed.change is None:
         return d.Cell("no value", flags=flags)
-    text = signed(column.scale * effect.change, digits)
-    ends = interval(*_ends(column, effect), digits)
-    return d.Cell(text, ends, flags=flags, tone="strong" if effect.firm else "")
+    ends = interval(printed.low, printed.high, digits)
+    tone: d.Tone = "strong" if effect.firm else ""
+    return d.Cell(signed(printed.change, digits), ends, flags=flags, tone=tone)
 
 
 def _flags(effect: Effect, images: int) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from xaibench.analysis.stats import MIN_IMAGES
 from xaibench.report import document as d
 from xaibench.report.text import count, target_name
 
+EVIDENCE = ("label", "name", "protocol", "target", "images", "facts")
 _TONES: dict[str, d.Tone] = {HOLDS: "good", FAILS: "bad", UNMEASURED: "dim", FACT: "dim"}
 _SHORT = {HOLDS: HOLDS, FAILS: FAILS, UNMEASURED: "not measurable", FACT: "(fact)"}
 
@@ -131,14 +132,7 @@ def _content(
         "minimum_images": MIN_IMAGES,
         "alpha": ALPHA,
         "evidence": [
-            {
-                "label": name,
-                "name": part.name,
-                "protocol": part.protocol,
-                "target": part.target,
-                "images": part.images,
-                "facts": facts(part),
-            }
+            d.record(EVIDENCE, vars(part), label=name, facts=facts(part))
             for name, part in zip(names, evidence, strict=True)
         ],
         "claims": [
@@ -146,15 +140,14 @@ def _content(
                 "section": claim.claim.section,
                 "quotation": claim.claim.quotation,
                 "parts": [
-                    {
-                        "key": part.key,
-                        "reads": part.reads,
-                        "rule": part.rule,
-                        "findings": [
+                    d.record(
+                        ("key", "reads", "rule", "findings"),
+                        vars(part),
+                        findings=[
                             {"evidence": name} | asdict(finding)
                             for name, finding in zip(names, findings, strict=True)
                         ],
-                    }
+                    )
                     for part, findings in zip(claim.claim.parts, claim.findings, strict=True)
                 ],
             }

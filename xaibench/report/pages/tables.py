@@ -17,6 +17,7 @@ FIELDS = (
     "table method target transform metric mean low high unsure n n_constant n_left_out paper "
     "difference remark"
 ).split()
+TABLE = ("table", "title", "images", "notes", "missing", "fill", "cells")
 INTERVAL = (
     "95%, over images: Wilson's where a metric is 0 or 1, else a bootstrap with widened percentiles"
 )
@@ -30,15 +31,14 @@ def page(header: Header, tables: Sequence[types.Table]) -> d.Document:
         "paper": PAPER,
         "interval": INTERVAL,
         "tables": [
-            {
-                "table": table.number,
-                "title": table.title,
-                "images": table.images,
-                "notes": list(table.notes),
-                "missing": table.fill.missing if table.fill else 0,
-                "fill": table.fill.command if table.fill else None,
-                "cells": records(table),
-            }
+            d.record(
+                TABLE,
+                vars(table),
+                table=table.number,
+                missing=table.fill.missing if table.fill else 0,
+                fill=table.fill.command if table.fill else None,
+                cells=records(table),
+            )
             for table in tables
         ],
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from rich import box
 from rich.console import Console, Group
@@ -17,14 +16,6 @@ _GAP = "."  # nothing was measured; "-" is a cell without a number
 _STYLES = {"": "", "strong": "bold", "second": "underline", "dim": "dim"}
 _STYLES |= {"warn": "yellow", "good": "green", "bad": "red"}
 Lines = list[tuple[str, str]]  # the lines of one cell: (text, rich style)
-
-
-class _Fit(NamedTuple):
-    """How columns are printed: intervals beside numbers, blanks between columns, in parts."""
-
-    beside: bool
-    gap: int
-    parts: list[list[int]]
 
 
 def show(console: Console, page: d.Document) -> None:
@@ -82,11 +73,11 @@ def _grids(console: Console, grid: d.Grid) -> Iterator[Text | Table]:
         if group:
             yield Text("")
             yield Text(group, style="italic")
-        fit = _fit(grid, columns, console.width)
-        for index, part in enumerate(fit.parts):
+        beside, gap, parts = _fit(grid, columns, console.width)
+        for index, part in enumerate(parts):
             if index:
                 yield Text("")
-            yield _table(grid, part, fit, console.encoding.startswith("utf"))
+            yield _table(grid, part, beside, gap, console.encoding.startswith("utf"))
 
 
 def _lines(cell: d.Cell | None, beside: bool) -> Lines:
@@ -99,19 +90,22 @@ def _lines(cell: d.Cell | None, beside: bool) -> Lines:
     return [line for line in (*lines, *((flag, "yellow") for flag in cell.flags)) if line[0]]
 
 
-def _fit(grid: d.Grid, columns: list[int], width: int) -> _Fit:
-    """Choose the most readable layout whose columns fit, or else cut them into even parts."""
+def _fit(grid: d.Grid, columns: list[int], width: int) -> tuple[bool, int, list[list[int]]]:
+    """Choose the most readable layout whose columns fit, or else cut them into even parts.
+
+    Returns whether intervals stand beside their numbers, blanks between columns, and the parts.
+    """
     room = width - (_label_width(grid) or 0)
     for beside, gap in ((True, 2), (False, 2), (False, 1)):
         if sum(_widths(grid, columns, beside)) + gap * len(columns) <= room:
-            return _Fit(beside, gap, [columns])
+            return beside, gap, [columns]
     parts = [columns]
     for count in range(2, len(columns) + 1):
         size = -(-len(columns) // count)
         parts = [columns[start : start + size] for start in range(0, len(columns), size)]
         if all(sum(_widths(grid, part, False)) + 2 * len(part) <= room for part in parts):
             break
-    return _Fit(False, 2, parts)
+    return False, 2, parts
 
 
 def _label_width(grid: d.Grid) -> int | None:
@@ -137,10 +131,8 @@ def _widths(grid: d.Grid, columns: list[int], beside: bool) -> list[int]:
     return widths
 
 
-def _table(grid: d.Grid, columns: list[int], fit: _Fit, unicode: bool) -> Table:
-    table = Table(
-        box=box.SIMPLE_HEAD, padding=(0, 0, 0, fit.gap - 1), pad_edge=False, show_edge=False
-    )
+def _table(grid: d.Grid, columns: list[int], beside: bool, gap: int, unicode: bool) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 0, 0, gap - 1), pad_edge=False, show_edge=False)
     corner = grid.corner[0] if len(grid.corner) == 1 else ""
     table.add_column(corner, width=_label_width(grid), overflow="fold")
     arrows = ("\u2191", "\u2193") if unicode else ("(+)", "(-)")
@@ -154,7 +146,7 @@ def _table(grid: d.Grid, columns: list[int], fit: _Fit, unicode: bool) -> Table:
         for row in rows:
             detail = grid.rows[row].detail
             label = [(_label(grid, row), ""), *([(detail, "dim")] if detail else [])]
-            cells = [_lines(grid.cells[row][column], fit.beside) for column in columns]
+            cells = [_lines(grid.cells[row][column], beside) for column in columns]
             table.add_row(*map(_text, (label, *cells)))
     return table
 
