@@ -169,13 +169,10 @@ def _sections(found: Ablation) -> Iterator[d.Section]:
             yield d.Section(title, (_grid(found, effects, method, transform),))
 
 
-Held = dict[tuple[str, str], list[Effect]]
-
-
 def _grid(found: Ablation, effects: Sequence[Effect], method: str, transform: str) -> d.Grid:
     """The table of a method, or of all of them where it is ""."""
     metrics = list(dict.fromkeys(effect.metric for effect in effects))
-    held: Held = {}
+    held: dict[tuple[str, str], list[Effect]] = {}
     for effect in effects:
         held.setdefault((effect.switch, effect.metric), []).append(effect)
     switches = [
@@ -183,27 +180,21 @@ def _grid(found: Ablation, effects: Sequence[Effect], method: str, transform: st
         for switch in found.listed
         if (not method or method in switch.methods) and transform in switch.transforms
     ]
-    rows = [d.Row(s.name, f"{s.before} -> {s.after}") for s in _by_size(found, switches, held)]
-    names = [row.label for row in rows]
-    if method:
-        rows, names = [d.Row(found.before, "mean"), *rows], [FROM, *names]
+    rows = {FROM: d.Row(found.before, "mean")} if method else {}
+    for switch in _by_size(found, effects, switches):
+        rows[switch.name] = d.Row(switch.name, f"{switch.before} -> {switch.after}")
     if any(effect.kind == "all" for effect in effects):
-        more = [d.Row(ALL, found.after), d.Row(INTERACTION)][: 2 if method else 1]
-        rows, names = [*rows, *more], [*names, *(row.label for row in more)]
+        rows |= {ALL: d.Row(ALL, found.after)}
+        rows |= {INTERACTION: d.Row(INTERACTION)} if method else {}
     columns = tuple(d.Column(found.column(metric).header) for metric in metrics)
+    start = {} if method else {m: held[FROM, m] for m in metrics}
     cells = tuple(
-        tuple(
-            _only(found, held.get((name, m), []))
-            if method
-            else _most(found, held.get((name, m), []), held[FROM, m])
-            for m in metrics
-        )
-        for name in names
+        tuple(_cell(found, held.get((name, m), []), start.get(m)) for m in metrics) for name in rows
     )
-    return d.Grid(("",), columns, tuple(rows), cells, widest=_LABEL)
+    return d.Grid(("",), columns, tuple(rows.values()), cells, widest=_LABEL)
 
 
-def _by_size(found: Ablation, switches: list[Listed], held: Held) -> list[Listed]:
+def _by_size(found: Ablation, effects: Sequence[Effect], switches: list[Listed]) -> list[Listed]:
     """Largest first: a row's size is its largest change, relative to the metric's largest mean."""
     largest: dict[str, float] = {}
     for effect in found.effects:
@@ -211,18 +202,22 @@ def _by_size(found: Ablation, switches: list[Listed], held: Held) -> list[Listed
             mean = abs(_printed(found, effect).mean or 0.0)
             largest[effect.metric] = max(mean, largest.get(effect.metric, 0.0))
     sizes = {switch.name: 0.0 for switch in switches}
-    for effect in (effect for some in held.values() for effect in some):
+    for effect in effects:
         if effect.kind == "switch":
             size = abs(_printed(found, effect).change or 0.0) / (largest.get(effect.metric) or 1.0)
             sizes[effect.switch] = max(sizes[effect.switch], size)
     return sorted(switches, key=lambda switch: sizes[switch.name], reverse=True)
 
 
-def _only(found: Ablation, some: list[Effect]) -> d.Cell:
-    """One method's effect in words, where the switch can have one; bold if it excludes 0."""
+def _cell(found: Ablation, some: list[Effect], start: list[Effect] | None) -> d.Cell:
+    """One method's effect, or the largest of several with their means at the start."""
     if not some:
         return d.Cell(MISSING)
-    (effect,) = some
+    return _only(found, some[0]) if start is None else _most(found, some, start)
+
+
+def _only(found: Ablation, effect: Effect) -> d.Cell:
+    """One effect in words."""
     printed, flags = _printed(found, effect), _flags(effect, found.images)
     digits = found.column(effect.metric).digits + 1  # one more than elsewhere: changes are small
     if effect.note:
@@ -248,9 +243,9 @@ def _most(found: Ablation, some: list[Effect], start: list[Effect]) -> d.Cell:
     """The largest of the methods' effects in words, and how many are beyond doubt."""
     known = [effect for effect in some if effect.change is not None]
     if not known:
-        return d.Cell(some[0].note or "no value") if some else d.Cell(MISSING)
+        return d.Cell(some[0].note or "no value")
     most = max(known, key=lambda effect: abs(effect.change or 0.0))
-    text = _only(found, [most]).text
+    text = _only(found, most).text
     if most.note:
         return d.Cell(text)
     firm = sum(effect.firm for effect in known)

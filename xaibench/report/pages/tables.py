@@ -48,7 +48,7 @@ def page(header: Header, tables: Sequence[types.Table]) -> d.Document:
         formats=("md", "csv", "json", "tex", "html"),
         title="xaibench report",
         lead=(header_line(header),),
-        blocks=(d.Paragraph(f"Paper: {PAPER}.", "dim"), *notes),
+        blocks=(d.Paragraph(f"Paper: {PAPER}", "dim"), *notes),
         legend=legend(tables),
         sections=tuple(map(_section, tables)),
         fields=FIELDS,

@@ -15,6 +15,7 @@ from xaibench.report import document as d
 _GAP = "."  # nothing was measured; "-" is a cell without a number
 _STYLES = {"": "", "strong": "bold", "second": "underline", "dim": "dim"}
 _STYLES |= {"warn": "yellow", "good": "green", "bad": "red"}
+_INDENT = (0, 0, 0, 3)
 Lines = list[tuple[str, str]]  # the lines of one cell: (text, rich style)
 
 
@@ -47,13 +48,13 @@ def _block(console: Console, block: d.Block) -> None:
             console.print(Text(text, style=_STYLES[block.tone]))
         case d.Bullets():
             for item in block.items:
-                console.print(_item(item))
+                console.print(Padding(_item(item), _INDENT) if item.label else _item(item))
         case d.Command():
             # The terminal may wrap it, we do not.
             console.print(Text(block.text), soft_wrap=True)
         case d.Verdict():
             lines = [Text(block.reads, style="bold"), Text(f"Rule: {block.rule}", style="dim")]
-            console.print(Padding(Group(*lines, *map(_item, block.findings)), (0, 0, 0, 3)))
+            console.print(Padding(Group(*lines, *map(_item, block.findings)), _INDENT))
         case d.Grid():
             for part in _grids(console, block):
                 console.print(part)
