@@ -29,7 +29,7 @@ from xaibench.analysis.declared import Declared
 from xaibench.analysis.measure import Key
 from xaibench.published import paper_tables
 from xaibench.report import write_claims
-from xaibench.report.claims_text import labels
+from xaibench.report.pages.claims import labels
 
 IMAGES = 400
 METHODS = tuple(METHOD_NAMES)

@@ -21,7 +21,7 @@ from PIL import Image
 import xaibench
 from xaibench.config.protocol import load_protocol
 from xaibench.config.run import RunConfig, load_config
-from xaibench.report.ablation import Ablation
+from xaibench.report.pages.ablation import Ablation
 from xaibench.studies.ablate import ablate
 
 METRICS = ["insertion(rows_per_step=16)", "sparseness"]

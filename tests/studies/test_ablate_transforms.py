@@ -18,7 +18,7 @@ import xaibench
 from xaibench.analysis.effects import NOT_ALONE, Effect
 from xaibench.config.protocol import load_protocol
 from xaibench.config.run import RunConfig, load_config
-from xaibench.report.ablation import Ablation, grids
+from xaibench.report.pages.ablation import Ablation, page
 from xaibench.store import maps as store
 from xaibench.studies.ablate import ablate
 
@@ -209,7 +209,7 @@ def test_again_computes_nothing(config: RunConfig, done: tuple[Path, Ablation]) 
 
 
 def test_tables_have_the_switches_of_their_transform(done: tuple[Path, Ablation]) -> None:
-    rows = {grid.title: [line.label for line in grid.lines] for grid in grids(done[1])}
+    rows = {s.title: [row.label for row in s.blocks[0].rows] for s in page(done[1]).sections}
     name = "Gradient, ground-truth class"
     assert rows[name] == ["published", "probability"]
     assert set(rows[f"{name}, resize"]) == {"published", "probability", TRANSPOSE, GROUPS}

@@ -60,9 +60,10 @@ def ablate(values: dict[str, Any]) -> None:
         return
     from rich.console import Console
 
-    from xaibench.report.ablation_files import write_ablation
+    from xaibench.report import write_page
+    from xaibench.report.pages.ablation import page
     from xaibench.studies.ablation import directory
 
     folder = directory(config, after)
-    paths = write_ablation(found, folder, Console())
+    paths = write_page(page(found), folder, Console())
     typer.echo(f"written: {folder}/{{{','.join(p.name for p in paths)}}}")

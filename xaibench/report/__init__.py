@@ -1,22 +1,49 @@
 """The report: from per-image scores to the paper's tables, with the paper's numbers beside ours.
 
-It reads scores alone and imports no model, and pandas and rich only when a report is written.
+A page is a file in `pages/` that builds a `document.Document`; `write_page` prints it and writes
+its files. Scores alone are read, no model is imported, and pandas and rich only when it is written.
 """
 
 from __future__ import annotations
 
-import os
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
     from rich.console import Console
 
+    from xaibench.analysis.agreement import Agreement
     from xaibench.analysis.compare import Source
     from xaibench.analysis.declared import Declared
     from xaibench.analysis.fill import RunWords
     from xaibench.analysis.ties import Tied
+    from xaibench.report.document import Document
+
+RENDERERS = {"md": "markdown", "csv": "csv", "json": "json", "tex": "latex", "html": "html"}
+"""The files of `render/` by the ending of what they write."""
+
+
+def write_page(page: Document, folder: Path, console: Console) -> list[Path]:
+    """Print a page and write its files into `folder`, each replaced atomically; returns these.
+
+    Raises:
+        XaibenchError: where the folder cannot be written.
+    """
+    from xaibench.report.render.terminal import show
+    from xaibench.store.atomic import write
+
+    show(console, page)
+    paths = []
+    for kind in page.formats:
+        text = import_module(f"xaibench.report.render.{RENDERERS[kind]}").render(page)
+        paths.append(folder / f"{page.name}.{kind}")
+        write(paths[-1], partial(Path.write_text, data=text, encoding="utf-8", newline=""))
+    return paths
 
 
 def write_report(
@@ -42,7 +69,7 @@ def write_report(
         tied: shares of tied pixels (`xaibench.studies.ties.measure_ties`), for the report on ties.
 
     Returns:
-        The files written, each replaced atomically.
+        The files written.
 
     Raises:
         XaibenchError: unknown table, no scores, or scores of more than one run.
@@ -50,24 +77,12 @@ def write_report(
     from xaibench.analysis.header import build_header
     from xaibench.analysis.tables import build_tables
     from xaibench.analysis.ties import ties_tables
-    from xaibench.report.render.export import to_csv, to_json
-    from xaibench.report.render.html import to_html
-    from xaibench.report.render.latex import to_latex
-    from xaibench.report.render.markdown import to_markdown
-    from xaibench.report.render.terminal import print_report
+    from xaibench.report.pages.tables import page
 
     header = build_header(scores, declared)
     built = build_tables(scores, tables, run=run, declared=declared)
     built += ties_tables(scores, declared, tied, run) if tables is None else []
-    print_report(console, header, built)
-    contents = {
-        "md": to_markdown(header, built),
-        "csv": to_csv(built),
-        "json": to_json(header, built),
-        "tex": to_latex(header, built),
-        "html": to_html(header, built),
-    }
-    return _write(out_dir, "tables", contents)
+    return write_page(page(header, built), out_dir, console)
 
 
 def write_comparison(a: Source, b: Source, out_dir: Path, console: Console) -> list[Path]:
@@ -77,34 +92,31 @@ def write_comparison(a: Source, b: Source, out_dir: Path, console: Console) -> l
         XaibenchError: no scores, or nothing that both runs have.
     """
     from xaibench.analysis.compare import compare
-    from xaibench.report import compare_text
+    from xaibench.report.pages.compare import page
 
-    compared = compare(a, b)
-    compare_text.print_comparison(console, compared)
-    contents = {
-        "md": compare_text.to_markdown(compared),
-        "csv": compare_text.to_csv(compared),
-        "json": compare_text.to_json(compared),
-    }
-    return _write(out_dir, "compare", contents)
+    return write_page(page(compare(a, b)), out_dir, console)
 
 
-def write_claims(sources: list[Source], out_dir: Path, console: Console) -> list[Path]:
+def write_claims(sources: Sequence[Source], out_dir: Path, console: Console) -> list[Path]:
     """Print which of the paper's claims hold; write `claims.md` and `.json` into `out_dir`.
 
     Raises:
         XaibenchError: no scores, or scores of more than one run in one source.
     """
     from xaibench.analysis.claims.check import check_claims
-    from xaibench.report import claims_text
+    from xaibench.report.pages.claims import page
 
-    evidence, checked = check_claims(sources)
-    claims_text.print_claims(console, evidence, checked)
-    contents = {
-        "md": claims_text.to_markdown(evidence, checked),
-        "json": claims_text.to_json(evidence, checked),
-    }
-    return _write(out_dir, "claims", contents)
+    return write_page(page(*check_claims(list(sources))), out_dir, console)
+
+
+def write_agreement(found: Agreement, out_dir: Path, console: Console) -> list[Path]:
+    """Print the table; write `agreement.md`, `.csv`, `.json`, `.png` and `.svg` into `out_dir`."""
+    from xaibench.analysis.agreement import summarise
+    from xaibench.report.figures.heatmap import draw
+    from xaibench.report.pages.agreement import page
+
+    pairs = summarise(found)
+    return write_page(page(found, pairs), out_dir, console) + draw(found, pairs, out_dir)
 
 
 def fill_command(table: int) -> str:
@@ -112,15 +124,3 @@ def fill_command(table: int) -> str:
     from xaibench.analysis import columns
 
     return columns.fill_command(table)
-
-
-def _write(out_dir: Path, name: str, contents: dict[str, str]) -> list[Path]:
-    out_dir.mkdir(parents=True, exist_ok=True)
-    return [_replace(out_dir / f"{name}.{kind}", text) for kind, text in contents.items()]
-
-
-def _replace(path: Path, text: str) -> Path:
-    part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    part.write_text(text, encoding="utf-8", newline="")
-    part.replace(path)
-    return path

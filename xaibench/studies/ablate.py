@@ -32,7 +32,7 @@ from xaibench.store.atomic import write
 from xaibench.studies.ablation import Job, Place, Study, directory_name, jobs, study
 
 if TYPE_CHECKING:
-    from xaibench.report.ablation import Ablation, Listed
+    from xaibench.report.pages.ablation import Ablation, Listed
 
 Say = Callable[[str], None]
 
@@ -170,7 +170,7 @@ def gather(plan: Study) -> Ablation:
         cell_effects,
         with_intervals,
     )
-    from xaibench.report.ablation import Ablation
+    from xaibench.report.pages.ablation import Ablation
     from xaibench.store.read import load_scores
 
     names = {place.directory for place in plan.places()}
@@ -207,7 +207,7 @@ def gather(plan: Study) -> Ablation:
 
 def _listed(plan: Study, switch: Switch) -> Listed:
     """A switch in words, with the methods and the transforms in whose tables it stands."""
-    from xaibench.report.ablation import Listed
+    from xaibench.report.pages.ablation import Listed
 
     methods = {cell.method.text: cell.method for cell in plan.cells}
     changed = dict.fromkeys(cell.transform.text for cell in plan.cells)

@@ -36,10 +36,10 @@ def write_agreement(root: Path, console: Console, top: float = TOP) -> list[Path
     Raises UsageError for a share `top` outside of (0, 1], XaibenchError where fewer than two
     methods have maps.
     """
-    from xaibench.report import agreement_files
+    from xaibench import report
 
     agreement = compare(root, top=top)
-    return agreement_files.write(agreement, root / "report", console)
+    return report.write_agreement(agreement, root / "report", console)
 
 
 def compare(

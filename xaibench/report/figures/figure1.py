@@ -20,9 +20,12 @@ from xaibench.report.figures.style import (
     LINE,
     WIDTH,
     add_axes,
+    add_head,
     add_text,
+    add_turned,
     caption_lines,
     figure,
+    head_height,
     method_label,
     metric_label,
     save,
@@ -110,14 +113,13 @@ def draw(
     side = min(_LARGEST, (WIDTH - _MARGIN) / (len(methods) + 1) - _GAP)
     width = _MARGIN + (len(methods) + 1) * (side + _GAP)
     lines = caption_lines(_caption(choices, run), width)
-    labels = [method_label(m) for m in methods]
-    head = (1 + max(label.count("\n") for label in labels)) * LINE + 0.04
+    head = head_height(methods)
     pairs = len({c.metric for c in choices})
     body = len(choices) * (side + LINE) + pairs * _BETWEEN
     with figure(width, head + body + 0.05 + len(lines) * LINE + 0.05) as fig:
         lefts = [_MARGIN + i * (side + _GAP) for i in range(len(methods) + 1)]
-        for left, label in zip(lefts, ["Image", *labels], strict=True):
-            add_text(fig, left + side / 2, head - 0.04, label, ha="center", va="bottom")
+        for left, label in zip(lefts, ["Image", *map(method_label, methods)], strict=True):
+            add_head(fig, left + side / 2, head, label)
         top = head
         for place, choice in enumerate(choices):
             if place and choice.metric != choices[place - 1].metric:
@@ -151,12 +153,11 @@ def overlay(photograph: Picture, saliency: Picture) -> Picture:
 def _row_label(
     fig: Figure, choice: Choice, choices: Sequence[Choice], place: int, top: float, side: float
 ) -> None:
-    turned = {"rotation": 90, "ha": "center", "va": "center"}
-    add_text(fig, _MARGIN - 0.1, top + side / 2, choice.which, **turned)
+    add_turned(fig, _MARGIN - 0.1, top + side / 2, choice.which)
     if choice.which == "best":
         both = place + 1 < len(choices) and choices[place + 1].metric == choice.metric
         middle = top + (side + LINE / 2 if both else side / 2)
-        add_text(fig, 0.1, middle, metric_label(choice.metric), **turned)
+        add_turned(fig, 0.1, middle, metric_label(choice.metric))
 
 
 def _picture(fig: Figure, left: float, top: float, side: float, image: Picture, text: str) -> None:

@@ -19,10 +19,13 @@ from xaibench.report.figures.style import (
     LINE,
     WIDTH,
     add_axes,
+    add_head,
     add_text,
+    add_turned,
     caption_lines,
     colour,
     figure,
+    head_height,
     method_label,
     metric_label,
     save,
@@ -78,27 +81,18 @@ def draw(points: Points, folder: Path, target: str, run: str) -> list[Path]:
     width = max(3.2, _LEFT + len(methods) * (side + _GAP))
     text = _caption(points, target, run)
     lines = caption_lines(text, width)
-    head = (1 + max(method_label(m).count("\n") for m in methods)) * LINE + 0.04
+    head = head_height(methods)
     step = side + LINE + 0.12
     with figure(width, head + 4 * step + _BELOW + len(lines) * LINE + 0.05) as fig:
         for j, method in enumerate(methods):
             left = _LEFT + j * (side + _GAP)
-            add_text(
-                fig,
-                left + side / 2,
-                head - 0.04,
-                method_label(method),
-                ha="center",
-                va="bottom",
-                color=colour(method),
-                weight="bold",
-            )
+            name, tint = method_label(method), colour(method)
+            add_head(fig, left + side / 2, head, name, color=tint, weight="bold")
             for i, metric in enumerate(METRICS):
                 _panel(fig, points.get((method, metric)), method, (i, j), (left, head, side, step))
         for i, metric in enumerate(METRICS):
             middle = head + i * step + LINE + side / 2
-            turned = {"rotation": 90, "ha": "center", "va": "center"}
-            add_text(fig, 0.1, middle, metric_label(metric, bars=False), **turned)
+            add_turned(fig, 0.1, middle, metric_label(metric, bars=False))
         middle = _LEFT + len(methods) * (side + _GAP) / 2
         add_text(fig, middle, head + 4 * step + 0.12, "probability p", ha="center")
         add_text(fig, 0.0, head + 4 * step + _BELOW - 0.1, "\n".join(lines), linespacing=1.25)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from xaibench.analysis.agreement import Agreement, Pair, label
-from xaibench.analysis.columns import TARGET_NAMES
+from xaibench.analysis.agreement import Agreement, Pair
 from xaibench.analysis.layout import table_rows
 from xaibench.report.figures.style import (
     LINE,
@@ -23,19 +21,20 @@ from xaibench.report.figures.style import (
     figure,
     save,
 )
-from xaibench.report.text import number
+from xaibench.report.text import count, method_name, number, target_name
 
 _LABELS, _GAP = 0.85, 0.3  # inches: the methods' names, between the triangles
 _LARGEST = 0.45  # inches: the side of a cell where there are few methods
+_UNDEFINED = (0.85, 0.85, 0.85, 1.0)
 _LONGEST = 14  # characters of a label
 
 
 def draw(found: Agreement, pairs: list[Pair], folder: Path) -> list[Path]:
     """Write `agreement.png` and `agreement.svg`."""
     methods = [row.method for row in table_rows(set(found.methods))]
-    count = len(methods) - 1
-    cell = min(_LARGEST, ((WIDTH - _GAP) / 2 - _LABELS) / count)
-    side = cell * count
+    cells = len(methods) - 1
+    cell = min(_LARGEST, ((WIDTH - _GAP) / 2 - _LABELS) / cells)
+    side = cell * cells
     top = f"Overlap of the top {100 * found.top:g}%, %"
     width = max(3.6, 2 * (_LABELS + side) + _GAP)
     caption = _caption(found)
@@ -62,21 +61,20 @@ def _triangle(
 ) -> None:
     left, top, side = place
     name, low, high = scale
-    count = len(methods) - 1
+    cells = len(methods) - 1
     axes = add_axes(fig, left, top, side, side)
-    axes.set(xlim=(0, count), ylim=(count, 0), xticks=np.arange(count) + 0.5)
-    axes.set(yticks=np.arange(count) + 0.5)
+    axes.set(xlim=(0, cells), ylim=(cells, 0), xticks=np.arange(cells) + 0.5)
+    axes.set(yticks=np.arange(cells) + 0.5)
     axes.set_yticklabels([_short(m) for m in methods[1:]])
     axes.set_xticklabels([_short(m) for m in methods[:-1]], rotation=90)
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    for row in range(count):
+    for row in range(cells):
         for column in range(row + 1):
             value = values[methods[column], methods[row + 1]]
-            colour: Any = "0.85"
-            if not math.isnan(value):
-                colour = colormaps[name]((value - low) / (high - low))
+            share = (value - low) / (high - low)
+            colour = _UNDEFINED if math.isnan(value) else colormaps[name](share)
             axes.add_patch(Rectangle((column, row), 1, 1, facecolor=colour, edgecolor="white"))
             axes.text(
                 column + 0.5,
@@ -84,7 +82,7 @@ def _triangle(
                 _number(value, high),
                 ha="center",
                 va="center",
-                color="white" if _dark(colour) else "black",
+                color="white" if np.dot(colour[:3], (0.299, 0.587, 0.114)) < 0.5 else "black",
             )
     add_text(fig, left, 0.03, title, weight="bold")
 
@@ -97,23 +95,16 @@ def _number(value: float, high: float) -> str:
     return text.replace("-", "\u2212")
 
 
-def _dark(colour: Any) -> bool:
-    if isinstance(colour, str):
-        return False
-    return float(np.dot(colour[:3], (0.299, 0.587, 0.114))) < 0.5
-
-
 def _short(method: str) -> str:
-    text = label(method)
+    text = method_name(method)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}\u2026"
 
 
 def _caption(found: Agreement) -> str:
-    images = len(found.images)
     return (
         "Do the methods point at the same pixels? Left: Spearman's rank correlation between two "
         f"methods' maps of the same image. Right: share of common pixels among the top "
         f"{100 * found.top:g}% of each, where unrelated maps share {100 * found.top:g}%. Means "
-        f"over {images:,} image{'s' * (images != 1)}, "
-        f"{TARGET_NAMES.get(found.target, found.target)}; a dash is undefined (constant maps)."
+        f"over {count(len(found.images), 'image')}, {target_name(found.target)}; a dash is "
+        "undefined (constant maps)."
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
-from xaibench.analysis.columns import COLUMNS, FAMILIES, METHOD_NAMES
-from xaibench.report.text import barred
+from xaibench.analysis.columns import COLUMNS, FAMILIES
+from xaibench.report.text import barred, method_name
 from xaibench.store.atomic import write
 
 WIDTH = 6.0
@@ -65,6 +65,21 @@ def add_text(fig: Figure, left: float, top: float, text: str, **more: Any) -> No
     fig.text(left / wide, 1 - top / high, text, **how)
 
 
+def add_turned(fig: Figure, left: float, middle: float, text: str) -> None:
+    """Text that runs upwards, around a place in inches."""
+    add_text(fig, left, middle, text, rotation=90, ha="center", va="center")
+
+
+def head_height(methods: Sequence[str]) -> float:
+    """Inches above the pictures for the methods' names."""
+    return (1 + max(method_label(m).count("\n") for m in methods)) * LINE + 0.04
+
+
+def add_head(fig: Figure, middle: float, height: float, text: str, **more: Any) -> None:
+    """A name around `middle` at the bottom of the head."""
+    add_text(fig, middle, height - 0.04, text, ha="center", va="bottom", **more)
+
+
 def save(fig: Figure, folder: Path, name: str, title: str) -> list[Path]:
     """Write `name.png` and `name.svg`, each replaced atomically; `title` is the text for ears."""
     found = []
@@ -100,7 +115,7 @@ def _inches(text: str) -> float:
 
 def method_label(method: str) -> str:
     """A method's name in short lines for the head of a narrow column."""
-    name = METHOD_NAMES.get(method, method)
+    name = method_name(method)
     if name == "GuidedBP":
         return "Guided\nBP"
     return "\n".join(textwrap.wrap(name, 6 if "-" in name else _LABEL))

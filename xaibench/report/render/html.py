@@ -1,26 +1,15 @@
-"""The report as an HTML fragment: one section a table, each with its own style, no script.
+"""A page as an HTML fragment: sections with their own style, no script.
 
-`tables.html` has no `html` or `body` element: it, or a single `section` of it, can be pasted into
-a page. Colours and fonts are the page's own.
+The file has no `html` or `body` element: it, or a single `section` of it, can be pasted into a
+page. Colours and fonts are the page's own.
 """
 
 from __future__ import annotations
 
+import re
 from html import escape
 
-from xaibench.analysis.columns import TIES
-from xaibench.analysis.header import PAPER, Header
-from xaibench.analysis.types import Cell, Row, Table, TableColumn
-from xaibench.report.text import (
-    barred,
-    cell_text,
-    column_groups,
-    fill_line,
-    header_line,
-    legend,
-    row_families,
-    title,
-)
+from xaibench.report import document as d
 
 _STYLE = """<style>
 .xaibench { margin-block: 2em; line-height: 1.25 }
@@ -38,103 +27,111 @@ _STYLE = """<style>
 .xaibench pre { white-space: pre-wrap; border-inline-start: 3px solid; padding-inline: .7em }
 </style>"""
 _ARROWS = {True: ("\u2191", "higher is better"), False: ("\u2193", "lower is better")}
-_PLACES = {0: "", 1: "best", 2: "second"}
+_CLASSES = {"strong": "best", "second": "second"}
 
 
-def to_html(header: Header, tables: list[Table]) -> str:
-    """Return the whole report as one fragment of HTML."""
-    lines = [_paragraph(header_line(header)), _paragraph(f"Paper: {PAPER}.")]
-    lines += [_paragraph(f"Note: {note}") for note in header.notes]
+def render(page: d.Document) -> str:
+    """Return the whole page as one fragment of HTML."""
+    own = any(section.legend for section in page.sections)
+    blocks = [*map(d.Paragraph, page.opening), *page.blocks]
+    blocks += [d.Paragraph(page.legend)] if page.legend and not own else []
+    lines = [line for block in blocks for line in _block(block, "")]
     head = "\n".join(["<header>", *lines, "</header>"])
-    return "\n".join([head, *(_section(table) for table in tables)]) + "\n"
+    return "\n".join([head, *map(_section, page.sections)]) + "\n"
 
 
-def _section(table: Table) -> str:
-    parts = [f'<section class="xaibench" id="xaibench-{_slug(table)}">', _STYLE]
-    parts += [_grid(table)] if table.rows else [_paragraph(title(table))]
-    parts += [_paragraph(" ".join(legend([table])))] if table.rows else []
-    if table.notes:
-        parts += ["<ul>", *(f"<li>{escape(note)}</li>" for note in table.notes), "</ul>"]
-    if table.fill:
-        command = f"<pre><code>{escape(table.fill.command)}</code></pre>"
-        parts += [_paragraph(fill_line(table.fill)), command]
+def _section(section: d.Section) -> str:
+    key = f' id="xaibench-{escape(section.key)}"' if section.key else ""
+    parts = [f'<section class="xaibench"{key}>', _STYLE]
+    if section.title and not any(isinstance(block, d.Grid) for block in section.blocks):
+        parts.append(f"<p><b>{escape(section.title)}</b></p>")
+    parts += [f"<blockquote>{escape(section.quote)}</blockquote>"] if section.quote else []
+    for block in section.blocks:
+        parts += _block(block, section.title)
+        if isinstance(block, d.Grid) and section.legend:
+            parts.append(f"<p>{escape(section.legend)}</p>")
     return "\n".join([*parts, "</section>"])
 
 
-def _slug(table: Table) -> str:
-    return "ties" if table.number == TIES else f"table-{table.number}"
+def _block(block: d.Block, title: str) -> list[str]:
+    match block:
+        case d.Paragraph():
+            return [f"<p>{escape(f'{block.label}: ' * bool(block.label) + block.text)}</p>"]
+        case d.Bullets():
+            return _items(block.items)
+        case d.Command():
+            return [f"<pre><code>{escape(block.text)}</code></pre>"]
+        case d.Figure():
+            return [f'<img src="{escape(block.file)}" alt="{escape(block.text)}" />']
+        case d.Verdict():
+            said = f"<b>{escape(block.reads)}.</b> Rule: {escape(block.rule)}"
+            return [f"<p>{said}</p>", *_items(block.findings)]
+    return _grid(block, title)
 
 
-def _paragraph(text: str) -> str:
-    return f"<p>{escape(text)}</p>"
+def _items(items: tuple[d.Paragraph, ...]) -> list[str]:
+    labels = [f"<b>{escape(item.label)}</b>: " if item.label else "" for item in items]
+    texts = [escape(item.text) for item in items]
+    lines = [f"<li>{label}{text}</li>" for label, text in zip(labels, texts, strict=True)]
+    return ["<ul>", *lines, "</ul>"]
 
 
-def _grid(table: Table) -> str:
-    groups = column_groups(table)
+def _grid(grid: d.Grid, title: str) -> list[str]:
+    groups = grid.groups()
     spans = "".join(f'<colgroup span="{len(columns)}"></colgroup>' for _, columns in groups)
-    lines = ['<div class="scroll">', "<table>", f"<caption>{escape(title(table))}</caption>"]
-    lines += [f"<colgroup></colgroup>{spans}", "<thead>", *_head(table, groups), "</thead>"]
-    width = len(table.columns) + 1
-    for family, rows in row_families(table, list(range(len(table.columns)))):
-        lines.append("<tbody>")
-        lines.append(f'<tr><th scope="rowgroup" colspan="{width}">{escape(family)}</th></tr>')
-        lines += [_row(table, index, row) for index, row in rows]
-        lines.append("</tbody>")
-    return "\n".join([*lines, "</table>", "</div>"])
-
-
-def _head(table: Table, groups: list[tuple[str, list[int]]]) -> list[str]:
-    lines = []
-    corner = '<th scope="col" class="corner">Method</th>'
+    lines = ['<div class="scroll">', "<table>"]
+    lines += [f"<caption>{escape(title)}</caption>"] if title else []
+    lines += [f"<colgroup></colgroup>{spans}", "<thead>"]
     if any(name for name, _ in groups):
         cells = "".join(
             f'<th scope="colgroup" colspan="{len(columns)}">{escape(name)}</th>'
             for name, columns in groups
         )
         lines.append(f"<tr><td></td>{cells}</tr>")
-    heads = "".join(_heading(column) for column in table.columns)
-    return [*lines, f"<tr>{corner}{heads}</tr>"]
+    corner = f'<th scope="col" class="corner">{escape(grid.corner[-1])}</th>'
+    lines += [f"<tr>{corner}{''.join(map(_heading, grid.columns))}</tr>", "</thead>"]
+    width = len(grid.columns) + 1
+    for family, rows in grid.families(range(len(grid.columns))):
+        lines.append("<tbody>")
+        if family:
+            lines.append(f'<tr><th scope="rowgroup" colspan="{width}">{escape(family)}</th></tr>')
+        for row in rows:
+            cells = "".join(map(_cell, grid.cells[row]))
+            lines.append(f'<tr><th scope="row">{_label(grid.rows[row])}</th>{cells}</tr>')
+        lines.append("</tbody>")
+    return [*lines, "</table>", "</div>"]
 
 
-def _heading(column: TableColumn) -> str:
-    short = barred(column.column)
-    text = f'<span class="bar">{escape(short)}</span>%' if short else escape(column.column.header)
-    better = column.column.higher_is_better
-    words = [column.column.header] * bool(short)
+def _heading(column: d.Column) -> str:
+    text = f'<span class="bar">{escape(column.bar)}</span>%' if column.bar else escape(column.head)
+    words = [column.head] * bool(column.bar)
     arrow = ""
-    if better is not None:
-        arrow = f" {_ARROWS[better][0]}"
-        words.append(_ARROWS[better][1])
+    if column.better is not None:
+        arrow = f" {_ARROWS[column.better][0]}"
+        words.append(_ARROWS[column.better][1])
     hint = f' title="{escape(", ".join(words))}"' if words else ""
     return f'<th scope="col"{hint}>{text}{arrow}</th>'
 
 
-def _row(table: Table, index: int, row: Row) -> str:
-    label = escape(row.label) if row.label != row.method else f"<code>{escape(row.label)}</code>"
-    cells = zip(table.cells[index], table.columns, strict=True)
-    inside = "".join(_cell(cell, column, table.images) for cell, column in cells)
-    return f'<tr><th scope="row">{label}</th>{inside}</tr>'
+def _label(row: d.Row) -> str:
+    label = f"<code>{escape(row.label)}</code>" if row.code else escape(row.label)
+    return label + (f"<small>{escape(row.detail)}</small>" if row.detail else "")
 
 
-def _cell(cell: Cell | None, column: TableColumn, images: int) -> str:
-    """One cell: mean, interval, the paper, what the mean hides; all counts in its tooltip."""
+def _cell(cell: d.Cell | None) -> str:
+    """One cell, its lines below each other."""
     if cell is None:
         return '<td class="missing" title="not scored">\u00b7</td>'
-    text = cell_text(cell, column.column, images)
-    mark = f' class="{_PLACES[cell.place]}"' if cell.place else ""
-    mean = f"<b>{_minus(text.mean)}</b>" if cell.place else _minus(text.mean)
-    lines = [_minus(text.interval)] if text.interval else []
-    if text.paper and text.difference:
-        lines.append(f"paper {_minus(text.paper)} ({_minus(text.difference)})")
-    small = "".join(f"<small>{escape(line)}</small>" for line in [*lines, *text.flags])
-    return f'<td{mark} title="{escape(_counts(cell))}">{mean}{small}</td>'
+    name = _CLASSES.get(cell.tone)
+    mark = f' class="{name}"' if name else ""
+    hint = f' title="{escape(cell.hint)}"' if cell.hint else ""
+    text = f"<b>{_minus(cell.text)}</b>" if name else _minus(cell.text)
+    lines = [_minus(cell.interval), _minus(f"paper {cell.paper}" * bool(cell.paper))]
+    lines += map(escape, cell.flags)
+    small = "".join(f"<small>{line}</small>" for line in lines if line)
+    return f"<td{mark}{hint}>{text}{small}</td>"
 
 
-def _counts(cell: Cell) -> str:
-    left_out = ", ".join(f"{count:,} {why}" for why, count in cell.n_left_out.items()) or "0"
-    return f"n {cell.n:,} images, {cell.n_constant:,} constant, {left_out} left out"
-
-
-def _minus(number: str) -> str:
-    """Set a minus sign, not a hyphen; the lone dash of a missing value stays."""
-    return number if number == "-" else number.replace("-", "\u2212")
+def _minus(text: str) -> str:
+    """Set a minus sign, not a hyphen, before a number."""
+    return re.sub(r"(?<!\w)-(?=\d)", "\u2212", escape(text))

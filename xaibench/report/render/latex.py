@@ -1,4 +1,4 @@
-"""The report as a LaTeX document with booktabs tables.
+"""A page as a LaTeX document with booktabs tables.
 
 The document compiles by itself; a single `table` environment can be copied out of it.
 """
@@ -6,19 +6,9 @@ The document compiles by itself; a single `table` environment can be copied out 
 from __future__ import annotations
 
 import re
+from itertools import zip_longest
 
-from xaibench.analysis.header import PAPER, Header
-from xaibench.analysis.types import Fill, Table, TableColumn
-from xaibench.report.text import (
-    barred,
-    cell_text,
-    column_groups,
-    fill_line,
-    header_line,
-    legend,
-    row_families,
-    title,
-)
+from xaibench.report import document as d
 
 _PREAMBLE = r"""% Written by xaibench. Needs the packages booktabs, geometry and graphicx.
 \documentclass[10pt,a4paper]{article}
@@ -27,45 +17,32 @@ _PREAMBLE = r"""% Written by xaibench. Needs the packages booktabs, geometry and
 \usepackage{graphicx}
 \setlength{\parindent}{0pt}
 \begin{document}"""
-
-_SPECIAL = {
+_BARS = r"A bar is 100 minus the metric: $\overline{\mathrm{D}} = 100 - \mathrm{D}$."
+_SPECIAL = {mark: rf"\{mark}" for mark in "{}_%&#$"} | {
     "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "_": r"\_",
-    "%": r"\%",
-    "&": r"\&",
-    "#": r"\#",
-    "$": r"\$",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
 }
-_MARKS = {0: "{}", 1: r"\textbf{{{}}}", 2: r"\underline{{{}}}"}
+_TONES = {"strong": r"\textbf{{{}}}", "second": r"\underline{{{}}}"}
+_SMALL = r"{{\scriptsize {}}}"
 # What is wider than the page is made smaller, and nothing else is.
 _FIT = r"\leavevmode\ifdim\wd0>\linewidth\resizebox{\linewidth}{!}{\box0}\else\box0\fi"
 _COLUMNS = 6  # side by side on a page
 
 
-def to_latex(header: Header, tables: list[Table]) -> str:
-    """Return the whole report as one LaTeX document."""
-    quoted = re.sub('"([^"]*)"', r"``\1''", escape(PAPER))
-    parts = [_PREAMBLE, rf"\section*{{{escape(header_line(header))}}}", f"Paper: {quoted}."]
-    parts += [rf"\textbf{{Note.}} {escape(note)}" for note in header.notes]
-    parts.append(escape(" ".join(legend(tables))))
-    if any(barred(column.column) for table in tables for column in table.columns):
-        parts.append(r"A bar is 100 minus the metric: $\overline{\mathrm{D}} = 100 - \mathrm{D}$.")
-    for table in tables:
-        if not table.rows:
-            parts.append(rf"\textbf{{{escape(title(table))}}}")
-        for group, columns in column_groups(table):
-            for start in range(0, len(columns), _COLUMNS):
-                parts.append(_float(table, group, columns[start : start + _COLUMNS]))
-        parts += [escape(note) for note in table.notes]
-        parts += _fill(table.fill) if table.fill else []
-        parts.append(r"\clearpage")
+def render(page: d.Document) -> str:
+    """Return the whole page as one LaTeX document."""
+    head, *rest = page.opening
+    parts = [_PREAMBLE, rf"\section*{{{escape(head)}}}", *map(escape, rest)]
+    parts += [part for block in page.blocks for part in _block(block, "")]
+    parts.append(escape(page.legend))
+    grids = [block for part in page.sections for block in part.blocks if isinstance(block, d.Grid)]
+    if any(column.bar for grid in grids for column in grid.columns):
+        parts.append(_BARS)
+    parts += [part for section in page.sections for part in _section(section)]
     return "\n\n".join(part for part in parts if part) + "\n\n\\end{document}\n"
 
 
@@ -76,65 +53,93 @@ def escape(text: str) -> str:
     return "".join(_SPECIAL.get(character, character) for character in plain)
 
 
-def _float(table: Table, group: str, columns: list[int]) -> str:
-    caption = title(table) + (f": {group}" if group else "")
+def _prose(text: str) -> str:
+    return re.sub('"([^"]*)"', r"``\1''", escape(text))
+
+
+def _section(section: d.Section) -> list[str]:
+    floats = any(isinstance(block, d.Grid) for block in section.blocks)
+    title = rf"\textbf{{{escape(section.title)}}}" if section.title and not floats else ""
+    quote = f"\\begin{{quote}}{_prose(section.quote)}\\end{{quote}}" if section.quote else ""
+    blocks = [part for block in section.blocks for part in _block(block, section.title)]
+    return [title, quote, *blocks, r"\clearpage" * floats]
+
+
+def _block(block: d.Block, title: str) -> list[str]:
+    match block:
+        case d.Paragraph():
+            label = rf"\textbf{{{escape(block.label)}.}} " if block.label else ""
+            return [label + _prose(block.text)]
+        case d.Bullets():
+            return list(map(_item, block.items))
+        case d.Command():
+            # Without -{}- the hyphens of an option would be set as one dash.
+            command = escape(block.text).replace("--", "-{}-").replace(",", r",\allowbreak{}")
+            command = command.replace("'", r"{\char13}")
+            return [rf"{{\raggedright\ttfamily\small {command}\par}}"]
+        case d.Figure():
+            return [rf"\includegraphics[width=\linewidth]{{{block.file}}}"]
+        case d.Verdict():
+            said = rf"\textbf{{{escape(block.reads)}.}} Rule: {_prose(block.rule)}"
+            return [said, *map(_item, block.findings)]
+    return [
+        _float(block, f"{title}: {group}" if group else title, columns[start : start + _COLUMNS])
+        for group, columns in block.groups()
+        for start in range(0, len(columns), _COLUMNS)
+    ]
+
+
+def _item(item: d.Paragraph) -> str:
+    return rf"\textbf{{{escape(item.label)}}}: " * bool(item.label) + _prose(item.text)
+
+
+def _float(grid: d.Grid, caption: str, columns: list[int]) -> str:
+    heads = [grid.columns[column] for column in columns]
+    corner = escape(grid.corner[0]) if len(grid.corner) == 1 else ""
     lines = [
         r"\begin{table}[htbp]",
         r"\centering\footnotesize\setlength{\tabcolsep}{4pt}",
         rf"\textbf{{{escape(caption)}}}\par\smallskip",
         r"\setbox0\hbox{%",
-        rf"\begin{{tabular}}{{l{'r' * len(columns)}}}",
+        rf"\begin{{tabular}}{{l{''.join('l' if head.left else 'r' for head in heads)}}}",
         r"\toprule",
-        _line(["", *(_heading(table.columns[column]) for column in columns)]),
+        _line([corner, *map(_heading, heads)]),
     ]
-    for family, rows in row_families(table, columns):
-        lines += [r"\midrule", _line([rf"\textit{{{escape(family)}}}"] + [""] * len(columns))]
-        for index, row in rows:
-            cells = [_cell(table, index, column) for column in columns]
-            lines.append(_line([escape(row.label), *(cell[0] for cell in cells)]))
-            for second in range(1, max(map(len, cells))):
-                lines.append(_line(["", *(_nth(cell, second) for cell in cells)]))
+    for family, rows in grid.families(columns):
+        lines.append(r"\midrule")
+        if family:
+            lines.append(_line([rf"\textit{{{escape(family)}}}"] + [""] * len(columns)))
+        for row in rows:
+            cells = [_cell(grid.cells[row][column]) for column in columns]
+            lines += map(_line, zip_longest(_label(grid.rows[row]), *cells, fillvalue=""))
     lines += [r"\bottomrule", r"\end{tabular}", "}%", _FIT, r"\end{table}"]
     return "\n".join(lines)
 
 
-def _fill(fill: Fill) -> list[str]:
-    """Return the line that says what is missing, and the command in a type that may be broken."""
-    # Without -{}- the hyphens of an option would be set as one dash.
-    command = escape(fill.command).replace("--", "-{}-").replace(",", r",\allowbreak{}")
-    command = command.replace("'", r"{\char13}")
-    return [escape(fill_line(fill)), rf"{{\raggedright\ttfamily\small {command}\par}}"]
-
-
-def _line(cells: list[str]) -> str:
+def _line(cells: list[str] | tuple[str, ...]) -> str:
     return " & ".join(cells) + r" \\"
 
 
-def _heading(column: TableColumn) -> str:
+def _heading(column: d.Column) -> str:
     arrow = {True: r" $\uparrow$", False: r" $\downarrow$", None: ""}
-    short = barred(column.column)
-    head = rf"$\overline{{\mathrm{{{short}}}}}$\%" if short else escape(column.column.header)
-    return head + arrow[column.column.higher_is_better]
+    head = rf"$\overline{{\mathrm{{{column.bar}}}}}$\%" if column.bar else escape(column.head)
+    return head + arrow[column.better]
 
 
-def _nth(lines: list[str], index: int) -> str:
-    return lines[index] if index < len(lines) else ""
+def _label(row: d.Row) -> list[str]:
+    return [escape(row.label)] + [_SMALL.format(escape(row.detail))] * bool(row.detail)
 
 
-def _cell(table: Table, row: int, column: int) -> list[str]:
-    """Return the lines of a cell: mean and interval, the paper, what the mean hides."""
-    cell = table.cells[row][column]
+def _cell(cell: d.Cell | None) -> list[str]:
+    """Return the lines of a cell."""
     if cell is None:
         return [r"$\cdot$"]
-    text = cell_text(cell, table.columns[column].column, table.images)
-    mean = _MARKS[cell.place].format(_minus(text.mean))
-    lines = [mean + (rf" {{\scriptsize {_minus(text.interval)}}}" if text.interval else "")]
-    if text.paper and text.difference:
-        printed = f"{_minus(text.paper)} ({_minus(text.difference)})"
-        lines.append(rf"{{\scriptsize paper {printed}}}")
-    return lines + [rf"{{\scriptsize {escape(flag)}}}" for flag in text.flags]
+    first = _TONES.get(cell.tone, "{}").format(_minus(cell.text))
+    first += f" {_SMALL.format(_minus(cell.interval))}" if cell.interval else ""
+    paper = [_SMALL.format(f"paper {_minus(cell.paper)}")] if cell.paper else []
+    return [first, *paper, *(_SMALL.format(escape(flag)) for flag in cell.flags)]
 
 
-def _minus(number: str) -> str:
-    """Set a minus sign, not a hyphen; the lone dash of a missing value stays."""
-    return number if number == "-" else number.replace("-", "$-$")
+def _minus(text: str) -> str:
+    """Set a minus sign, not a hyphen, before a number."""
+    return re.sub(r"(?<!\w)-(?=\d)", "$-$", escape(text))

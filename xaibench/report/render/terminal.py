@@ -1,157 +1,155 @@
-"""The report on a terminal: as many columns beside each other as its width takes."""
+"""A page on a terminal: as many columns beside each other as its width takes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from rich import box
-from rich.console import Console
-from rich.table import Table as Grid
+from rich.console import Console, Group
+from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
-from xaibench.analysis.header import PAPER, Header
-from xaibench.analysis.types import Table
-from xaibench.report.text import (
-    CellText,
-    cell_text,
-    column_groups,
-    fill_line,
-    header_line,
-    heading,
-    legend,
-    row_families,
-    title,
-)
+from xaibench.report import document as d
 
-_GAP = "."  # nothing was scored; "-" is a cell without a mean
-_LABEL = 24  # longest label that is not folded
-
-_STYLES = {0: "", 1: "bold", 2: "underline"}
+_GAP = "."  # nothing was measured; "-" is a cell without a number
+_STYLES = {"": "", "strong": "bold", "second": "underline", "dim": "dim"}
+_STYLES |= {"warn": "yellow", "good": "green", "bad": "red"}
+_INDENT = (0, 0, 0, 3)
 Lines = list[tuple[str, str]]  # the lines of one cell: (text, rich style)
-Layout = Callable[[CellText, int], Lines]
 
 
-@dataclass(frozen=True)
-class _Fit:
-    """How columns are printed: the layout of a cell, blanks between columns, columns in parts."""
-
-    layout: Layout
-    gap: int
-    parts: list[list[int]]
-
-
-def print_report(console: Console, header: Header, tables: list[Table]) -> None:
-    """Print the header, how to read a cell, and every table with its notes."""
-    console.print(Text(header_line(header), style="bold"))
-    console.print(Text(f"Paper: {PAPER}", style="dim"))
-    for note in header.notes:
-        console.print(Text(f"Note: {note}", style="yellow"))
-    lines = legend(tables)
-    if lines:
-        console.print(Text(" ".join(lines), style="dim"))
-    for table in tables:
+def show(console: Console, page: d.Document) -> None:
+    """Print the whole page."""
+    for line in page.opening:
+        console.print(Text(line, style="bold"))
+    for block in page.blocks:
+        _block(console, block)
+    if page.legend:
+        console.print(Text(page.legend, style="dim"))
+    for section in page.sections:
         console.print()
-        _print_table(console, table)
+        _section(console, section)
 
 
-def _print_table(console: Console, table: Table) -> None:
-    console.print(Text(title(table), style="bold"))
-    for group, columns in column_groups(table):
+def _section(console: Console, section: d.Section) -> None:
+    if section.quote:
+        console.print(Text(f'{section.title}: "{section.quote}"'))
+    elif section.title:
+        console.print(Text(section.title, style="bold"))
+    for block in section.blocks:
+        _block(console, block)
+
+
+def _block(console: Console, block: d.Block) -> None:
+    match block:
+        case d.Paragraph():
+            text = f"{block.label}: {block.text}" if block.label else block.text
+            console.print(Text(text, style=_STYLES[block.tone]))
+        case d.Bullets():
+            for item in block.items:
+                console.print(Padding(_item(item), _INDENT) if item.label else _item(item))
+        case d.Command():
+            # The terminal may wrap it, we do not.
+            console.print(Text(block.text), soft_wrap=True)
+        case d.Verdict():
+            lines = [Text(block.reads, style="bold"), Text(f"Rule: {block.rule}", style="dim")]
+            console.print(Padding(Group(*lines, *map(_item, block.findings)), _INDENT))
+        case d.Grid():
+            for part in _grids(console, block):
+                console.print(part)
+        case d.Figure():
+            pass
+
+
+def _item(item: d.Paragraph) -> Text:
+    if not item.label:
+        return Text(item.text, style=_STYLES[item.tone])
+    return Text(f"{item.label}: ", style=_STYLES[item.tone]).append(item.text, style="default")
+
+
+def _grids(console: Console, grid: d.Grid) -> Iterator[Text | Table]:
+    """The grid in as many tables as it has groups and the width asks for."""
+    for group, columns in grid.groups():
         if group:
-            console.print()
-            console.print(Text(group, style="italic"))
-        fit = _fit(table, columns, console.width)
-        for index, part in enumerate(fit.parts):
+            yield Text("")
+            yield Text(group, style="italic")
+        beside, gap, parts = _fit(grid, columns, console.width)
+        for index, part in enumerate(parts):
             if index:
-                console.print()
-            console.print(_grid(table, part, fit, _arrows(console)))
-    for note in table.notes:
-        console.print(Text(note, style="dim"))
-    if table.fill:
-        console.print(Text(fill_line(table.fill), style="dim"))
-        # A command to copy: the terminal may wrap it, we do not.
-        console.print(Text(table.fill.command), soft_wrap=True)
+                yield Text("")
+            yield _table(grid, part, beside, gap, console.encoding.startswith("utf"))
 
 
-def _beside(text: CellText, place: int) -> Lines:
-    """Two lines: `60.3 [49.1, 71.0]`, and the paper below."""
-    first = f"{text.mean} {text.interval}".strip()
-    paper = f"paper {text.paper} ({text.difference})" if text.paper and text.difference else ""
-    return [(first, _STYLES[place]), (paper, "dim"), *((flag, "yellow") for flag in text.flags)]
-
-
-def _below(text: CellText, place: int) -> Lines:
-    """Three short lines: mean, interval, and the paper."""
-    paper = f"{text.paper} ({text.difference})" if text.paper and text.difference else ""
-    flags = ((flag, "yellow") for flag in text.flags)
-    return [(text.mean, _STYLES[place]), (text.interval, ""), (paper, "dim"), *flags]
-
-
-def _lines(table: Table, row: int, column: int, layout: Layout) -> Lines:
-    cell = table.cells[row][column]
+def _lines(cell: d.Cell | None, beside: bool) -> Lines:
+    """`60.3 [49.1, 71.0]` with the paper's number below, or all below each other."""
     if cell is None:
         return [(_GAP, "dim")]
-    text = cell_text(cell, table.columns[column].column, table.images)
-    return [line for line in layout(text, cell.place) if line[0]]
+    first = cell.first if beside else cell.text
+    paper = f"{'paper ' * beside}{cell.paper}" if cell.paper else ""
+    lines = [(first, _STYLES[cell.tone]), ("" if beside else cell.interval, ""), (paper, "dim")]
+    return [line for line in (*lines, *((flag, "yellow") for flag in cell.flags)) if line[0]]
 
 
-def _fit(table: Table, columns: list[int], width: int) -> _Fit:
-    """Choose the most readable layout whose columns fit, or else cut them into even parts."""
-    room = width - _label_width(table)
-    for layout, gap in ((_beside, 2), (_below, 2), (_below, 1)):
-        if sum(_widths(table, columns, layout)) + gap * len(columns) <= room:
-            return _Fit(layout, gap, [columns])
+def _fit(grid: d.Grid, columns: list[int], width: int) -> tuple[bool, int, list[list[int]]]:
+    """Choose the most readable layout whose columns fit, or else cut them into even parts.
+
+    Returns whether intervals stand beside their numbers, blanks between columns, and the parts.
+    """
+    room = width - (_label_width(grid) or 0)
+    for beside, gap in ((True, 2), (False, 2), (False, 1)):
+        if sum(_widths(grid, columns, beside)) + gap * len(columns) <= room:
+            return beside, gap, [columns]
+    parts = [columns]
     for count in range(2, len(columns) + 1):
         size = -(-len(columns) // count)
         parts = [columns[start : start + size] for start in range(0, len(columns), size)]
-        if all(sum(_widths(table, part, _below)) + 2 * len(part) <= room for part in parts):
+        if all(sum(_widths(grid, part, False)) + 2 * len(part) <= room for part in parts):
             break
-    return _Fit(_below, 2, parts if len(columns) > 1 else [columns])
+    return False, 2, parts
 
 
-def _label_width(table: Table) -> int:
-    names = [_indent(row.label) for row in table.rows] + [_short(row.family) for row in table.rows]
-    return min(_LABEL, max(map(len, names)))
+def _label_width(grid: d.Grid) -> int | None:
+    if grid.widest is None:
+        return None
+    texts = [text for row in grid.rows for text in (row.brief or row.family, row.detail)]
+    texts += [grid.corner[-1], *(_label(grid, row) for row in range(len(grid.rows)))]
+    return min(grid.widest, max(map(len, texts)))
 
 
-def _indent(label: str) -> str:
-    return f" {label}"  # a family and a method are both called Gradient
+def _label(grid: d.Grid, row: int) -> str:
+    """Below a family a label is indented: a family and a method are both called Gradient."""
+    return " " * bool(grid.rows[row].family) + grid.rows[row].label
 
 
-def _short(family: str) -> str:
-    return family.removesuffix(" based")
-
-
-def _arrows(console: Console) -> tuple[str, str]:
-    return ("\u2191", "\u2193") if console.encoding.startswith("utf") else ("(+)", "(-)")
-
-
-def _widths(table: Table, columns: list[int], layout: Layout) -> list[int]:
+def _widths(grid: d.Grid, columns: list[int], beside: bool) -> list[int]:
     widths = []
     for column in columns:
-        cells = [_lines(table, row, column, layout) for row in range(len(table.rows))]
-        texts = [text for lines in cells for text, _ in lines]
+        texts = [text for line in grid.cells for text, _ in _lines(line[column], beside)]
         # A header may break between its words, a number may not.
-        texts += heading(table.columns[column], "(+)", "(-)").split(" ")
+        texts += grid.columns[column].heading("(+)", "(-)").split(" ")
         widths.append(max(map(len, texts)))
     return widths
 
 
-def _grid(table: Table, columns: list[int], fit: _Fit, arrows: tuple[str, str]) -> Grid:
-    grid = Grid(
-        box=box.SIMPLE_HEAD, padding=(0, 0, 0, fit.gap - 1), pad_edge=False, show_edge=False
-    )
-    grid.add_column("", width=_label_width(table), overflow="fold")
+def _table(grid: d.Grid, columns: list[int], beside: bool, gap: int, unicode: bool) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 0, 0, gap - 1), pad_edge=False, show_edge=False)
+    corner = grid.corner[0] if len(grid.corner) == 1 else ""
+    table.add_column(corner, width=_label_width(grid), overflow="fold")
+    arrows = ("\u2191", "\u2193") if unicode else ("(+)", "(-)")
     for column in columns:
-        head = Text(heading(table.columns[column], *arrows))
-        grid.add_column(head, justify="right", overflow="fold")
-    for family, rows in row_families(table, columns):
-        grid.add_row(Text(_short(family), style="italic dim"))
-        for index, row in rows:
-            cells = [_lines(table, index, column, fit.layout) for column in columns]
-            grid.add_row(Text(_indent(row.label)), *(_text(lines) for lines in cells))
-    return grid
+        head = grid.columns[column]
+        title = Text(head.heading(*arrows))
+        table.add_column(title, justify="left" if head.left else "right", overflow="fold")
+    for family, rows in grid.families(columns):
+        if family:
+            table.add_row(Text(grid.rows[rows[0]].brief or family, style="italic dim"))
+        for row in rows:
+            detail = grid.rows[row].detail
+            label = [(_label(grid, row), ""), *([(detail, "dim")] if detail else [])]
+            cells = [_lines(grid.cells[row][column], beside) for column in columns]
+            table.add_row(*map(_text, (label, *cells)))
+    return table
 
 
 def _text(lines: Lines) -> Text:

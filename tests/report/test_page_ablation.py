@@ -12,8 +12,11 @@ import pytest
 from rich.console import Console
 
 from xaibench.analysis.effects import ALL, FROM, INTERACTION, OTHER_QUANTITY, Effect
-from xaibench.report.ablation import Ablation, Grid, Listed, grids, legend
-from xaibench.report.ablation_files import records, to_csv, to_json, to_markdown, write_ablation
+from xaibench.report import write_page
+from xaibench.report.document import Section
+from xaibench.report.pages.ablation import Ablation, Listed, legend, page, records
+from xaibench.report.render import csv as render_csv
+from xaibench.report.render import markdown
 
 BOTH = ("gradcam", "rise")
 LISTED = (
@@ -72,18 +75,19 @@ ABLATION = Ablation(
 
 
 def table(title: str) -> dict[str, dict[str, str]]:
-    (grid,) = [g for g in grids(ABLATION) if g.title.startswith(title)]
-    return cells(grid)
+    (section,) = [s for s in page(ABLATION).sections if s.title.startswith(title)]
+    return cells(section)
 
 
-def cells(grid: Grid) -> dict[str, dict[str, str]]:
+def cells(section: Section) -> dict[str, dict[str, str]]:
     """Text, interval and flags of every cell by row and heading."""
+    (grid,) = section.blocks
     return {
-        line.label: {
-            head: " ".join([*filter(None, (cell.text, cell.interval)), *cell.flags])
-            for head, cell in zip(grid.heads, line.cells, strict=True)
+        row.label: {
+            column.head: " ".join([cell.first, *cell.flags])
+            for column, cell in zip(grid.columns, line, strict=True)
         }
-        for line in grid.lines
+        for row, line in zip(grid.rows, grid.cells, strict=True)
     }
 
 
@@ -119,7 +123,7 @@ def test_a_small_number_that_doubles_is_a_small_change() -> None:
             moved("gradcam", "average_drop", "causal.kernel", 0.001),
         ),
     )
-    assert list(cells(grids(made)[0])) == ["rise.n_masks", "causal.kernel"]
+    assert list(cells(page(made).sections[0])) == ["rise.n_masks", "causal.kernel"]
 
 
 def test_units_are_those_that_the_report_prints() -> None:
@@ -155,7 +159,7 @@ def test_the_order_of_methods_is_compared_from_three_on() -> None:
     listed = (Listed("causal.kernel", "5", "11", tuple(means)),)
     made = Ablation("published", "reference", "m", "d", listed, (*starts, swapped))
     # of three pairs, a-b turns round: (2 - 1) / 3
-    assert "order tau 0.33" in cells(grids(made)[0])["causal.kernel"]["I%"]
+    assert "order tau 0.33" in cells(page(made).sections[0])["causal.kernel"]["I%"]
 
 
 ON_CROP = Ablation(
@@ -178,7 +182,7 @@ ON_CROP = Ablation(
 
 
 def test_each_transform_has_a_table_of_its_own() -> None:
-    found = {grid.title: cells(grid) for grid in grids(ON_CROP)}
+    found = {section.title: cells(section) for section in page(ON_CROP).sections}
     plain, on_crop = "RISE, ground-truth class", "RISE, ground-truth class, crop"
     assert list(found) == [plain, on_crop]
     assert list(found[plain]) == ["published", "preprocessing.resize"]
@@ -202,8 +206,8 @@ def test_records_say_the_transform() -> None:
 
 
 def test_csv_and_json_hold_the_same_numbers() -> None:
-    held = json.loads(to_json(ABLATION))["effects"]
-    read = list(csv.DictReader(io.StringIO(to_csv(ABLATION))))
+    held = json.loads(json.dumps(page(ABLATION).content))["effects"]
+    read = list(csv.DictReader(io.StringIO(render_csv.render(page(ABLATION)))))
     assert len(held) == len(read) == len(ABLATION.effects)
     for left, right in zip(held, read, strict=True):
         assert {k: "" if v is None else str(v) for k, v in left.items()} == right
@@ -222,11 +226,11 @@ def test_records_are_in_printed_units_and_sorted() -> None:
 @pytest.mark.parametrize("width", [50, 80, 120, 200])
 def test_the_terminal_cuts_no_number(width: int, tmp_path: Path) -> None:
     console = Console(width=width, file=io.StringIO(), record=True)
-    paths = write_ablation(ABLATION, tmp_path, console)
+    paths = write_page(page(ABLATION), tmp_path, console)
     said = console.export_text()
     assert [p.name for p in paths] == ["ablation.md", "ablation.csv", "ablation.json"]
     assert all(len(line) <= width for line in said.splitlines())
     for text in ("-20.00", "[-21.00, -19.00]", "[-4.00, -2.00]", "unchanged", "n 19"):
         assert text in said
-        assert text in to_markdown(ABLATION).replace("\\", "")
-    assert (tmp_path / "ablation.md").read_text() == to_markdown(ABLATION)
+        assert text in markdown.render(page(ABLATION)).replace("\\", "")
+    assert (tmp_path / "ablation.md").read_text() == markdown.render(page(ABLATION))

@@ -9,8 +9,9 @@ import pytest
 
 from xaibench.analysis.header import build_header
 from xaibench.analysis.tables import build_tables
-from xaibench.report.render.html import to_html
-from xaibench.report.text import cell_text
+from xaibench.report.pages.tables import cell_words
+from xaibench.report.pages.tables import page as tables_page
+from xaibench.report.render.html import render
 
 WILD = "rise(fill=\"<script>alert(1)</script> & 'x'\",n_masks=2000)"
 
@@ -18,7 +19,7 @@ WILD = "rise(fill=\"<script>alert(1)</script> & 'x'\",n_masks=2000)"
 def page(scores: pd.DataFrame, numbers: list[int] | None = None, **more: object):
     """The tables, the fragment, and the fragment as a tree: well formed as XML too."""
     tables = build_tables(scores, numbers, resamples=20, **more)
-    text = to_html(build_header(scores), tables)
+    text = render(tables_page(build_header(scores), tables))
     return tables, text, ElementTree.fromstring(f"<main>{text}</main>")
 
 
@@ -44,10 +45,10 @@ def test_cells_stand_in_their_row_and_column(whole) -> None:
         assert [r.find("th").text for r in rows] == [row.label for row in table.rows]
         for line, row in zip(table.cells, rows, strict=True):
             for cell, column, td in zip(line, table.columns, row.findall("td"), strict=True):
-                text = cell_text(cell, column.column, table.images)
+                text = cell_words(cell, column.column.digits, table.images)
                 said = "".join(td.itertext()).replace("\u2212", "-")
-                assert said.startswith(text.mean + text.interval)
-                assert f"({text.difference})" in said or not text.difference
+                assert said.startswith(text.text + text.interval)
+                assert text.paper in said
                 assert td.get("title").startswith(f"n {cell.n} images")
                 assert td.get("class") == {0: None, 1: "best", 2: "second"}[cell.place]
 

@@ -13,7 +13,8 @@ from rich.console import Console
 
 from xaibench.analysis.agreement import Agreement, pair_places, summarise
 from xaibench.analysis.stats import bootstrap_intervals
-from xaibench.report.agreement_files import explain, write
+from xaibench.report import write_agreement
+from xaibench.report.pages.agreement import explain
 
 METHODS = ("rise", "gradcam", "opticam", "fakecam")  # not in the paper's order
 
@@ -59,7 +60,7 @@ def test_order_is_highest_first_and_undefined_last() -> None:
 
 def test_files_say_the_same(tmp_path: Path) -> None:
     console = Console(file=io.StringIO(), width=80)
-    written = write(agreement(), tmp_path, console)
+    written = write_agreement(agreement(), tmp_path, console)
     assert [p.name for p in written] == [f"agreement.{k}" for k in "md csv json png svg".split()]
     content = json.loads((tmp_path / "agreement.json").read_text())
     with (tmp_path / "agreement.csv").open(newline="") as file:

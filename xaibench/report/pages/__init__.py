@@ -1,0 +1,1 @@
+"""The pages of the report: each file turns what the analysis found into a `Document`."""

@@ -1,0 +1,156 @@
+"""Which of the paper's claims hold: all verdicts, what construction settles, then each claim."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from string import ascii_lowercase
+from typing import Any
+
+from xaibench.analysis.claims.check import Checked, Part
+from xaibench.analysis.claims.evidence import (
+    ALPHA,
+    FACT,
+    FAILS,
+    HOLDS,
+    UNMEASURED,
+    Evidence,
+    Finding,
+)
+from xaibench.analysis.claims.facts import facts
+from xaibench.analysis.header import PAPER
+from xaibench.analysis.stats import MIN_IMAGES
+from xaibench.report import document as d
+from xaibench.report.text import count, target_name
+
+EVIDENCE = ("label", "name", "protocol", "target", "images", "facts")
+_TONES: dict[str, d.Tone] = {HOLDS: "good", FAILS: "bad", UNMEASURED: "dim", FACT: "dim"}
+_SHORT = {HOLDS: HOLDS, FAILS: FAILS, UNMEASURED: "not measurable", FACT: "(fact)"}
+
+
+def page(evidence: Sequence[Evidence], checked: Sequence[Checked]) -> d.Document:
+    """Return the page of the claims, checked on each evidence."""
+    names = labels(evidence)
+    known = [
+        d.Paragraph(line, label=name)
+        for name, part in zip(names, evidence, strict=True)
+        for line in facts(part)
+    ]
+    settled = [d.Section("Settled by construction (no verdicts)", (d.Bullets(tuple(known)),))]
+    claims = [
+        d.Section(
+            f"{number}. {claim.claim.section}",
+            tuple(_verdict(names, *part) for part in _parts(number, claim)),
+            quote=claim.claim.quotation,
+        )
+        for number, claim in enumerate(checked, 1)
+    ]
+    return d.Document(
+        name="claims",
+        formats=("md", "json"),
+        title="Which of the paper's claims hold",
+        blocks=(d.Bullets(d.small_print(_above(names, evidence))),),
+        sections=(d.Section("", (_grid(names, checked),)), *settled * bool(known), *claims),
+        content=_content(names, evidence, checked),
+    )
+
+
+def labels(evidence: Sequence[Evidence]) -> list[str]:
+    """A short name for each: "printed", its protocol, with a number where two share one."""
+    protocols = [part.protocol for part in evidence]
+    named = []
+    for index, name in enumerate(protocols):
+        again = f" {protocols[: index + 1].count(name)}" if protocols.count(name) > 1 else ""
+        named.append(f"{name}{again}")
+    return named
+
+
+def _above(names: Sequence[str], evidence: Sequence[Evidence]) -> list[str]:
+    """What is compared, and what a verdict takes."""
+    runs = [
+        f"{name}: {part.name}, {count(part.images, 'image')}, {target_name(part.target)}"
+        for name, part in zip(names, evidence, strict=True)
+    ]
+    return [
+        f"Paper: {PAPER}. printed: the rule applied to its own tables.",
+        *runs[1:],
+        f"A verdict takes at least {MIN_IMAGES} images with a usable score in every cell it needs, "
+        f"and a one-sided p of at most {ALPHA} for it (paired over images, corrected for the "
+        "comparisons in its rule); its contrary takes the same. Otherwise the claim is not "
+        "measurable here.",
+    ]
+
+
+def _parts(number: int, claim: Checked) -> list[tuple[str, Part, tuple[Finding, ...]]]:
+    """Each part with its number, `11b` where a claim has several."""
+    letters = ascii_lowercase if len(claim.findings) > 1 else [""]
+    return [
+        (f"{number}{letter}. {part.reads}", part, findings)
+        for letter, part, findings in zip(letters, claim.claim.parts, claim.findings, strict=False)
+    ]
+
+
+def _grid(names: Sequence[str], checked: Sequence[Checked]) -> d.Grid:
+    """All verdicts, side by side."""
+    parts = [part for number, claim in enumerate(checked, 1) for part in _parts(number, claim)]
+    cells = tuple(
+        tuple(d.Cell(_SHORT[f.verdict], tone=_TONES[f.verdict]) for f in findings)
+        for *_, findings in parts
+    )
+    columns = tuple(d.Column(name, left=True) for name in names)
+    return d.Grid(
+        ("Claim",), columns, tuple(d.Row(reads) for reads, *_ in parts), cells, widest=None
+    )
+
+
+def _verdict(
+    names: Sequence[str], reads: str, part: Part, findings: Sequence[Finding]
+) -> d.Verdict:
+    """One part with all findings but those that stand under the facts."""
+    found = [
+        d.Paragraph(finding_line(finding), _TONES[finding.verdict], name)
+        for name, finding in zip(names, findings, strict=True)
+        if finding.verdict != FACT
+    ]
+    return d.Verdict(reads, part.rule, tuple(found))
+
+
+def finding_line(finding: Finding) -> str:
+    """Verdict, numbers and images in one line."""
+    words = f"{finding.verdict}: {finding.numbers}"
+    tail = [f"n {finding.n:,}"] if finding.n is not None else []
+    if finding.p is not None:
+        tail.append(f"p {finding.p:.2g}" if finding.p >= 1e-4 else "p < 0.0001")
+    return words + f" ({', '.join(tail)})" * bool(tail)
+
+
+def _content(
+    names: Sequence[str], evidence: Sequence[Evidence], checked: Sequence[Checked]
+) -> dict[str, Any]:
+    return {
+        "paper": PAPER,
+        "minimum_images": MIN_IMAGES,
+        "alpha": ALPHA,
+        "evidence": [
+            d.record(EVIDENCE, vars(part), label=name, facts=facts(part))
+            for name, part in zip(names, evidence, strict=True)
+        ],
+        "claims": [
+            {
+                "section": claim.claim.section,
+                "quotation": claim.claim.quotation,
+                "parts": [
+                    d.record(
+                        ("key", "reads", "rule", "findings"),
+                        vars(part),
+                        findings=[
+                            {"evidence": name} | asdict(finding)
+                            for name, finding in zip(names, findings, strict=True)
+                        ],
+                    )
+                    for part, findings in zip(claim.claim.parts, claim.findings, strict=True)
+                ],
+            }
+            for claim in checked
+        ],
+    }
