@@ -194,7 +194,9 @@ def _announce(session: Any, say: Say) -> None:
 
 
 def _open_directory(session: Any, stages: frozenset[str], say: Say) -> Any:
+    from xaibench.config.catalog import of_run
     from xaibench.store.atomic import read_json, write_json
+    from xaibench.store.catalog import record
     from xaibench.store.clean import holdings, remove
     from xaibench.store.manifest import Manifest, claim, claim_subset, version_drift
 
@@ -213,6 +215,7 @@ def _open_directory(session: Any, stages: frozenset[str], say: Say) -> Any:
     if not (root / "manifests" / "batch_size.json").exists():
         write_json(root / "manifests" / "batch_size.json", session.batch_size)
         write_json(root / "manifests" / "protocol.json", session.protocol.model_dump(mode="json"))
+    record(root, of_run(session.methods, session.metrics, session.protocol.model_dump(mode="json")))
     drift = version_drift(root)
     if drift:
         line = f"other versions than before: {', '.join(drift)}"

@@ -25,6 +25,13 @@ def paper_tables() -> pd.DataFrame:
 
 
 @cache
+def printed_rows() -> tuple[dict[str, str], ...]:
+    """The same rows as text, in the file's order."""
+    with (files(__name__) / "zhang2024_tables.csv").open(encoding="utf-8") as file:
+        return tuple(csv.DictReader(file))
+
+
+@cache
 def imagenet_wnids() -> tuple[str, ...]:
     """Return the 1,000 WordNet ids; position i is the class with index i."""
     with (files(__name__) / "imagenet_wnids.csv").open(encoding="utf-8") as file:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from xaibench.analysis.compare import Source
-    from xaibench.analysis.declared import Declared
     from xaibench.analysis.fill import RunWords
     from xaibench.analysis.ties import Tied
+    from xaibench.config.catalog import Catalog
 
 
 def write_report(
@@ -25,7 +25,7 @@ def write_report(
     tables: list[int] | None,
     console: Console,
     run: RunWords | None = None,
-    declared: Declared | None = None,
+    catalog: Catalog | None = None,
     tied: Tied | None = None,
 ) -> list[Path]:
     """Print the tables and write `tables.md`, `.csv`, `.json`, `.tex` and `.html` into `out_dir`.
@@ -36,9 +36,9 @@ def write_report(
         tables: numbers of the paper's tables, or None for those that have scores.
         console: where the tables are printed.
         run: options that name the run directory, for the commands that fill what is missing
-            (`analysis.fill.run_words`).
-        declared: what the run's metrics mean (`studies.meaning.declared_in`); by default what their
-            values give away.
+            (`studies.words.run_words`).
+        catalog: what the run's methods and metrics declare (`store.catalog.catalog_in`); by default
+            what is shipped and what the values give away.
         tied: shares of tied pixels (`xaibench.studies.ties.measure_ties`), for the report on ties.
 
     Returns:
@@ -56,9 +56,9 @@ def write_report(
     from xaibench.report.render.markdown import to_markdown
     from xaibench.report.render.terminal import print_report
 
-    header = build_header(scores, declared)
-    built = build_tables(scores, tables, run=run, declared=declared)
-    built += ties_tables(scores, declared, tied, run) if tables is None else []
+    header = build_header(scores, catalog)
+    built = build_tables(scores, tables, run=run, catalog=catalog)
+    built += ties_tables(scores, catalog, tied, run) if tables is None else []
     print_report(console, header, built)
     contents = {
         "md": to_markdown(header, built),
@@ -109,9 +109,9 @@ def write_claims(sources: list[Source], out_dir: Path, console: Console) -> list
 
 def fill_command(table: int) -> str:
     """Return the `xaibench run` command that measures every cell of the paper's `table` (1-4)."""
-    from xaibench.analysis import columns
+    from xaibench.analysis import fill
 
-    return columns.fill_command(table)
+    return fill.fill_command(table)
 
 
 def _write(out_dir: Path, name: str, contents: dict[str, str]) -> list[Path]:

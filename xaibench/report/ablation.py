@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from xaibench.analysis.columns import COLUMNS, METHOD_NAMES, TARGET_NAMES, Column, natural_column
+from xaibench.analysis.columns import TARGET_NAMES, Column, column_of
 from xaibench.analysis.effects import ALL, FROM, INTERACTION, NOT_ALONE, ROUNDING, Effect
+from xaibench.config.catalog import Catalog, shipped
 from xaibench.report.text import number, signed
 
 CANNOT = "-"
@@ -36,6 +37,7 @@ class Ablation:
     dataset: str
     listed: tuple[Listed, ...]
     effects: tuple[Effect, ...]
+    catalog: Catalog = field(default_factory=shipped)
 
     @property
     def images(self) -> int:
@@ -44,11 +46,8 @@ class Ablation:
 
     def column(self, metric: str) -> Column:
         """How a metric is printed."""
-        known = COLUMNS.get(metric)
-        if known is None:
-            means = [abs(e.mean) for e in self.effects if e.metric == metric and e.mean is not None]
-            known = natural_column(metric, max(means, default=0.0))
-        return known
+        means = [abs(e.mean) for e in self.effects if e.metric == metric and e.mean is not None]
+        return column_of(metric, self.catalog, max(means, default=0.0))
 
 
 @dataclass(frozen=True)
@@ -157,7 +156,7 @@ def _of_method(
         Line(label, detail, tuple(_only(ablation, held.get((name, m), [])) for m in metrics))
         for name, label, detail in labels
     ]
-    title = _title(METHOD_NAMES.get(method, method), target, transform)
+    title = _title(ablation.catalog.label(method), target, transform)
     return Grid(title, tuple(ablation.column(m).header for m in metrics), tuple(lines))
 
 
@@ -247,7 +246,7 @@ def _most(ablation: Ablation, some: list[Effect], start: list[Effect]) -> Shown:
     order = _order_kept(start, known)
     if order is not None:
         flags.append(f"order tau {order:.2f}")
-    name = METHOD_NAMES.get(most.method, most.method)
+    name = ablation.catalog.label(most.method)
     return Shown(f"{text} {name}", "", tuple(flags), most.firm)
 
 

@@ -24,6 +24,7 @@ from xaibench.report.ablation import (
     legend,
     printed_interval,
 )
+from xaibench.report.render.export import rounded
 from xaibench.report.render.markdown import escape
 from xaibench.store.atomic import write
 
@@ -78,10 +79,10 @@ def records(ablation: Ablation) -> list[dict[str, Any]]:
                 "switch": switch.name if switch else "",
                 "before": switch.before if switch else "",
                 "after": switch.after if switch else "",
-                "mean": _rounded(None if effect.mean is None else column.printed(effect.mean)),
-                "change": _rounded(None if effect.change is None else column.scale * effect.change),
-                "low": _rounded(low),
-                "high": _rounded(high),
+                "mean": rounded(None if effect.mean is None else column.printed(effect.mean)),
+                "change": rounded(None if effect.change is None else column.scale * effect.change),
+                "low": rounded(low),
+                "high": rounded(high),
                 "n": effect.n,
                 "n_constant": effect.n_constant,
                 "note": effect.note,
@@ -92,10 +93,6 @@ def records(ablation: Ablation) -> list[dict[str, Any]]:
 
 def _cell(effect: Effect) -> tuple[str, str, str, str]:
     return effect.target, effect.transform, effect.metric, effect.method
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.10g}")  # as the report's export does
 
 
 def to_csv(ablation: Ablation) -> str:

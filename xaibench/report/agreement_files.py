@@ -16,9 +16,10 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from xaibench.analysis.agreement import Agreement, Mean, Pair, label, summarise
+from xaibench.analysis.agreement import Agreement, Mean, Pair, summarise
 from xaibench.analysis.columns import TARGET_NAMES
 from xaibench.report.figures.heatmap import draw
+from xaibench.report.render.export import rounded
 from xaibench.report.render.markdown import escape
 from xaibench.report.text import number
 from xaibench.store.atomic import write as write_file
@@ -65,10 +66,11 @@ def explain(found: Agreement, pairs: list[Pair]) -> list[str]:
         lines.append(
             "With a constant map both are undefined: such images are counted and left out."
         )
-    if "fakecam" in found.methods:
-        lines.append(
-            "Fake-CAM's map is constant but for one pixel, so its top pixels are the first ones."
-        )
+    for method in map(found.catalog.method, found.methods):
+        if method.fixed:
+            lines.append(
+                f"{method.title}'s map is {method.fixed}, so its top pixels are the first ones."
+            )
     if shortest + constant < images:
         lines.append("n: images of which both methods have a usable map.")
     return lines
@@ -82,6 +84,7 @@ def _print(console: Console, found: Agreement, pairs: list[Pair]) -> None:
     grid.add_column("", overflow="fold")
     for head in _heads(found):
         grid.add_column(head, justify="right", overflow="fold")
+    label = found.catalog.label
     for pair in pairs:
         grid.add_row(Text(f"{label(pair.first)} / {label(pair.second)}"), *map(Text, _cells(pair)))
     console.print(grid)
@@ -104,6 +107,7 @@ def _text(value: Mean, scale: float, digits: int) -> str:
 def _markdown(found: Agreement, pairs: list[Pair]) -> str:
     lines = ["# Agreement of methods", *(escape(line) for line in explain(found, pairs))]
     table = [["Methods", "", *_heads(found)], ["---", "---"] + ["---:"] * 4]
+    label = found.catalog.label
     table += [[label(p.first), label(p.second), *map(escape, _cells(p))] for p in pairs]
     rows = "\n".join(f"| {' | '.join(_cell(c) for c in row)} |" for row in table)
     return "\n\n".join([*lines, rows, "![heat map](agreement.png)"]) + "\n"
@@ -115,8 +119,8 @@ def _cell(text: str) -> str:
 
 def _record(pair: Pair) -> dict[str, Any]:
     values = [*astuple(pair.correlation), *astuple(pair.overlap)]
-    rounded = [None if math.isnan(v) else float(f"{v:.10g}") for v in values]
-    cells = [pair.first, pair.second, *rounded, pair.n, pair.n_constant]
+    numbers = [None if math.isnan(v) else rounded(v) for v in values]
+    cells = [pair.first, pair.second, *numbers, pair.n, pair.n_constant]
     return dict(zip(FIELDS, cells, strict=True))
 
 

@@ -15,13 +15,14 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from xaibench.analysis.columns import METHOD_NAMES, TARGET_NAMES
+from xaibench.analysis.columns import TARGET_NAMES
 from xaibench.analysis.compare import Compared, Comparison
 from xaibench.analysis.footnotes import UNSURE
 from xaibench.analysis.header import Header
 from xaibench.analysis.measure import Key
 from xaibench.analysis.paired import ALPHA, EXACT, PATTERNS, RANDOM, smallest_p
 from xaibench.analysis.stats import MIN_IMAGES
+from xaibench.config.catalog import MEANS, Catalog
 from xaibench.report.render.export import rounded
 from xaibench.report.render.markdown import escape
 from xaibench.report.text import MISSING, header_line, number, signed
@@ -49,11 +50,13 @@ def lines_above(compared: Compared) -> list[str]:
             "A metric or method of the same name is defined by the protocol: a difference may be "
             "one of definition."
         )
-    if compared.verdicts:
-        lines.append(
-            "Completeness, a verdict in one run and a residual in the other, is not compared."
-        )
+    for title, a, b in compared.redefined:
+        lines.append(f"{title}, {_row(a)} in one run and {_row(b)} in the other, is not compared.")
     return [*lines, *_reading(compared.comparisons), *_left_out(compared)]
+
+
+def _row(mean: str) -> str:
+    return MEANS.get(mean, MEANS["mean"])
 
 
 def _reading(comparisons: Sequence[Comparison]) -> list[str]:
@@ -135,14 +138,14 @@ def _groups(compared: Compared) -> list[tuple[str, list[Comparison]]]:
     return found
 
 
-def _words(c: Comparison, first: bool) -> list[str]:
+def _words(c: Comparison, first: bool, catalog: Catalog) -> list[str]:
     digits = c.column.digits
     interval = MISSING
     if c.low is not None and c.high is not None:
         interval = f"[{number(c.low, digits)}, {number(c.high, digits)}]" + "!" * c.unsure
     return [
         c.column.header if first else "",
-        METHOD_NAMES.get(c.key.method, c.key.method),
+        catalog.label(c.key.method),
         f"{c.n:,}",
         number(c.mean_a, digits),
         number(c.mean_b, digits),
@@ -157,10 +160,10 @@ def p_text(p: float) -> str:
     return f"< {1 / PATTERNS:.0e}" if p < 1 / PATTERNS else f"{p:.2g}"
 
 
-def _rows(members: list[Comparison]) -> list[tuple[Comparison, list[str]]]:
+def _rows(members: list[Comparison], catalog: Catalog) -> list[tuple[Comparison, list[str]]]:
     rows, last = [], ""
     for c in members:
-        rows.append((c, _words(c, c.key.metric != last)))
+        rows.append((c, _words(c, c.key.metric != last, catalog)))
         last = c.key.metric
     return rows
 
@@ -185,7 +188,7 @@ def print_comparison(console: Console, compared: Compared) -> None:
         )
         for position, name in enumerate(HEADS):
             grid.add_column(name, justify="left" if position < 2 else "right", overflow="fold")
-        for c, words in _rows(members):
+        for c, words in _rows(members, compared.catalog):
             grid.add_row(*(Text(word) for word in words), style="bold" if c.differs else "")
         console.print(grid)
 
@@ -195,7 +198,7 @@ def to_markdown(compared: Compared) -> str:
     parts = ["# Two runs side by side", "\n".join(f"- {escape(x)}" for x in lines_above(compared))]
     for title, members in _groups(compared):
         lines = [f"| {' | '.join(HEADS)} |", "| --- | --- |" + " ---: |" * (len(HEADS) - 2)]
-        for c, words in _rows(members):
+        for c, words in _rows(members, compared.catalog):
             cells = [escape(word) for word in words]
             cells[5] = f"**{cells[5]}**" if c.differs else cells[5]
             lines.append(f"| {' | '.join(cells)} |")

@@ -18,9 +18,11 @@ from torch import Tensor
 
 from xaibench.analysis.agreement import Agreement, pair_places
 from xaibench.api import progress
+from xaibench.config.catalog import shipped
 from xaibench.errors import UsageError, XaibenchError
 from xaibench.normalize import STATUS_CONSTANT, STATUS_OK, statuses
 from xaibench.store.atomic import encode
+from xaibench.store.catalog import catalog_in
 from xaibench.store.read import MapReader
 
 if TYPE_CHECKING:
@@ -88,7 +90,10 @@ def compare(
             known = np.isin(status, [STATUS_OK, STATUS_CONSTANT])
             constant[piece] = known[:, rows] & known[:, columns] & ~both
             tick(len(part), "agreement")
-    return Agreement(tuple(names), target, ids, correlation, overlap, constant, top, pixels)
+    catalog = catalog_in(root) or shipped()
+    return Agreement(
+        tuple(names), target, ids, correlation, overlap, constant, top, pixels, catalog
+    )
 
 
 def pairwise(maps: Tensor, pixels: int) -> tuple[Tensor, Tensor]:

@@ -16,19 +16,19 @@ from xaibench.analysis.claims.evidence import (
     ALPHA,
     FEWEST_METHODS,
     GRADIENT,
-    METHODS,
     UNMEASURED,
     Evidence,
     Finding,
     decide,
     nothing_shared,
+    short_of,
 )
 from xaibench.analysis.claims.significance import moments, most, names_where
-from xaibench.analysis.columns import COLUMNS, SPECS
 from xaibench.analysis.stats import Floats
+from xaibench.published.tables import METHODS, TABLES
 
-FIDELITY = SPECS[1].metrics
-ROBUSTNESS = tuple(name for name in SPECS[3].metrics if name != "completeness")
+FIDELITY = TABLES[1].metrics
+ROBUSTNESS = tuple(name for name in TABLES[3].metrics if name != "completeness")
 
 SPREAD = 0.1
 """Part of the metric's range from which methods are meaningfully apart: a tenth."""
@@ -102,7 +102,7 @@ def _count(where: np.ndarray) -> str:
 
 
 def _told(seen: Floats, metrics: Sequence[str]) -> str:
-    return ", ".join(f"{COLUMNS[m].short} {s:.1%}" for m, s in zip(metrics, seen, strict=True))
+    return ", ".join(f"{short_of(m)} {s:.1%}" for m, s in zip(metrics, seen, strict=True))
 
 
 def _verdict(yes: np.ndarray, no: np.ndarray, n: int | None, numbers: str) -> Finding:
