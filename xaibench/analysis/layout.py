@@ -77,10 +77,10 @@ def table_rows(methods: Iterable[str], catalog: Catalog) -> tuple[Row, ...]:
     """Return a row a method: by family, in each the paper's in its order, then others by name."""
     families = list(FAMILIES)
 
-    def place(spec: str) -> tuple[int, int, bool, str]:
+    def place(spec: str) -> tuple[int, int, str, str]:
         declared = catalog.method(spec)
         known = METHODS.index(declared.key) if declared.key in METHODS else len(METHODS)
-        return families.index(declared.family), known, spec != declared.key, spec
+        return families.index(declared.family), known, declared.key, spec
 
     return tuple(
         Row(spec, catalog.label(spec), FAMILIES[catalog.method(spec).family])
