@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from xaibench.analysis.columns import paper_column
-from xaibench.config.catalog import shipped
+from xaibench.config.declared import shipped
 from xaibench.published.tables import METHODS, TABLES
 
 KEYS = ["method", "target", "transform", "metric"]

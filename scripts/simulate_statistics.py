@@ -34,7 +34,7 @@ from xaibench.analysis.claims.spread import RANGES
 from xaibench.analysis.claims.takeaways import CLAIMS, Part
 from xaibench.analysis.measure import Group, Key
 from xaibench.analysis.stats import bootstrap_intervals, unsure, wilson_intervals
-from xaibench.config.catalog import of_protocol
+from xaibench.config.declared import of_protocol
 from xaibench.published.tables import FORMS, METHODS, TABLES
 
 IMAGES = (10, 20, 50, 120)

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xaibench.config.catalog import Catalog, of_protocol
+from xaibench.config.catalog import Catalog
+from xaibench.config.declared import of_protocol
 
 RUN = {"model": "resnet50", "dataset": "imagenet", "protocol": "published"}
 FIDELITY = ("average_increase", "average_drop", "average_gain", "insertion", "deletion")

@@ -194,7 +194,7 @@ def _announce(session: Any, say: Say) -> None:
 
 
 def _open_directory(session: Any, stages: frozenset[str], say: Say) -> Any:
-    from xaibench.config.catalog import of_run
+    from xaibench.config.declared import of_run
     from xaibench.store.atomic import read_json, write_json
     from xaibench.store.catalog import record
     from xaibench.store.clean import holdings, remove

@@ -27,7 +27,8 @@ from xaibench.analysis.claims.evidence import (
 from xaibench.analysis.claims.takeaways import CLAIMS, Part
 from xaibench.analysis.compare import Source
 from xaibench.analysis.measure import Key
-from xaibench.config.catalog import Catalog, shipped
+from xaibench.config.catalog import Catalog
+from xaibench.config.declared import shipped
 from xaibench.published import paper_tables
 from xaibench.published.tables import FORMS, METHODS
 from xaibench.report import write_claims

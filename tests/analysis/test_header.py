@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from xaibench.analysis.header import build_header, is_imagenet
-from xaibench.config.catalog import shipped
+from xaibench.config.declared import shipped
 
 
 def test_the_papers_own_setting(make_frame) -> None:

@@ -11,7 +11,7 @@ from xaibench.analysis.fill import fill_command
 from xaibench.analysis.layout import places, table_rows
 from xaibench.analysis.tables import build_table, build_tables
 from xaibench.analysis.types import Table
-from xaibench.config.catalog import shipped
+from xaibench.config.declared import shipped
 from xaibench.errors import UsageError, XaibenchError
 from xaibench.published import imagenet_wnids, paper_tables
 from xaibench.published.tables import FORMS, METHODS

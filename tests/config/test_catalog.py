@@ -23,10 +23,8 @@ from xaibench.config.catalog import (
     Catalog,
     MethodDeclaration,
     from_json,
-    of_protocol,
-    of_run,
-    shipped,
 )
+from xaibench.config.declared import of_protocol, of_run, shipped
 from xaibench.config.protocol import load_protocol
 from xaibench.config.requests import resolve_methods, resolve_metrics
 from xaibench.errors import XaibenchError
@@ -148,7 +146,7 @@ def test_every_shipped_method_and_metric_says_what_it_is() -> None:
 
 def test_reading_declarations_needs_no_torch() -> None:
     code = (
-        "import sys; from xaibench.config.catalog import of_protocol, shipped; shipped(); "
+        "import sys; from xaibench.config.declared import of_protocol, shipped; shipped(); "
         "of_protocol({}); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

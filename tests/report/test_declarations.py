@@ -62,7 +62,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def forget() -> None:
-    from xaibench.config.catalog import shipped
+    from xaibench.config.declared import shipped
 
     entries.cache_clear()
     shipped.cache_clear()

@@ -14,7 +14,7 @@ from matplotlib.text import Text
 from PIL import Image
 from scipy import stats
 
-from xaibench.config.catalog import shipped
+from xaibench.config.declared import shipped
 from xaibench.errors import XaibenchError
 from xaibench.published.tables import METHODS
 from xaibench.report.figures import figure1, figure2

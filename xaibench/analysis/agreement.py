@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from xaibench.analysis.intervals import Sample, intervals
 from xaibench.analysis.layout import table_rows
-from xaibench.config.catalog import Catalog, shipped
+from xaibench.config.catalog import Catalog
+from xaibench.config.declared import shipped
 
 Floats = NDArray[np.float64]
 

@@ -8,15 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xaibench.analysis.stats import Floats
-from xaibench.config.catalog import (
-    OWN,
-    PASSES,
-    RESIDUAL,
-    STAND_IN,
-    Catalog,
-    MetricDeclaration,
-    shipped,
-)
+from xaibench.config.catalog import OWN, PASSES, RESIDUAL, STAND_IN, Catalog, MetricDeclaration
+from xaibench.config.declared import shipped
 
 if TYPE_CHECKING:
     import pandas as pd

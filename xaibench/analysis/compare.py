@@ -17,7 +17,8 @@ from xaibench.analysis.measure import Key
 from xaibench.analysis.paired import ALPHA, holm, sign_flip_p
 from xaibench.analysis.pairs import Pair, cells_of, coded, pairs_of
 from xaibench.analysis.stats import MIN_IMAGES, RESAMPLES, SEED
-from xaibench.config.catalog import Catalog, shipped
+from xaibench.config.catalog import Catalog
+from xaibench.config.declared import shipped
 from xaibench.errors import XaibenchError
 from xaibench.published.tables import FORMS, TABLES
 

@@ -19,7 +19,8 @@ from xaibench.analysis.layout import table_rows
 from xaibench.analysis.measure import Group, Measurement, groups, measure
 from xaibench.analysis.stats import Floats
 from xaibench.analysis.types import Cell, Fill, Table, TableColumn
-from xaibench.config.catalog import Catalog, shipped
+from xaibench.config.catalog import Catalog
+from xaibench.config.declared import shipped
 from xaibench.config.specs import canonical, parse
 
 if TYPE_CHECKING:

@@ -1,26 +1,17 @@
 """What methods and metrics say about themselves, as plain data that travels with a run.
 
-A declaration is what a decorator holds, without code: read from the source (`registry.entries`, no
-torch) or from what a run imported, and completed by the options that a protocol gives. What an
-option decides is declared with the metric under `by`: `{option: {value: {field: what it is}}}`.
+`config.declared` makes it of decorators. What an option decides is declared with the metric under
+`by`: `{option: {value: {field: what it is}}}`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from functools import cache
-from inspect import signature
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
-from xaibench.config.protocol import load_protocol
 from xaibench.config.specs import parse
-from xaibench.errors import XaibenchError
-from xaibench.registry import entries
-
-if TYPE_CHECKING:
-    from xaibench.config.requests import MethodRequest, MetricRequest
 
 FAMILIES = {
     "control": "Control",
@@ -161,150 +152,30 @@ class Catalog:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data that `from_json` reads."""
-        return dict(_plain(asdict(self)))
+        return dict(plain(asdict(self)))
 
 
 def from_json(data: Mapping[str, Any]) -> Catalog:
     """The catalog that `to_json` wrote; fields of later versions are left out."""
-    metrics = {
-        key: _read(MetricDeclaration, declared) for key, declared in data.get("metrics", {}).items()
+    methods = {
+        k: MethodDeclaration(**_known(MethodDeclaration, v)) for k, v in data["methods"].items()
     }
-    return Catalog(
-        {k: _read(MethodDeclaration, declared) for k, declared in data.get("methods", {}).items()},
-        {
-            key: replace(found, range=tuple(found.range), orders=tuple(found.orders))
-            for key, found in metrics.items()
-        },
-        data.get("as_published"),
-    )
+    metrics = {
+        k: MetricDeclaration(**_known(MetricDeclaration, v)) for k, v in data["metrics"].items()
+    }
+    return Catalog(methods, metrics, data.get("as_published"))
 
 
-T = TypeVar("T")
+def _known(kind: type, declared: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a kind among declared ones; sequences are tuples again."""
+    names = {f.name for f in fields(kind)}
+    return {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in declared.items()
+        if name in names
+    }
 
 
-def _read(kind: Callable[..., T], declared: Mapping[str, Any]) -> T:
-    known = signature(kind).parameters
-    return kind(**{name: value for name, value in declared.items() if name in known})
-
-
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """As JSON has it: tuples are lists, keys are strings."""
     return json.loads(json.dumps(value, default=str))
-
-
-@cache
-def shipped() -> Catalog:
-    """What the installed package and plug-ins declare, whatever a protocol says."""
-    return Catalog(
-        {key: _method(key, entry.metadata) for key, entry in entries("methods").items()},
-        {key: _metric(key, entry.metadata) for key, entry in entries("metrics").items()},
-    )
-
-
-def of_protocol(protocol: Mapping[str, Any]) -> Catalog:
-    """What is declared under the dump of a Protocol; options it leaves out have their defaults.
-
-    Raises XaibenchError for a family, direction or mean that there is none of.
-    """
-    steps = protocol.get("normalization") or {}
-    values = protocol.get("metrics") or {}
-    names = [*steps, *(key for key in entries("methods") if key not in steps)]
-    methods = {
-        key: replace(
-            _method(key, entries("methods")[key].metadata),
-            transposed=bool((steps.get(key) or {}).get("transpose")),
-        )
-        for key in names
-        if key in entries("methods")
-    }
-    metrics = {}
-    for key, entry in entries("metrics").items():
-        own = values.get(entry.target.partition(":")[2]) or {}
-        metrics[key] = _metric(key, entry.metadata).under(_plain({**entry.defaults, **own}))
-    published = load_protocol("published").model_dump(mode="json")
-    return Catalog(methods, metrics, _values(protocol) == _values(published))
-
-
-def of_run(
-    methods: Iterable[MethodRequest], metrics: Iterable[MetricRequest], protocol: Mapping[str, Any]
-) -> Catalog:
-    """What the methods and metrics of a run declare, as imported, under its protocol.
-
-    Raises XaibenchError for a family, direction or mean that there is none of.
-    """
-    found: dict[str, MethodDeclaration] = {}
-    for request in methods:
-        key, entry = request.spec.partition("(")[0], request.entry
-        options = entry.resolve(protocol.get("methods", {}).get(entry.key, {}))
-        found[key] = replace(
-            _method(key, entry.metadata, options), transposed=request.on_transforms.transpose
-        )
-    measured: dict[str, MetricDeclaration] = {}
-    for wanted in metrics:
-        entry = wanted.entry
-        options = entry.resolve(protocol.get("metrics", {}).get(entry.key, {}))
-        about = {**entry.metadata, **entry.metadata.get("keys", {}).get(wanted.key, {})}
-        declared = _metric(wanted.key, about, options)
-        measured[wanted.key] = declared.under(_plain(options))
-    return Catalog(found, measured)
-
-
-def _method(
-    key: str, about: Mapping[str, Any], options: Mapping[str, Any] | None = None
-) -> MethodDeclaration:
-    family = about.get("family", "other")
-    _check(f"method '{key}'", "family", family, FAMILIES)
-    cost = _cost(about, options)
-    return MethodDeclaration(
-        key,
-        **_given(MethodDeclaration, about, {"title": key, "family": family}),
-        cost=None if cost is None else _plain(asdict(cost)),
-    )
-
-
-def _metric(
-    key: str, about: Mapping[str, Any], options: Mapping[str, Any] | None = None
-) -> MetricDeclaration:
-    for name, known in (("direction", DIRECTIONS), ("mean", MEANS)):
-        for cases in ({"": {"": about}}, about.get("by", {})):
-            for case in (case for values in cases.values() for case in values.values()):
-                _check(f"metric '{key}'", name, case.get(name, next(iter(known))), known)
-    open_ = {
-        name for cases in about.get("by", {}).values() for case in cases.values() for name in case
-    }
-    title = about.get("title", key)
-    first = {"title": title, "short": title}
-    first |= {name: "" for name in ("mean", "explains") if name in open_}
-    given = _given(MetricDeclaration, about, first) | {"by": _plain(about.get("by", {}))}
-    given |= {
-        "range": tuple(given.get("range", (None, None))),
-        "orders": tuple(given.get("orders", ())),
-    }
-    return MetricDeclaration(
-        key, **given, binary=given.get("mean") == PASSES, cost=_cost(about, options)
-    )
-
-
-def _given(kind: type, about: Mapping[str, Any], first: Mapping[str, Any]) -> dict[str, Any]:
-    """What is declared of a declaration's fields, over what holds where it is left out."""
-    names = {f.name for f in fields(kind)} - {"key", "cost", "binary", "options", "transposed"}
-    return {**first, **{name: about[name] for name in names if name in about}}
-
-
-def _cost(about: Mapping[str, Any], options: Mapping[str, Any] | None) -> Any:
-    """What an image costs, where that is declared and needs no network to know."""
-    declared = about.get("cost")
-    if options is None or declared is None or "channels" in signature(declared).parameters:
-        return None
-    return declared(**options)
-
-
-def _check(whose: str, what: str, value: Any, known: Iterable[str]) -> None:
-    if value not in (known := list(known)):
-        raise XaibenchError(
-            f"{whose} declares the {what} {value!r}: it has to be one of {', '.join(known)}."
-        )
-
-
-def _values(protocol: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in protocol.items() if k not in ("name", "description")}

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from xaibench.analysis.columns import TARGET_NAMES, Column, column_of
 from xaibench.analysis.effects import ALL, FROM, INTERACTION, NOT_ALONE, ROUNDING, Effect
-from xaibench.config.catalog import Catalog, shipped
+from xaibench.config.catalog import Catalog
+from xaibench.config.declared import shipped
 from xaibench.report.text import number, signed
 
 CANNOT = "-"

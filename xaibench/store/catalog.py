@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from xaibench.config.catalog import Catalog, from_json, of_protocol
+from xaibench.config.catalog import Catalog, from_json
+from xaibench.config.declared import of_protocol
 from xaibench.store.atomic import read_json, write_json
 
 

@@ -167,7 +167,7 @@ def gather(plan: Study) -> Ablation:
         cell_effects,
         with_intervals,
     )
-    from xaibench.config.catalog import shipped
+    from xaibench.config.declared import shipped
     from xaibench.report.ablation import Ablation
     from xaibench.store.catalog import catalog_in
     from xaibench.store.read import load_scores

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from xaibench.analysis.agreement import Agreement, pair_places
+from xaibench.analysis.columns import TARGET_NAMES
 from xaibench.api import progress
-from xaibench.config.catalog import shipped
+from xaibench.config.declared import shipped
 from xaibench.errors import UsageError, XaibenchError
 from xaibench.normalize import STATUS_CONSTANT, STATUS_OK, statuses
 from xaibench.store.atomic import encode
@@ -62,7 +63,7 @@ def compare(
     if not 0 < top <= 1:
         raise UsageError(f"top {top:g}: give a share of the pixels, above 0 and at most 1.")
     target = target or _main_target(root)
-    names = list(methods) if methods else _stored(root, target)
+    names = list(methods) if methods else stored(root, target)
     if len(names) < 2:
         raise XaibenchError(
             f"agreement compares at least two methods; {root} has maps of {len(names)} for "
@@ -141,13 +142,13 @@ def _take(readers: Sequence[MapReader], ids: list[str]) -> tuple[Tensor, NDArray
 
 
 def _main_target(root: Path) -> str:
-    for target in ("ground_truth", "predicted", "least_probable"):
-        if _stored(root, target):
+    for target in TARGET_NAMES:
+        if stored(root, target):
             return target
     raise XaibenchError(f"{root} has no maps; run `xaibench explain` for them.")
 
 
-def _stored(root: Path, target: str) -> list[str]:
+def stored(root: Path, target: str) -> list[str]:
     """Specs of the methods that have maps of untouched images for a target."""
-    pattern = f"*/{encode(target)}/none/none/*.safetensors"
+    pattern = f"*/{encode(target)}/none/none/[0-9]*.safetensors"
     return sorted({unquote(path.parts[-5]) for path in (root / "maps").glob(pattern)})

@@ -25,7 +25,7 @@ def write_figures(root: Path, scores: pd.DataFrame) -> list[Path]:
     """
     from xaibench.analysis.columns import TARGET_NAMES
     from xaibench.analysis.header import build_header
-    from xaibench.config.catalog import shipped
+    from xaibench.config.declared import shipped
     from xaibench.report.figures import figure1, figure2
     from xaibench.report.text import header_line
     from xaibench.store.catalog import catalog_in

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import unquote
 
 import torch
 from torch import Tensor
 
+from xaibench.analysis.columns import TARGET_NAMES
 from xaibench.analysis.ties import Tied
-from xaibench.store.atomic import encode
 from xaibench.store.read import MapReader
+from xaibench.studies.agreement import stored
 
 IMAGES = 100
-_TARGETS = ("ground_truth", "predicted", "least_probable")
 
 
 def measure_ties(root: Path, images: int = IMAGES) -> Tied | None:
@@ -22,11 +21,9 @@ def measure_ties(root: Path, images: int = IMAGES) -> Tied | None:
     Of each method the first `images` of the run that have a map, for the ground-truth class or the
     first target that there are maps of; None where there are none.
     """
-    for target in _TARGETS:
-        pattern = f"*/{encode(target)}/none/none/[0-9]*.safetensors"
-        found = {unquote(path.parts[-5]) for path in (root / "maps").glob(pattern)}
-        if found:
-            return Tied(target, {m: _shares(root, m, target, images) for m in sorted(found)})
+    for target in TARGET_NAMES:
+        if found := stored(root, target):
+            return Tied(target, {m: _shares(root, m, target, images) for m in found})
     return None
 
 

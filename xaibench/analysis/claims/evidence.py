@@ -17,7 +17,8 @@ from xaibench.analysis.footnotes import SWAPPED
 from xaibench.analysis.header import PAPER_IMAGES, build_header
 from xaibench.analysis.measure import Group, Key, groups
 from xaibench.analysis.stats import MIN_IMAGES, Floats
-from xaibench.config.catalog import Catalog, of_protocol, shipped
+from xaibench.config.catalog import Catalog
+from xaibench.config.declared import of_protocol, shipped
 from xaibench.published.tables import FORMS
 
 if TYPE_CHECKING:
