@@ -158,10 +158,12 @@ class Catalog:
 def from_json(data: Mapping[str, Any]) -> Catalog:
     """The catalog that `to_json` wrote; fields of later versions are left out."""
     methods = {
-        k: MethodDeclaration(**_known(MethodDeclaration, v)) for k, v in data["methods"].items()
+        k: MethodDeclaration(**_known(MethodDeclaration, v))
+        for k, v in data.get("methods", {}).items()
     }
     metrics = {
-        k: MetricDeclaration(**_known(MetricDeclaration, v)) for k, v in data["metrics"].items()
+        k: MetricDeclaration(**_known(MetricDeclaration, v))
+        for k, v in data.get("metrics", {}).items()
     }
     return Catalog(methods, metrics, data.get("as_published"))
 
