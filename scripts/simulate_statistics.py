@@ -20,6 +20,8 @@ import numpy as np
 import scipy
 from scipy.special import ndtr
 
+from xaibench.analysis.claims.check import CLAIMS
+from xaibench.analysis.claims.claim import Part
 from xaibench.analysis.claims.evidence import (
     CAM,
     FAILS,
@@ -31,7 +33,6 @@ from xaibench.analysis.claims.evidence import (
     from_paper,
 )
 from xaibench.analysis.claims.spread import RANGES
-from xaibench.analysis.claims.takeaways import CLAIMS, Part
 from xaibench.analysis.measure import Group, Key
 from xaibench.analysis.stats import bootstrap_intervals, unsure, wilson_intervals
 from xaibench.config.declared import of_protocol

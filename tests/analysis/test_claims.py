@@ -13,7 +13,8 @@ import pytest
 from frames import EXACT, RESIDUAL, declared
 from rich.console import Console
 
-from xaibench.analysis.claims.check import check_claims
+from xaibench.analysis.claims.check import CLAIMS, check_claims
+from xaibench.analysis.claims.claim import Part
 from xaibench.analysis.claims.evidence import (
     FACT,
     FAILS,
@@ -24,7 +25,6 @@ from xaibench.analysis.claims.evidence import (
     from_paper,
     from_run,
 )
-from xaibench.analysis.claims.takeaways import CLAIMS, Part
 from xaibench.analysis.compare import Source
 from xaibench.analysis.measure import Key
 from xaibench.config.catalog import Catalog

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
+from xaibench.analysis.claims.check import CLAIMS
+from xaibench.analysis.claims.claim import Part
 from xaibench.analysis.claims.evidence import Evidence, Finding, decide
 from xaibench.analysis.claims.shifts import MOVED, shifts
 from xaibench.analysis.claims.significance import all_of
-from xaibench.analysis.claims.takeaways import CLAIMS, Part
 
 ROOT = Path(__file__).parents[2]
 PARTS = [part for claim in CLAIMS for part in claim.parts]

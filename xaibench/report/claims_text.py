@@ -14,6 +14,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from xaibench.analysis.claims.check import Checked
+from xaibench.analysis.claims.claim import Part
 from xaibench.analysis.claims.evidence import (
     ALPHA,
     FACT,
@@ -24,7 +25,6 @@ from xaibench.analysis.claims.evidence import (
     Finding,
 )
 from xaibench.analysis.claims.facts import facts
-from xaibench.analysis.claims.takeaways import Part
 from xaibench.analysis.columns import TARGET_NAMES
 from xaibench.analysis.header import PAPER
 from xaibench.analysis.stats import MIN_IMAGES

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from xaibench.analysis.claims.claim import Claim
 from xaibench.analysis.claims.evidence import Evidence, Finding, from_paper, from_run
-from xaibench.analysis.claims.takeaways import CLAIMS, Claim
+from xaibench.analysis.claims.section_5_2 import SECTION_5_2
+from xaibench.analysis.claims.section_5_3 import SECTION_5_3
 from xaibench.analysis.compare import Source
+
+CLAIMS = (*SECTION_5_2, *SECTION_5_3)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,11 @@ ROBUSTNESS = tuple(name for name in TABLES[3].metrics if name != "completeness")
 
 SPREAD = 0.1
 """Part of the metric's range from which methods are meaningfully apart: a tenth."""
+APART = (
+    "A metric tells methods apart where the middle half (interquartile range) of their means "
+    f"spans {SPREAD:.0%} of its range; simultaneous intervals of the means, paired over "
+    "images, have to lie wholly on one side."
+)
 RANGES = {
     "average_increase": 100.0,
     "average_drop": 100.0,
