@@ -55,17 +55,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: ours\nVersion: 1\n")
     (info / "entry_points.txt").write_text(POINTS)
     monkeypatch.syspath_prepend(tmp_path)
-    forget()
+    entries.cache_clear()
     yield tmp_path
     monkeypatch.undo()
-    forget()
-
-
-def forget() -> None:
-    from xaibench.config.declared import shipped
-
     entries.cache_clear()
-    shipped.cache_clear()
 
 
 def scores(make_frame, metric: str) -> pd.DataFrame:
@@ -120,7 +113,7 @@ def test_a_run_carries_them_away_from_the_package(folder: Path) -> None:
     )
     assert cli("score", "--method", "mycam,fakecam", "--metric", "peak", *words)[0] == 0
     (folder / "ours-1.0.dist-info" / "entry_points.txt").unlink()
-    forget()
+    entries.cache_clear()
     assert "mycam" not in entries("methods")
     shutil.rmtree(out / "maps")  # what reads these needs the method itself
     code, _, err = cli("report", out)

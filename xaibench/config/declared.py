@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields, replace
-from functools import cache
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
@@ -29,9 +28,11 @@ if TYPE_CHECKING:
     from xaibench.config.requests import MethodRequest, MetricRequest
 
 
-@cache
 def shipped() -> Catalog:
-    """What the installed package and plug-ins declare, whatever a protocol says."""
+    """What the installed package and plug-ins declare, whatever a protocol says.
+
+    Raises XaibenchError for a family, direction or mean that there is none of.
+    """
     return Catalog(
         {key: _method(key, entry.metadata) for key, entry in entries("methods").items()},
         {key: _metric(key, entry.metadata) for key, entry in entries("metrics").items()},
@@ -39,25 +40,18 @@ def shipped() -> Catalog:
 
 
 def of_protocol(protocol: Mapping[str, Any]) -> Catalog:
-    """What is declared under the dump of a Protocol; options it leaves out have their defaults.
-
-    Raises XaibenchError for a family, direction or mean that there is none of.
-    """
+    """What is declared under the dump of a Protocol; options it leaves out have their defaults."""
     steps = protocol.get("normalization") or {}
     values = protocol.get("metrics") or {}
-    names = [*steps, *(key for key in entries("methods") if key not in steps)]
+    known = shipped()
     methods = {
-        key: replace(
-            _method(key, entries("methods")[key].metadata),
-            transposed=bool((steps.get(key) or {}).get("transpose")),
-        )
-        for key in names
-        if key in entries("methods")
+        key: replace(declared, transposed=bool((steps.get(key) or {}).get("transpose")))
+        for key, declared in known.methods.items()
     }
     metrics = {}
     for key, entry in entries("metrics").items():
         own = values.get(entry.target.partition(":")[2]) or {}
-        metrics[key] = _metric(key, entry.metadata).under(plain({**entry.defaults, **own}))
+        metrics[key] = known.metrics[key].under(plain({**entry.defaults, **own}))
     published = load_protocol("published").model_dump(mode="json")
     return Catalog(methods, metrics, _values(protocol) == _values(published))
 

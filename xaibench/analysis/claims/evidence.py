@@ -43,6 +43,8 @@ FEWEST_METHODS = 5
 GRADIENT = ("gradient", "ig", "guidedbp")
 CAM = ("gradcam", "gradcampp", "scorecam")
 PERTURBATION = ("rise", "lime", "iba")
+SHORTS = {metric: shipped().metric(metric).short for metric in FORMS}
+"""The abbreviations of the metrics that the paper prints."""
 
 
 def printed_catalog() -> Catalog:
@@ -92,7 +94,7 @@ class Block:
     @property
     def shorts(self) -> list[str]:
         """The abbreviations of the metrics."""
-        return [short_of(metric) for metric in self.metrics]
+        return [SHORTS[metric] for metric in self.metrics]
 
 
 @dataclass(frozen=True)
@@ -178,12 +180,9 @@ def _no_scores(
         if not any(evidence.has(evidence.key(x, m, target=target)) for m in lacking)
     ]
     which = ", ".join(map(evidence.catalog.label, absent)) or "some methods"
-    return Finding(UNMEASURED, f"no scores of {', '.join(map(short_of, lacking))} for {which}")
-
-
-def short_of(metric: str) -> str:
-    """The abbreviation of a metric that the paper prints."""
-    return shipped().metric(metric).short
+    return Finding(
+        UNMEASURED, f"no scores of {', '.join(SHORTS[metric] for metric in lacking)} for {which}"
+    )
 
 
 def nothing_shared() -> Finding:

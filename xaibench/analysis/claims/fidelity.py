@@ -9,12 +9,12 @@ from xaibench.analysis.claims.evidence import (
     CONTROL,
     GRADIENT,
     PERTURBATION,
+    SHORTS,
     Block,
     Evidence,
     Finding,
     decide,
     nothing_shared,
-    short_of,
 )
 from xaibench.analysis.claims.significance import above, all_of, any_of, at_least, most, names_where
 from xaibench.analysis.stats import Floats
@@ -196,4 +196,4 @@ def _targets(evidence: Evidence) -> tuple[list[Floats], int | None, list[str]] |
     shaped = values.reshape(len(values), len(spec.targets), len(METHODS), len(spec.metrics))
     n = None if evidence.cells is None else len(values)
     means = [shaped[:, i].mean(axis=1) for i in range(len(spec.targets))]
-    return means, n, [short_of(m) for m in spec.metrics]
+    return means, n, [SHORTS[m] for m in spec.metrics]

@@ -12,12 +12,12 @@ from scipy.special import ndtr
 from xaibench.analysis.claims.evidence import (
     CAM,
     FEWEST_METHODS,
+    SHORTS,
     UNMEASURED,
     Evidence,
     Finding,
     decide,
     nothing_shared,
-    short_of,
 )
 from xaibench.analysis.claims.significance import above, all_of, any_of, correlation_p, influence
 from xaibench.analysis.paired import centred_ranks, correlation
@@ -86,7 +86,7 @@ def _signs(
 
 def _told(found: _Ranks, metrics: Sequence[str]) -> str:
     rounded = np.round(found.medians, 2) + 0.0  # never "-0.00"
-    told = ", ".join(f"{short_of(m)} {r:+.2f}" for m, r in zip(metrics, rounded, strict=True))
+    told = ", ".join(f"{SHORTS[m]} {r:+.2f}" for m, r in zip(metrics, rounded, strict=True))
     return f"median over the methods of Spearman's rho with the probability: {told}"
 
 
@@ -130,7 +130,7 @@ def _printed_order(evidence: Evidence) -> str:
             for method in METHODS
         ]
         right = sum(all(first > second for first, second in pairwise(row)) for row in rows)
-        told.append(f"{short_of(metric)} for {right} of {len(rows)} methods")
+        told.append(f"{SHORTS[metric]} for {right} of {len(rows)} methods")
     return (
         "in Table 2 the three target classes are in the order of their probability by "
         f"{' and '.join(told)}"

@@ -16,14 +16,15 @@ from xaibench.analysis.claims.evidence import (
     FEWEST_METHODS,
     GRADIENT,
     PERTURBATION,
+    SHORTS,
     UNMEASURED,
     Evidence,
     Finding,
     decide,
     nothing_shared,
-    short_of,
 )
 from xaibench.analysis.claims.significance import above, all_of, any_of, at_least, most, sizes
+from xaibench.analysis.layout import table_rows
 from xaibench.analysis.measure import Key
 from xaibench.analysis.stats import Floats
 from xaibench.published.tables import METHODS, TABLES
@@ -125,7 +126,7 @@ def _maps(evidence: Evidence) -> str:
     mirrored = evidence.catalog.transposed
     if mirrored is None:
         return "; whether maps are transposed on transformed inputs is not known here"
-    names = ", ".join(map(evidence.catalog.label, mirrored))
+    names = ", ".join(row.label for row in table_rows(mirrored, evidence.catalog))
     if not names:
         return "; maps are not transposed on transformed inputs"
     return f"; the maps of {names} are transposed on transformed inputs, and scored so"
@@ -158,13 +159,13 @@ def ag_most_stable(evidence: Evidence) -> Finding:
         size / max(abs(float(found.plain[p].mean())), 1e-12)
         for size, p in zip(seen, places, strict=True)
     ]
-    relative = ", ".join(f"{short_of(m)} {s:.0%}" for m, s in zip(METRICS, shares, strict=True))
+    relative = ", ".join(f"{SHORTS[m]} {s:.0%}" for m, s in zip(METRICS, shares, strict=True))
     numbers = f"{_by_metric(seen)}; as a share of the untransformed mean: {relative}{found.note}"
     return decide(all_of(yes), any_of(no), found.n, numbers)
 
 
 def _by_metric(seen: Floats) -> str:
-    told = ", ".join(f"{short_of(m)} {s:.1f}" for m, s in zip(METRICS, seen, strict=True))
+    told = ", ".join(f"{SHORTS[m]} {s:.1f}" for m, s in zip(METRICS, seen, strict=True))
     return f"mean size of change in points: {told}"
 
 
@@ -217,7 +218,7 @@ def shifts(evidence: Evidence) -> Shifts | Finding:
         if evidence.has(key := evidence.key(method, metric, name), evidence.key(method, metric))
     ]
     lacking = [name for name in TRANSFORMS if not any(key.transform == name for key in keys)]
-    lacking += [short_of(name) for name in METRICS if not any(key.metric == name for key in keys)]
+    lacking += [SHORTS[name] for name in METRICS if not any(key.metric == name for key in keys)]
     methods = {key.method for key in keys}
     if lacking:
         return Finding(UNMEASURED, f"no scores of {', '.join(lacking)} beside untransformed ones")

@@ -16,12 +16,12 @@ from xaibench.analysis.claims.evidence import (
     ALPHA,
     FEWEST_METHODS,
     GRADIENT,
+    SHORTS,
     UNMEASURED,
     Evidence,
     Finding,
     decide,
     nothing_shared,
-    short_of,
 )
 from xaibench.analysis.claims.significance import moments, most, names_where
 from xaibench.analysis.stats import Floats
@@ -107,7 +107,7 @@ def _count(where: np.ndarray) -> str:
 
 
 def _told(seen: Floats, metrics: Sequence[str]) -> str:
-    return ", ".join(f"{short_of(m)} {s:.1%}" for m, s in zip(metrics, seen, strict=True))
+    return ", ".join(f"{SHORTS[m]} {s:.1%}" for m, s in zip(metrics, seen, strict=True))
 
 
 def _verdict(yes: np.ndarray, no: np.ndarray, n: int | None, numbers: str) -> Finding:
