@@ -215,13 +215,13 @@ def _open_directory(session: Any, stages: frozenset[str], say: Say) -> Any:
     if not (root / "manifests" / "batch_size.json").exists():
         write_json(root / "manifests" / "batch_size.json", session.batch_size)
         write_json(root / "manifests" / "protocol.json", session.protocol.model_dump(mode="json"))
-    record(root, of_run(session.methods, session.metrics, session.protocol.model_dump(mode="json")))
     drift = version_drift(root)
     if drift:
         line = f"other versions than before: {', '.join(drift)}"
         if config.strict:
             raise XaibenchError(f"{line}; use another --out or drop --strict.")
         say(f"warning: {line}")
+    record(root, of_run(session.methods, session.metrics, session.protocol.model_dump(mode="json")))
     resolved = _resolved(session)
     return Manifest(
         root,

@@ -179,9 +179,14 @@ def _literals(expressions: Iterable[tuple[str, ast.expr]]) -> dict[str, Any]:
 
 
 def _plug_in(kind: str, key: str, target: str, owner: str) -> Entry:
-    """An entry point with what its source declares, where that can be found unimported."""
+    """An entry point; of a method or metric with what its source declares, found unimported.
+
+    Others answer to the entry point's name alone, whatever they declare.
+    """
     module, _, attribute = target.partition(":")
     found = Entry(kind, key, target, f"plug-in from {owner}", source=owner)
+    if kind not in ("methods", "metrics"):
+        return found
     try:
         path = _source(module)
         scanned = _scan_file(path, module.rpartition(".")[0], kind) if path else []

@@ -12,6 +12,7 @@ import pytest
 from helpers import cli
 
 from xaibench.analysis.tables import build_tables
+from xaibench.config.names import expand
 from xaibench.registry import entries
 
 MODULE = '''
@@ -29,7 +30,7 @@ def mycam(ctx, batch, state, *, power: int = 1) -> Explanation:
 @metric(
     keys={
         "peak": {"title": "Peak", "direction": "higher", "unit": "share of the map"},
-        "flat": {"direction": "lower"},
+        "flat": {"direction": "lower", "opt_in": True},
     }
 )
 def extremes(scoring):
@@ -67,6 +68,11 @@ def scores(make_frame, metric: str) -> pd.DataFrame:
         for i, method in enumerate(METHODS)
         for image in "ab"
     )
+
+
+def test_all_leaves_out_what_a_plug_in_has_opt_in(folder: Path) -> None:
+    assert "peak" in expand("metrics", ["all"])
+    assert "flat" not in expand("metrics", ["all"])
 
 
 @pytest.mark.parametrize(
