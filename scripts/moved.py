@@ -14,7 +14,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from xaibench.analysis.columns import COLUMNS, METHOD_NAMES, SPECS
+from xaibench.analysis.columns import paper_column
+from xaibench.config.declared import shipped
+from xaibench.published.tables import METHODS, TABLES
 
 KEYS = ["method", "target", "transform", "metric"]
 ROW = [*KEYS, "image", "variation"]
@@ -37,17 +39,19 @@ def moved(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
 
 def lines(table: int, cells: pd.DataFrame) -> list[str]:
     """The Markdown lines of one table of the paper."""
-    spec, found = SPECS[table], []
+    spec, found = TABLES[table], []
     for target, transform in spec.groups():
         for metric in spec.metrics:
-            column = COLUMNS[metric]
-            for method, name in METHOD_NAMES.items():
+            column = paper_column(metric, shipped())
+            for method in METHODS:
                 here = (cells[KEYS] == [method, target, transform, metric]).all(axis=1)
                 for _, cell in cells[here].iterrows():
                     before, after = column.printed(cell.before), column.printed(cell.after)
                     if abs(after - before) >= 0.5 * 10.0**-column.digits:
                         place = ", ".join(
-                            word for word in (name, target, transform) if word != "none"
+                            word
+                            for word in (shipped().label(method), target, transform)
+                            if word != "none"
                         )
                         found.append(
                             f"| {column.header} | {place} | {before:.{column.digits}f} | "
@@ -63,7 +67,7 @@ def main(old: str, new: str) -> None:
     for frame in frames:
         frame[ROW] = frame[ROW].astype(str)
     cells = moved(*frames)
-    for table in SPECS:
+    for table in TABLES:
         found = lines(table, cells)
         print(f"\n## Table {table}: {len(found)} cells moved\n")
         if found:

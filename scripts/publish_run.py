@@ -4,7 +4,8 @@
 
 FOLDER gets the report as it stands in RUN (make it first: `xaibench report RUN`), all scores as one
 Parquet file, their means by method, target, transform, variation and metric as another, and one
-manifest: identity, protocol, and the command, versions, device and counts of every process.
+manifest: identity, protocol, declarations, and the command, versions, device and counts of every
+process.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def aggregates(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def manifest(run: Path) -> dict[str, object]:
-    """Identity, protocol and the records of all processes, without their paths."""
+    """Identity, protocol, declarations and the records of all processes, without their paths."""
     folder = run / "manifests"
     records = []
     for path in sorted(folder.glob("run-*.json")):
@@ -49,9 +50,12 @@ def manifest(run: Path) -> dict[str, object]:
             }
             | {key: record.get(key) for key in ("batch_size", "seed", "counts")}
         )
+    declared = folder / "catalog.json"  # absent from runs of older versions
+    catalog = json.loads(declared.read_text(encoding="utf-8")) if declared.exists() else None
     return {
         "identity": json.loads((folder / "identity.json").read_text(encoding="utf-8")),
         "protocol": json.loads((folder / "protocol.json").read_text(encoding="utf-8")),
+        "catalog": catalog,
         "processes": records,
     }
 

@@ -20,26 +20,27 @@ import numpy as np
 import scipy
 from scipy.special import ndtr
 
-from xaibench.analysis.claims.check import CLAIMS, Part
+from xaibench.analysis.claims.check import CLAIMS
+from xaibench.analysis.claims.claim import Part
 from xaibench.analysis.claims.evidence import (
     CAM,
     FAILS,
     GRADIENT,
     HOLDS,
-    METHODS,
     PERTURBATION,
     Evidence,
     from_cells,
     from_paper,
 )
 from xaibench.analysis.claims.spread import RANGES
-from xaibench.analysis.columns import COLUMNS, SPECS
-from xaibench.analysis.declared import RESIDUAL, Declared
 from xaibench.analysis.measure import Group, Key
 from xaibench.analysis.stats import bootstrap_intervals, unsure, wilson_intervals
+from xaibench.config.declared import of_protocol
+from xaibench.published.tables import FORMS, METHODS, TABLES
 
 IMAGES = (10, 20, 50, 120)
 SHARED = 0.5  # correlation between the cells of an image
+RESIDUALS = of_protocol({"metrics": {"completeness": {"test": "residual"}}})
 Floats = np.ndarray
 Draw = Callable[[np.random.Generator, int], tuple[Floats, float]]
 
@@ -100,17 +101,17 @@ LIKE = {
     "effective_complexity": (49000.0, 2000.0),
     "completeness": (0.3, 0.2),
 }
-FIDELITY, MOVED_METRICS = SPECS[1].metrics, SPECS[4].metrics
-ROBUSTNESS = SPECS[3].metrics[:-1]
+FIDELITY, MOVED_METRICS = TABLES[1].metrics, TABLES[4].metrics
+ROBUSTNESS = TABLES[3].metrics[:-1]
 
 
 def keys_of(part: str) -> list[Key]:
     """The cells that a part of a claim asks for."""
     targets, transforms, metrics = ("ground_truth",), ("none",), FIDELITY
     if part in SHIFTS:
-        transforms, metrics = ("none", *SPECS[4].transforms), MOVED_METRICS
+        transforms, metrics = ("none", *TABLES[4].transforms), MOVED_METRICS
     elif part in ("truth_is_optimal", "predicted_slightly_lower", "least_probable_apart"):
-        targets, metrics = SPECS[2].targets, MOVED_METRICS
+        targets, metrics = TABLES[2].targets, MOVED_METRICS
     elif part.startswith("robustness"):
         metrics = ROBUSTNESS
     elif part == "completeness_unmet":
@@ -137,15 +138,14 @@ class World:
         n = len(self.probability)
         place, ones = np.arange(n, dtype=np.int64), np.ones(n)
         groups = {k: Group(place, v, ones, 0, {}, ("x",)) for k, v in self.cells.items()}
-        means = Declared(completeness=RESIDUAL, transposed=())
-        return from_cells(groups, n, means, probability=self.probability)
+        return from_cells(groups, n, RESIDUALS, probability=self.probability)
 
     def shift(self, points: float, **where: str | Sequence[str]) -> None:
         """Add points, in the paper's units, to the cells whose key has one of these names."""
         lists = {k: (v,) if isinstance(v, str) else v for k, v in where.items()}
         for key in self.cells:
             if all(getattr(key, name) in names for name, names in lists.items()):
-                self.cells[key] = self.cells[key] + points / COLUMNS[key.metric].scale
+                self.cells[key] = self.cells[key] + points / FORMS[key.metric].scale
 
 
 def noise(part: str, rng: np.random.Generator, n: int, truth: Evidence | None = None) -> World:
@@ -159,7 +159,7 @@ def noise(part: str, rng: np.random.Generator, n: int, truth: Evidence | None = 
     probability = rng.random(n)
     cells = {}
     for i, key in enumerate(keys):
-        column = COLUMNS[key.metric]
+        column = FORMS[key.metric]
         centre, spread = LIKE.get(key.metric, (0.3, 0.0))
         if truth is not None:
             centre = (truth.printed[key] - column.offset) / column.scale
@@ -274,7 +274,7 @@ def _least(world: World) -> None:
 
 
 def _moved(points: float, **where: str | Sequence[str]) -> Callable[[World], None]:
-    return lambda world: world.shift(points, transform=SPECS[4].transforms, **where)
+    return lambda world: world.shift(points, transform=TABLES[4].transforms, **where)
 
 
 def _each(*changes: Callable[[World], None]) -> Callable[[World], None]:

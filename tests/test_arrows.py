@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import xaibench
+from xaibench.registry import entries
 
 ROOT = Path(xaibench.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
@@ -164,11 +165,36 @@ def test_methods_and_metrics_stand_alone(module: str) -> None:
     assert not {name for name in reached(module) if part(name) in ("models", "datasets")}
 
 
+def named(source: str) -> set[str]:
+    """The string literals of a source that are a registered method's or metric's key."""
+    keys = {*entries("methods"), *entries("metrics")}
+    words = {node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)}
+    return {word for word in words if isinstance(word, str) and word in keys}
+
+
 @pytest.mark.parametrize("module", modules_of("store", "analysis", "report"))
 def test_store_and_report_know_no_method(module: str) -> None:
+    """Neither by import nor by name; the rules on the paper's sentences name what these name."""
     for name, way in reached(module).items():
         forbidden = {"methods", "metrics", "models", "datasets", "stages", "execution"}
         assert part(name) not in forbidden, " -> ".join(way)
+    if not module.startswith("xaibench.analysis.claims."):
+        assert not named(FILES[module].read_text())
+
+
+def test_the_reader_of_names_sees_keys_wherever_they_stand() -> None:
+    source = (
+        "LIST = ('ig', 'x')\ndef f(a):\n    return a == 'completeness' or {'rise': f'{a} lime'}"
+    )
+    assert named(source) == {"ig", "completeness", "rise"}
+
+
+@pytest.mark.parametrize("module", modules_of("analysis"))
+def test_analysis_reads_frames_and_no_directory(module: str) -> None:
+    """No store, no page, no file: what it needs is handed to it."""
+    allowed = {"analysis", "config", "published", "registry", "errors", "normalize"}
+    assert {part(name) for name in own(imported(module))} - {""} <= allowed
+    assert not {n.split(".")[0] for n in imported(module)} & {"pathlib", "os", "shutil"}
 
 
 @pytest.mark.parametrize("module", modules_of("analysis", "report"))

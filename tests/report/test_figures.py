@@ -14,8 +14,9 @@ from matplotlib.text import Text
 from PIL import Image
 from scipy import stats
 
-from xaibench.analysis.columns import METHOD_NAMES
+from xaibench.config.declared import shipped
 from xaibench.errors import XaibenchError
+from xaibench.published.tables import METHODS
 from xaibench.report.figures import figure1, figure2
 from xaibench.report.figures.style import WIDTH, caption_lines
 
@@ -109,13 +110,15 @@ def draw_both(scores: pd.DataFrame, folder: Path, keep: bool = True) -> dict[str
 
     save = figure1.save
     with mock.patch.object(figure1, "save", spy), mock.patch.object(figure2, "save", spy):
-        figure1.draw(choices, photographs, maps, dict.fromkeys(images, 0.5), folder, RUN)
+        known, probabilities = shipped(), dict.fromkeys(images, 0.5)
+        figure1.draw(choices, photographs, maps, probabilities, folder, RUN, known)
         probabilities = {i: rng.random() for i in scores["image"].unique()}
-        figure2.draw(figure2.collect(scores, probabilities), folder, "ground-truth class", RUN)
+        points = figure2.collect(scores, probabilities)
+        figure2.draw(points, folder, "ground-truth class", RUN, known)
     return seen
 
 
-@pytest.mark.parametrize("methods", [["gradcam"], list(METHOD_NAMES), ["rise(n_masks=2000)"]])
+@pytest.mark.parametrize("methods", [["gradcam"], list(METHODS), ["rise(n_masks=2000)"]])
 def test_everything_can_be_read(make_study, tmp_path: Path, methods: list[str]) -> None:
     """Type of 7 points, nothing outside of the figure, no label over another."""
     scores = plain(make_study(5, methods)).astype({"metric": str})

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from frames import EXACT
 from rich.console import Console
 
 from xaibench.analysis.effects import ALL, FROM, INTERACTION, OTHER_QUANTITY, Effect
@@ -71,6 +72,7 @@ ABLATION = Ablation(
         moved("rise", "insertion", "rise.n_masks", 0.3),
         moved("rise", "insertion", "causal.kernel", -0.1),
     ),
+    EXACT,
 )
 
 

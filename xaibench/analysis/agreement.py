@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xaibench.analysis.columns import METHOD_NAMES
+from xaibench.analysis.intervals import Sample, intervals
 from xaibench.analysis.layout import table_rows
-from xaibench.analysis.stats import bootstrap_intervals
+from xaibench.config.catalog import Catalog
+from xaibench.config.declared import shipped
 
 Floats = NDArray[np.float64]
 
@@ -27,6 +28,7 @@ class Agreement:
         constant: (N, P) undefined because a map is constant.
         top: share of the pixels that counts as the top.
         pixels: how many pixels that is.
+        catalog: what the methods declare.
     """
 
     methods: tuple[str, ...]
@@ -37,6 +39,7 @@ class Agreement:
     constant: NDArray[np.bool_]
     top: float
     pixels: int
+    catalog: Catalog = field(default_factory=shipped)
 
 
 @dataclass(frozen=True)
@@ -65,14 +68,9 @@ def pair_places(count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     return np.triu_indices(count, 1)
 
 
-def label(method: str) -> str:
-    """The method's name in the paper, or its spec."""
-    return METHOD_NAMES.get(method, method)
-
-
 def summarise(found: Agreement) -> list[Pair]:
     """Return the pairs, methods in the paper's order, the highest correlation first."""
-    ranks = {row.method: i for i, row in enumerate(table_rows(set(found.methods)))}
+    ranks = {row.method: i for i, row in enumerate(table_rows(found.methods, found.catalog))}
     rho, share = _means(found.correlation), _means(found.overlap)
     pairs = []
     for p, (i, j) in enumerate(zip(*pair_places(len(found.methods)), strict=True)):
@@ -90,18 +88,14 @@ def _order(pair: Pair, ranks: dict[str, int]) -> tuple[bool, float, int, int]:
 
 def _means(values: Floats) -> list[Mean]:
     """Mean and interval of each column of values (N, P) over the rows where it is defined."""
-    found = [Mean(np.nan, np.nan, np.nan)] * values.shape[1]
     defined = np.isfinite(values)
-    alike: dict[bytes, list[int]] = {}  # columns over the same images share their resamples
-    for column in range(values.shape[1]):
-        alike.setdefault(defined[:, column].tobytes(), []).append(column)
-    for columns in alike.values():
-        rows = defined[:, columns[0]]
-        if not rows.any():
-            continue
-        part = values[rows][:, columns]
-        low, high = bootstrap_intervals(part, np.broadcast_to(1.0, part.shape))
-        for place, column in enumerate(columns):
-            mean = float(part[:, place].mean())
-            found[column] = Mean(mean, float(low[place]), float(high[place]))
+    samples = {
+        column: Sample(rows.tobytes(), values[rows, column])
+        for column, rows in enumerate(defined.T)
+        if rows.any()
+    }
+    found = [Mean(np.nan, np.nan, np.nan)] * values.shape[1]
+    for column, ends in intervals(samples).items():
+        mean = float(samples[column].sums.mean())
+        found[column] = Mean(mean, *(np.nan if end is None else end for end in ends[:2]))
     return found

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from xaibench.analysis.intervals import Sample, intervals
 from xaibench.analysis.measure import AVERAGED
-from xaibench.analysis.stats import Floats, bootstrap_intervals
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -176,16 +176,12 @@ def with_intervals(
 ) -> list[Effect]:
     """The effects with 95% intervals; those of the same images share their resamples."""
     held = list(effects)
-    alike: dict[tuple[str, ...], list[int]] = {}
-    for i, (_, change) in enumerate(held):
-        if change is not None and len(change) > 1:
-            alike.setdefault(tuple(change.index), []).append(i)
+    samples = {
+        i: Sample(tuple(change.index), np.asarray(change, np.float64))
+        for i, (_, change) in enumerate(held)
+        if change is not None
+    }
     found = [effect for effect, _ in held]
-    for places in alike.values():
-        columns = [held[i][1] for i in places]
-        sums = np.stack([c.to_numpy(np.float64) for c in columns if c is not None], axis=1)
-        counts: Floats = np.ones(sums.shape)
-        ends = bootstrap_intervals(np.asarray(sums, np.float64), counts)
-        for i, low, high in zip(places, *ends, strict=True):
-            found[i] = replace(found[i], low=float(low), high=float(high))
+    for i, ends in intervals(samples).items():
+        found[i] = replace(found[i], low=ends.low, high=ends.high)
     return found

@@ -9,26 +9,22 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
-from xaibench.analysis.columns import METHOD_NAMES, SPECS, VARIATIONS
-from xaibench.analysis.declared import Declared
 from xaibench.analysis.layout import Measured, paper_metrics
 from xaibench.analysis.measure import Key, Measurement
 from xaibench.analysis.types import Fill
-from xaibench.config.options import OPTIONS
-from xaibench.store.atomic import read_json
+from xaibench.config.catalog import Catalog
+from xaibench.errors import UsageError
+from xaibench.published.tables import METHODS, TABLES, VARIATIONS
 
-# Options of a run that say what to compute, where, or how fast; the others say what the run is.
-_NOT_THE_RUN = frozenset(name for name, option in OPTIONS.items() if not option.of_run)
 RunWords = Mapping[bool, Sequence[str]]
-_DEFAULTS = {"seed": 0, "transform": ["none"], "target": []}
+"""Options that name a run directory, by whether images are transformed."""
+_DEFAULTS = {"transform": ["none"], "target": []}
 
 
 def find_fill(
     number: int,
-    declared: Declared,
+    catalog: Catalog,
     measured: Measured,
     methods: Iterable[str] = (),
     labelled: bool = True,
@@ -40,20 +36,20 @@ def find_fill(
 
     Args:
         number: the table.
-        declared: what the run's metrics mean; it decides which columns there are.
+        catalog: what the run's metrics are; it decides which columns there are.
         measured: the cells that there are.
         methods: rows beside the paper's.
         labelled: whether the images have classes; without, none is the ground truth.
         run: words that name the run directory and its options, by whether images are
             transformed; None where nobody knows.
     """
-    rows = list(dict.fromkeys([*METHOD_NAMES, *methods]))
+    rows = list(dict.fromkeys([*METHODS, *methods]))
     cells = [
         Key(method, target, transform, metric)
         for method in rows
-        for target, transform in SPECS[number].groups()
+        for target, transform in TABLES[number].groups()
         if labelled or target != "ground_truth"
-        for metric in paper_metrics(number, declared)
+        for metric in paper_metrics(number, catalog)
     ]
     missing = [key for key in cells if not _whole(key, measured.get(key))]
     if not missing:
@@ -78,45 +74,12 @@ def _whole(key: Key, measurement: Measurement | None) -> bool:
     return key.transform == "none" or len(measurement.variations) >= VARIATIONS
 
 
-def run_words(root: Path) -> RunWords | None:
-    """Return the options that name a run directory: `--out DIR --protocol published --limit 4`.
-
-    Of untouched images under False, of transformed ones under True: these may be fewer. They come
-    from the manifests of the directory; of its runs of a kind, the one over the most images counts,
-    and where there is none of the kind, the one over the most. None where there is no manifest.
-    """
-    manifests = sorted((root / "manifests").glob("run-*.json"))
-    records = [record for record in map(read_json, manifests) if record.get("config")]
-    if not records:
-        return None
-    return {transformed: _words(root, records, transformed) for transformed in (False, True)}
-
-
-def _words(root: Path, records: list[dict[str, Any]], transformed: bool) -> list[str]:
-    names = [set(record["config"].get("transform") or ["none"]) for record in records]
-    alike = [r for r, n in zip(records, names, strict=True) if (n != {"none"}) == transformed]
-    chosen = max(enumerate(alike or records), key=lambda item: (_images(item[1]), item[0]))[1]
-    config = chosen["config"]
-    words = ["--out", str(root), *_options(config)]
-    limit = config.get("limit")
-    return words if limit is None else [*words, "--limit", str(limit)]
-
-
-def _images(record: Mapping[str, Any]) -> float:
-    """How many images a run was over; where it did not end, what it was limited to."""
-    counted = (record.get("counts") or {}).get("images")
-    limit = record["config"].get("limit")
-    return float(counted if counted is not None else limit if limit is not None else "inf")
-
-
-def _options(config: Mapping[str, Any]) -> list[str]:
-    words: list[str] = []
-    for name, value in config.items():
-        if name in _NOT_THE_RUN or value in (None, False, [], _DEFAULTS.get(name)):
-            continue
-        option = f"--{name.replace('_', '-')}"
-        if value is True:
-            words.append(option)
-        for part in value if isinstance(value, list) else [value] * (value is not True):
-            words += [option, str(part)]
-    return words
+def fill_command(table: int) -> str:
+    """Return the `xaibench run` command that measures every cell of `table` (1-4)."""
+    if table not in TABLES:
+        raise UsageError(f"no table {table}: the paper has tables {', '.join(map(str, TABLES))}")
+    spec = TABLES[table]
+    words = ["xaibench run --method all --metric", ",".join(spec.metrics)]
+    words += [f"--target {target}" for target in spec.targets]
+    words += [f"--transform {name}" for name in spec.transforms if name != "none"]
+    return " ".join(words)

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 
-from xaibench.analysis.columns import METHOD_NAMES, OTHER, VARIATIONS
-from xaibench.analysis.declared import OWN, STAND_IN, Declared
+from xaibench.analysis.columns import OTHER
 from xaibench.analysis.measure import Key, Measurement
 from xaibench.analysis.stats import FEW, MIN_IMAGES
 from xaibench.analysis.types import Cell, Table
+from xaibench.config.catalog import OWN, STAND_IN, Catalog
+from xaibench.published.tables import FORMS, TABLES, VARIATIONS
 
 SWAPPED = "printed_AD_and_AG_look_swapped"
 
-_COMPLETENESS = (
-    "Completeness is the share of images whose map passes the test exactly; the paper says in its "
-    "text that every method fails and prints no column."
-)
 _SENSITIVITY = {
     STAND_IN: "MS and AS do not measure the methods: as in the paper's code, each map is compared "
     "with Quantus's own gradient explanation of the perturbed input. Fake-CAM is constant, so its "
@@ -41,19 +38,19 @@ def empty_note(number: int) -> str:
 
 
 def table_notes(
-    table: Table, measured: dict[Key, Measurement], declared: Declared
+    table: Table, measured: dict[Key, Measurement], catalog: Catalog
 ) -> tuple[str, ...]:
     """Return the notes below `table`, whose cells come from `measured`."""
-    metrics = {column.column.metric for column in table.columns}
     notes = []
-    if table.number == 3 and metrics & {"max_sensitivity", "avg_sensitivity"}:
-        notes.append(_SENSITIVITY[declared.sensitivity])
-    if table.number == 3 and "completeness" in metrics:
-        notes.append(_COMPLETENESS)
+    if table.number in TABLES:
+        metrics = dict.fromkeys(column.column.metric for column in table.columns)
+        explains = (catalog.metric(metric).explains for metric in metrics)
+        notes += [_SENSITIVITY[whose] for whose in explains if whose is not None][:1]
+        notes += [FORMS[metric].note for metric in metrics if FORMS[metric].note]
     if any(cell.paper_note == SWAPPED for cell in _cells(table)):
         notes.append(_SWAPPED)
     if table.number == 4:
-        notes += _variations(measured)
+        notes += _variations(measured, catalog)
     notes += [UNSURE] if any(cell.unsure for cell in _cells(table)) else []
     notes += _left_out(table)
     return tuple(notes)
@@ -63,21 +60,17 @@ def _cells(table: Table) -> list[Cell]:
     return [cell for line in table.cells for cell in line if cell is not None]
 
 
-def _variations(measured: dict[Key, Measurement]) -> list[str]:
+def _variations(measured: dict[Key, Measurement], catalog: Catalog) -> list[str]:
     """Say where a mean is over fewer variations than the paper's four."""
     short: dict[tuple[str, tuple[str, ...]], set[str]] = {}
     for key, measurement in measured.items():
         if len(measurement.variations) != VARIATIONS:
             methods = short.setdefault((key.transform, measurement.variations), set())
-            methods.add(METHOD_NAMES.get(key.method, key.method))
+            methods.add(catalog.label(key.method))
     notes = []
     for transform, names in sorted(short):
         methods = short[transform, names]
-        everywhere = {
-            METHOD_NAMES.get(key.method, key.method)
-            for key in measured
-            if key.transform == transform
-        }
+        everywhere = {catalog.label(key.method) for key in measured if key.transform == transform}
         whose = "" if methods == everywhere else f" ({', '.join(sorted(methods))})"
         count = f"{len(names)} variation{'s' * (len(names) > 1)}"
         notes.append(

@@ -10,7 +10,7 @@ from xaibench.errors import XaibenchError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from xaibench.analysis.declared import Declared
+    from xaibench.config.catalog import Catalog
 
 PAPER = (
     'Zhang, Torres & Hermanns, "Saliency Maps Give a False Sense of Explanability to Image '
@@ -39,8 +39,8 @@ class Header:
     notes: tuple[str, ...]
 
 
-def build_header(scores: pd.DataFrame, declared: Declared | None = None) -> Header:
-    """Describe the run that `scores` come from; `declared` is what its protocol's values say.
+def build_header(scores: pd.DataFrame, catalog: Catalog | None = None) -> Header:
+    """Describe the run that `scores` come from; `catalog` is what its protocol declares.
 
     Raises:
         XaibenchError: if there are no scores, or scores of more than one run identity.
@@ -49,7 +49,7 @@ def build_header(scores: pd.DataFrame, declared: Declared | None = None) -> Head
         raise XaibenchError("there are no scores to report yet: start with `xaibench run`")
     model, dataset, protocol = (_only(scores, name) for name in ("model", "dataset", "protocol"))
     images = int(scores["image"].nunique())
-    as_published = declared.as_published if declared else None
+    as_published = catalog.as_published if catalog else None
     notes = _notes(model, dataset, protocol, images, as_published)
     return Header(model, dataset, protocol, images, notes)
 

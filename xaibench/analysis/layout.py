@@ -2,54 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from xaibench.analysis.columns import (
-    COLUMNS,
-    FAMILIES,
-    METHOD_NAMES,
-    OTHER_FAMILY,
-    SPECS,
     TARGET_NAMES,
     Column,
+    is_printed,
     natural_column,
+    paper_column,
 )
-from xaibench.analysis.declared import EXACT, Declared
 from xaibench.analysis.measure import Key, Measurement
 from xaibench.analysis.types import Row, TableColumn
+from xaibench.config.catalog import FAMILIES, Catalog
+from xaibench.published.tables import FORMS, METHODS, TABLES
 
 Measured = dict[Key, Measurement]
 
 
-def paper_metrics(number: int, declared: Declared) -> tuple[str, ...]:
-    """Return the metrics that the paper's table `number` has a column for, in a run so declared."""
-    # Whether completeness passes is what the paper speaks of; a residual no column of it prints.
-    metrics = SPECS[number].metrics
-    exact = declared.completeness == EXACT
-    return tuple(key for key in metrics if key != "completeness" or exact)
+def paper_metrics(number: int, catalog: Catalog) -> tuple[str, ...]:
+    """Return the metrics of the paper's table `number` that measure here what it prints."""
+    return tuple(key for key in TABLES[number].metrics if is_printed(key, catalog))
 
 
-def paper_columns(measured: Measured, number: int, declared: Declared) -> tuple[TableColumn, ...]:
+def paper_columns(measured: Measured, number: int, catalog: Catalog) -> tuple[TableColumn, ...]:
     """Return those columns of the paper's table `number` that have scores, in its order."""
     present = {(key.target, key.transform, key.metric) for key in measured}
-    spec = SPECS[number]
+    spec = TABLES[number]
     columns = []
     for target, transform in spec.groups():
         group = TARGET_NAMES[target] if len(spec.targets) > 1 else ""
         group = transform if len(spec.transforms) > 1 else group
-        for metric in paper_metrics(number, declared):
+        for metric in paper_metrics(number, catalog):
             if (target, transform, metric) in present:
-                columns.append(TableColumn(COLUMNS[metric], target, transform, group))
+                columns.append(TableColumn(paper_column(metric, catalog), target, transform, group))
     return tuple(columns)
 
 
-def other_columns(measured: Measured, declared: Declared) -> tuple[TableColumn, ...]:
+def other_columns(measured: Measured, catalog: Catalog) -> tuple[TableColumn, ...]:
     """Return a column, in natural units, for all that no table of the paper has a column for."""
     covered = {
         (target, transform, metric)
-        for number, spec in SPECS.items()
+        for number, spec in TABLES.items()
         for target, transform in spec.groups()
-        for metric in paper_metrics(number, declared)
+        for metric in paper_metrics(number, catalog)
     }
     largest: dict[tuple[str, str, str], float] = {}
     for key, measurement in measured.items():
@@ -59,14 +54,14 @@ def other_columns(measured: Measured, declared: Declared) -> tuple[TableColumn, 
     columns = []
     for target, transform, metric in sorted(largest, key=_other_order):
         words = [TARGET_NAMES.get(target, target)] + [transform] * (transform != "none")
-        column = natural_column(metric, largest[target, transform, metric])
+        column = natural_column(metric, catalog, largest[target, transform, metric])
         columns.append(TableColumn(column, target, transform, ", ".join(words)))
     return tuple(columns)
 
 
 def _other_order(place: tuple[str, str, str]) -> tuple[int, str, bool, str, int, str]:
     target, transform, metric = place
-    targets, metrics = list(TARGET_NAMES), list(COLUMNS)
+    targets, metrics = list(TARGET_NAMES), list(FORMS)
     key = metric.partition("(")[0]
     return (
         targets.index(target) if target in targets else len(targets),
@@ -78,16 +73,19 @@ def _other_order(place: tuple[str, str, str]) -> tuple[int, str, bool, str, int,
     )
 
 
-def table_rows(methods: set[str]) -> tuple[Row, ...]:
-    """Return a row a method: the paper's in its order, then the others by name."""
-    rows = [
-        Row(method, METHOD_NAMES[method], family.name)
-        for family in FAMILIES
-        for method in family.methods
-        if method in methods
-    ]
-    others = sorted(methods - set(METHOD_NAMES))
-    return (*rows, *(Row(method, method, OTHER_FAMILY) for method in others))
+def table_rows(methods: Iterable[str], catalog: Catalog) -> tuple[Row, ...]:
+    """Return a row a method: by family, in each the paper's in its order, then others by name."""
+    families = list(FAMILIES)
+
+    def place(spec: str) -> tuple[int, int, str, str]:
+        declared = catalog.method(spec)
+        known = METHODS.index(declared.key) if declared.key in METHODS else len(METHODS)
+        return families.index(declared.family), known, declared.key, spec
+
+    return tuple(
+        Row(spec, catalog.label(spec), FAMILIES[catalog.method(spec).family])
+        for spec in sorted(set(methods), key=place)
+    )
 
 
 def places(means: Sequence[float | None], column: Column) -> list[int]:

@@ -9,14 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from xaibench.analysis.declared import Declared, from_values
-from xaibench.analysis.stats import (
-    RESAMPLES,
-    SEED,
-    bootstrap_intervals,
-    unsure,
-    wilson_intervals,
-)
+from xaibench.analysis.bare import from_values
+from xaibench.analysis.intervals import Interval, Sample, intervals
+from xaibench.analysis.stats import RESAMPLES, SEED
+from xaibench.config.catalog import Catalog
 from xaibench.errors import XaibenchError
 
 if TYPE_CHECKING:
@@ -81,59 +77,42 @@ def measure(
     *,
     resamples: int = RESAMPLES,
     seed: int = SEED,
-    declared: Declared | None = None,
+    catalog: Catalog | None = None,
 ) -> dict[Key, Measurement]:
     """Aggregate `scores` (one row an image, variation and metric) to one measurement a cell.
 
     The result does not depend on the order of the rows. Cells on the same images share their
-    resamples. `declared` says which metrics can only be 0 or 1; by default the values do.
+    resamples. `catalog` says which metrics can only be 0 or 1; by default the values do.
 
     Raises:
         XaibenchError: if an image has two rows for one cell and variation.
     """
     cells = dict(groups(scores))
-    declared = declared or from_values(scores)
-    alike: dict[tuple[bool, bytes], list[Key]] = {}
-    for key, group in cells.items():
-        binary = _key(key.metric) in (declared.binary or ()) and group.binary
-        alike.setdefault((binary, group.images.tobytes()), []).append(key)
-    found: dict[Key, Measurement] = {}
-    for (binary, _), members in alike.items():
-        keys = sorted(members)
-        sums = np.stack([cells[key].sums for key in keys], axis=1)
-        counts = _side_by_side([cells[key].counts for key in keys])
-        if binary:
-            ends = wilson_intervals(sums, counts)
-        else:
-            ends = bootstrap_intervals(sums, counts, resamples=resamples, seed=seed)
-        marks = unsure(sums, counts, binary)
-        for key, pair, mark in zip(keys, ends.T, marks.tolist(), strict=True):
-            found[key] = _measurement(cells[key], pair, mark)
-    return {key: found[key] for key in cells}
+    catalog = catalog or from_values(scores)
+    samples = {
+        key: Sample(
+            cells[key].images.tobytes(),
+            cells[key].sums,
+            cells[key].counts,
+            catalog.metric(key.metric).binary and cells[key].binary,
+        )
+        for key in sorted(cells)
+    }
+    found = intervals(samples, resamples=resamples, seed=seed)
+    return {key: _measurement(group, found[key]) for key, group in cells.items()}
 
 
-def _key(metric: str) -> str:
-    return metric.partition("(")[0]
-
-
-def _side_by_side(counts: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Stack to (N, C); without memory where all counts are alike, as they nearly always are."""
-    if all(len(column) and np.all(column == counts[0][0]) for column in counts):
-        return np.broadcast_to(counts[0][0], (len(counts[0]), len(counts)))
-    return np.stack(counts, axis=1)
-
-
-def _measurement(group: Group, ends: NDArray[np.float64], mark: bool) -> Measurement:
+def _measurement(group: Group, interval: Interval) -> Measurement:
     n = len(group.images)
     return Measurement(
         mean=float(group.sums.sum() / group.counts.sum()) if n else None,
-        low=float(ends[0]) if n > 1 else None,
-        high=float(ends[1]) if n > 1 else None,
+        low=interval.low,
+        high=interval.high,
         n=n,
         n_constant=group.n_constant,
         n_left_out=group.n_left_out,
         variations=group.variations,
-        unsure=mark and n > 1,
+        unsure=interval.unsure,
     )
 
 

@@ -114,3 +114,9 @@ def centred_ranks(values: Floats) -> Floats:
     from scipy.stats import rankdata
 
     return np.asarray(rankdata(values, axis=1), dtype=np.float64) - (values.shape[1] + 1) / 2.0
+
+
+def correlation(a: Floats, b: Floats) -> float:
+    """Pearson's correlation of a (n,) and b (n,), of ranks Spearman's; NaN if one is constant."""
+    scale = a.std() * b.std()
+    return float(((a - a.mean()) * (b - b.mean())).mean() / scale) if scale > 1e-12 else math.nan

@@ -1,8 +1,8 @@
 """The paper's Tables 1-4 as data: measured cells in the paper's units, beside the paper's own.
 
 `build_tables` does the whole report, `build_table` one table. What a table is made of stands in
-`columns.py`, which of it is shown in `layout.py`, what it says about itself in `footnotes.py`, how
-it looks in the files named after the formats.
+`published.tables`, which of it is shown in `layout.py`, what it says about itself in
+`footnotes.py`, how it looks in `report`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from xaibench.analysis.columns import OTHER, SPECS, Column
-from xaibench.analysis.declared import Declared, from_values
+from xaibench.analysis.bare import from_values
+from xaibench.analysis.columns import OTHER, Column
 from xaibench.analysis.fill import RunWords, find_fill
 from xaibench.analysis.footnotes import empty_note, table_notes
 from xaibench.analysis.header import build_header
@@ -21,7 +21,9 @@ from xaibench.analysis.layout import Measured, other_columns, paper_columns, pla
 from xaibench.analysis.measure import Key, Measurement, measure
 from xaibench.analysis.stats import RESAMPLES, SEED
 from xaibench.analysis.types import Cell, Row, Table, TableColumn
+from xaibench.config.catalog import Catalog
 from xaibench.errors import UsageError
+from xaibench.published.tables import TABLES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +37,7 @@ def build_table(
     *,
     resamples: int = RESAMPLES,
     seed: int = SEED,
-    declared: Declared | None = None,
+    catalog: Catalog | None = None,
 ) -> Table:
     """Build one table from the tidy frame of scores.
 
@@ -44,12 +46,13 @@ def build_table(
         number: 1-4, or 0 for what Tables 1-4 have no column for.
         resamples: bootstrap resamples of each interval.
         seed: seed of the bootstrap.
-        declared: what the run's metrics mean; by default what their values give away.
+        catalog: what the run's methods and metrics are; by default what is shipped, and what the
+            values give away.
 
     Raises:
         XaibenchError: unknown table, no scores, or scores of more than one run.
     """
-    return build_tables(scores, [number], resamples=resamples, seed=seed, declared=declared)[0]
+    return build_tables(scores, [number], resamples=resamples, seed=seed, catalog=catalog)[0]
 
 
 def build_tables(
@@ -59,34 +62,35 @@ def build_tables(
     resamples: int = RESAMPLES,
     seed: int = SEED,
     run: RunWords | None = None,
-    declared: Declared | None = None,
+    catalog: Catalog | None = None,
 ) -> list[Table]:
     """Build the tables `numbers`, or by default those that the scores have something new for.
 
     Table 2 repeats Table 1 where only the ground-truth class was explained: then it is built only
-    when asked for. `run` are the options that name the run directory (`fill.run_words`); `declared`
-    is what its metrics mean (`xaibench.studies.meaning`), by default what their values give away.
+    when asked for. `run` are the options that name the run directory (`fill.run_words`); `catalog`
+    is what its methods and metrics declare (`store.catalog.catalog_in`), by default what is shipped
+    and what the values give away.
 
     Raises:
         XaibenchError: unknown table, no scores, or scores of more than one run.
     """
     asked = None if numbers is None else list(dict.fromkeys(numbers))
     for number in asked or ():
-        if number not in SPECS and number != OTHER:
+        if number not in TABLES and number != OTHER:
             raise UsageError(
-                f"no table {number}: the paper has tables {', '.join(map(str, SPECS))}"
+                f"no table {number}: the paper has tables {', '.join(map(str, TABLES))}"
             )
     build_header(scores)
-    declared = declared or from_values(scores)
-    measured = measure(scores, resamples=resamples, seed=seed, declared=declared)
+    catalog = catalog or from_values(scores)
+    measured = measure(scores, resamples=resamples, seed=seed, catalog=catalog)
     paper = _paper()
     if asked is not None:
-        tables = [_table(measured, paper, number, declared) for number in asked]
+        tables = [_table(measured, paper, number, catalog) for number in asked]
     else:
-        tables = [_table(measured, paper, number, declared) for number in (*SPECS, OTHER)]
+        tables = [_table(measured, paper, number, catalog) for number in (*TABLES, OTHER)]
         tables = [table for table in tables if _has_news(table)]
     labelled = bool((scores["label"] >= 0).any())
-    return [_with_fill(table, measured, declared, labelled, run) for table in tables]
+    return [_with_fill(table, measured, catalog, labelled, run) for table in tables]
 
 
 def _has_news(table: Table) -> bool:
@@ -95,23 +99,23 @@ def _has_news(table: Table) -> bool:
 
 
 def _with_fill(
-    table: Table, measured: Measured, declared: Declared, labelled: bool, run: RunWords | None
+    table: Table, measured: Measured, catalog: Catalog, labelled: bool, run: RunWords | None
 ) -> Table:
     if table.number == OTHER:
         return table
     methods = [row.method for row in table.rows]
-    fill = find_fill(table.number, declared, measured, methods, labelled, run)
+    fill = find_fill(table.number, catalog, measured, methods, labelled, run)
     return replace(table, fill=fill)
 
 
-def _table(measured: Measured, paper: Paper, number: int, declared: Declared) -> Table:
-    title = SPECS[number].title if number != OTHER else "Other metrics, natural units"
-    columns = other_columns(measured, declared)
+def _table(measured: Measured, paper: Paper, number: int, catalog: Catalog) -> Table:
+    title = TABLES[number].title if number != OTHER else "Other metrics, natural units"
+    columns = other_columns(measured, catalog)
     if number != OTHER:
-        columns = paper_columns(measured, number, declared)
+        columns = paper_columns(measured, number, catalog)
     shown = {(column.column.metric, column.target, column.transform) for column in columns}
     keys = [key for key in measured if (key.metric, key.target, key.transform) in shown]
-    rows = table_rows({key.method for key in keys})
+    rows = table_rows((key.method for key in keys), catalog)
     if not rows:
         return Table(number, title, (), (), (), (empty_note(number),))
     cells = [
@@ -130,7 +134,7 @@ def _table(measured: Measured, paper: Paper, number: int, declared: Declared) ->
         notes=(),
         images=usual.most_common(1)[0][0] if usual else 0,
     )
-    return replace(table, notes=table_notes(table, {key: measured[key] for key in keys}, declared))
+    return replace(table, notes=table_notes(table, {key: measured[key] for key in keys}, catalog))
 
 
 def _key(row: Row, column: TableColumn) -> Key:

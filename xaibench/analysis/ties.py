@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xaibench.analysis.columns import COLUMNS, TARGET_NAMES, TIES, Column
-from xaibench.analysis.declared import Declared
+from xaibench.analysis.columns import TARGET_NAMES, TIES, Column, column_of
 from xaibench.analysis.footnotes import UNSURE
+from xaibench.analysis.intervals import Sample, intervals
 from xaibench.analysis.layout import table_rows
-from xaibench.analysis.measure import Group, Key, Measurement, groups, measure
-from xaibench.analysis.stats import Floats, bootstrap_intervals, unsure
+from xaibench.analysis.measure import Group, Measurement, groups, measure
+from xaibench.analysis.stats import Floats
 from xaibench.analysis.types import Cell, Fill, Table, TableColumn
+from xaibench.config.catalog import Catalog
+from xaibench.config.declared import shipped
 from xaibench.config.specs import canonical, parse
 
 if TYPE_CHECKING:
@@ -26,9 +28,6 @@ if TYPE_CHECKING:
 
     from xaibench.analysis.fill import RunWords
 
-ORDERS = ("reverse", "row_major", "random")
-"""The orders in which insertion and deletion can take equal pixels (`ops.ranking.Ties`)."""
-METRICS = ("insertion", "deletion")
 BEYOND = "beyond"
 
 _SHARE = Column("tied", "tied_pixels", "Tied pixels%", "T", 100.0, 0.0, 1, None)
@@ -44,7 +43,7 @@ class Tied:
 
 def ties_tables(
     scores: pd.DataFrame,
-    declared: Declared | None,
+    catalog: Catalog | None,
     tied: Tied | None,
     run: RunWords | None = None,
 ) -> list[Table]:
@@ -52,22 +51,25 @@ def ties_tables(
 
     Args:
         scores: tidy frame; another order is another spec of the same metric in the same run.
-        declared: says which order is the run's own.
+        catalog: says which metrics take equal pixels in which order, and which is the run's own.
         tied: shares of tied pixels, where maps are stored.
         run: options that name the run directory, for the command that scores the other orders.
     """
-    own = declared.ties if declared else ""
+    catalog = catalog or shipped()
+    metrics = [key for key, declared in catalog.metrics.items() if declared.orders]
+    own = next((catalog.metric(key).ties for key in metrics), "")
     name = scores["metric"].astype(str)
-    present = sorted(spec for spec in name.unique() if _order(spec) not in ("", own))
-    targets = set(scores.loc[name.isin(METRICS), "target"].astype(str))
+    present = sorted(spec for spec in name.unique() if _order(spec, metrics) not in ("", own))
+    targets = set(scores.loc[name.isin(metrics), "target"].astype(str))
     target = next((t for t in TARGET_NAMES if t in targets), "")
     if not (tied or present or (own and target)):
         return []
-    changes = _changes(scores[name.isin((*METRICS, *present))], present, target)
+    printed = {key: column_of(key, catalog, 0.0) for key in metrics}
+    changes = _changes(scores[name.isin((*metrics, *present))], present, target, printed)
     shares = tied.shares if tied else {}
-    rows = table_rows({*shares, *(method for method, _ in changes)})
+    rows = table_rows({*shares, *(method for method, _ in changes)}, catalog)
     columns = [TableColumn(_SHARE, tied.target, "none", "")] if tied else []
-    columns += [TableColumn(_column(spec, own), target, "none", "") for spec in present]
+    columns += [TableColumn(_column(spec, own, printed), target, "none", "") for spec in present]
     cells = tuple(
         tuple(
             _share(shares.get(row.method))
@@ -80,21 +82,21 @@ def ties_tables(
     held = [cell for line in cells for cell in line if cell]
     usual = max((cell.n for cell in held), default=0)
     notes = _notes(tied, changes, own) + [UNSURE] * any(cell.unsure for cell in held)
-    fill = _fill(scores, own, target, run) if own and target else None
+    fill = _fill(scores, catalog, target, run) if own and target else None
     return [Table(TIES, "Ties", rows, tuple(columns), cells, tuple(notes), usual, fill)]
 
 
-def _order(spec: str) -> str:
-    """The tie order that a spec of insertion or deletion names, if it names nothing else."""
-    if spec.partition("(")[0] not in METRICS:
+def _order(spec: str, metrics: Sequence[str]) -> str:
+    """The tie order that a spec of one of the metrics names, if it names nothing else."""
+    if spec.partition("(")[0] not in metrics:
         return ""
     values = parse(spec)[1]
     return str(values["ties"]) if set(values) == {"ties"} else ""
 
 
-def _column(spec: str, own: str) -> Column:
-    base = COLUMNS[parse(spec)[0]]
-    words = f"{base.header} {_order(spec)}" + f" - {own}" * bool(own)
+def _column(spec: str, own: str, printed: Mapping[str, Column]) -> Column:
+    base = printed[parse(spec)[0]]
+    words = f"{base.header} {_order(spec, [base.metric])}" + f" - {own}" * bool(own)
     key = f"{spec} minus {base.metric}"
     return Column(spec, key, words, base.short, base.scale, 0.0, base.digits, None)
 
@@ -102,29 +104,20 @@ def _column(spec: str, own: str) -> Column:
 def _share(shares: Sequence[float] | None) -> Cell | None:
     if not shares:
         return None
-    values = np.array(shares)[:, None]
-    ones: Floats = np.ones(values.shape)
-    return _cell(100 * values.mean(), 100 * bootstrap_intervals(values, ones), values, "")
+    return _cell(np.array(shares), 100.0, "")
 
 
-def _cell(mean: float, ends: Floats, values: Floats, remark: str) -> Cell:
-    known, n = len(values) > 1, len(values)
-    low, high = sorted(ends[:, 0].tolist())
-    mark = known and bool(unsure(values, np.ones(values.shape))[0])
-    return Cell(
-        float(mean),
-        low if known else None,
-        high if known else None,
-        n,
-        0,
-        {},
-        unsure=mark,
-        remark=remark,
-    )
+def _cell(values: Floats, scale: float, remark: str) -> Cell:
+    """The mean of values (n,), one an image, printed to a scale."""
+    low, high, mark = intervals({"": Sample("", values)})[""]
+    if low is not None and high is not None:
+        low, high = sorted((scale * low, scale * high))
+    mean = float(scale * values.mean())
+    return Cell(mean, low, high, len(values), 0, {}, unsure=mark, remark=remark)
 
 
 def _changes(
-    scores: pd.DataFrame, present: Sequence[str], target: str
+    scores: pd.DataFrame, present: Sequence[str], target: str, printed: Mapping[str, Column]
 ) -> dict[tuple[str, str], Cell]:
     """The change of each cell's mean under another order, over the images that have both."""
     if not present:
@@ -135,24 +128,21 @@ def _changes(
     for key, other in cells.items():
         base = key._replace(metric=parse(key.metric)[0])
         if key.metric in present and base in cells and len(other.images):
-            cell = _change(key, cells[base], other, own[base])
+            cell = _change(cells[base], other, own[base], printed[base.metric].scale)
             found.update({(key.method, key.metric): cell} if cell else {})
     return found
 
 
-def _change(key: Key, own: Group, other: Group, measured: Measurement) -> Cell | None:
+def _change(own: Group, other: Group, measured: Measurement, scale: float) -> Cell | None:
     _, first, second = np.intersect1d(own.images, other.images, return_indices=True)
     if not len(first):
         return None
     change = (other.sums / other.counts)[second] - (own.sums / own.counts)[first]
-    mean, scale = change.mean(), COLUMNS[parse(key.metric)[0]].scale
-    values = change[:, None]
-    ends = bootstrap_intervals(values, np.ones(values.shape))
     remark = ""
     if measured.mean is not None and measured.low is not None and measured.high is not None:
-        moved = measured.mean + mean
+        moved = measured.mean + change.mean()
         remark = BEYOND if not measured.low <= moved <= measured.high else ""
-    return _cell(scale * mean, scale * ends, values, remark)
+    return _cell(change, scale, remark)
 
 
 def _notes(tied: Tied | None, changes: Mapping[tuple[str, str], Cell], own: str) -> list[str]:
@@ -176,23 +166,23 @@ def _notes(tied: Tied | None, changes: Mapping[tuple[str, str], Cell], own: str)
     return notes
 
 
-def _fill(scores: pd.DataFrame, own: str, target: str, run: RunWords | None) -> Fill | None:
+def _fill(scores: pd.DataFrame, catalog: Catalog, target: str, run: RunWords | None) -> Fill | None:
     """The command that scores the other orders for all methods that have the run's own."""
-    others = [order for order in ORDERS if order != own]
+    metrics = {key: declared for key, declared in catalog.metrics.items() if declared.orders}
     plain = scores[(scores["target"] == target) & (scores["transform"].astype(str) == "none")]
     held = set(zip(plain["method"].astype(str), plain["metric"].astype(str), strict=True))
-    methods = [row.method for row in table_rows({m for m, metric in held if metric in METRICS})]
+    rows = table_rows({method for method, metric in held if metric in metrics}, catalog)
     wanted = [
-        (method, metric, order)
-        for method in methods
-        for metric in METRICS
-        for order in others
-        if (method, metric) in held
+        (row.method, metric, order)
+        for row in rows
+        for metric, declared in metrics.items()
+        for order in declared.orders
+        if order != declared.ties and (row.method, metric) in held
     ]
     missing = [
         (method, f"{metric}(ties={order})")
         for method, metric, order in wanted
-        if (method, canonical(metric, {"ties": order}, {"ties": own})) not in held
+        if (method, canonical(metric, {"ties": order}, {})) not in held
     ]
     if not missing:
         return None

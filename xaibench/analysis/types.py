@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from xaibench.analysis.columns import SPECS, Column
+from xaibench.analysis.columns import Column
+from xaibench.published.tables import TABLES
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """One method: its canonical spec, its name in the paper and its family."""
+    """One method: its canonical spec, its title and its family's heading."""
 
     method: str
     label: str
@@ -93,4 +94,4 @@ class Table:
     @property
     def name(self) -> str:
         """Return what the table is called: "Table 1", or its title outside of the paper."""
-        return f"Table {self.number}" if self.number in SPECS else self.title
+        return f"Table {self.number}" if self.number in TABLES else self.title

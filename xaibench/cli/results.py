@@ -121,10 +121,10 @@ def tables(
     top: float,
 ) -> list[Path]:
     """The tables of one run, and what else of it is asked for; returns the files written."""
-    from xaibench.analysis.fill import run_words
     from xaibench.report import write_report
+    from xaibench.store.catalog import catalog_in
     from xaibench.store.read import load_scores
-    from xaibench.studies.meaning import declared_in
+    from xaibench.studies.words import run_words
 
     scores, words = load_scores(directory), run_words(directory)
     tied = None
@@ -132,8 +132,8 @@ def tables(
         from xaibench.studies.ties import measure_ties  # imports torch
 
         tied = measure_ties(directory)
-    into, means = directory / "report", declared_in(directory)
-    paths = write_report(scores, into, table or None, console, words, means, tied)
+    into, catalog = directory / "report", catalog_in(directory)
+    paths = write_report(scores, into, table or None, console, words, catalog, tied)
     if agreement:
         from xaibench.studies.agreement import write_agreement
 
@@ -150,8 +150,8 @@ def source_of(directory: Path, predictions: bool = False) -> Source:
     """A run as the comparisons and claims of the report read it."""
     from xaibench.analysis.compare import Source
     from xaibench.store.atomic import read_json
+    from xaibench.store.catalog import catalog_in
     from xaibench.store.read import load_predictions, load_scores
-    from xaibench.studies.meaning import declared_in
 
     held = directory / "manifests" / "identity.json"
     some = predictions and any(directory.glob("predictions/*/*/*.parquet"))
@@ -160,7 +160,7 @@ def source_of(directory: Path, predictions: bool = False) -> Source:
         scores=load_scores(directory),
         identity=read_json(held) if held.exists() else {},
         predictions=load_predictions(directory) if some else None,
-        declared=declared_in(directory),
+        catalog=catalog_in(directory),
     )
 
 

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from xaibench.config.declared import of_run
 from xaibench.config.files import digest
 from xaibench.errors import UsageError, XaibenchError
 from xaibench.models.device import device_name
 from xaibench.stages.run import Run
 from xaibench.store import layout
 from xaibench.store.atomic import read_json, write_json
+from xaibench.store.catalog import record
 from xaibench.store.clean import holdings, remove
 from xaibench.store.manifest import (
     Manifest,
@@ -107,6 +109,7 @@ def open_directory(run: Run, stages: frozenset[str], say: Say) -> Manifest:
         if config.strict:
             raise XaibenchError(f"{line}; use another --out or drop --strict.")
         say(f"warning: {line}")
+    record(root, of_run(run.methods, run.metrics, run.protocol.model_dump(mode="json")))
     resolved = _resolved(run)
     return Manifest(
         root,

@@ -8,7 +8,13 @@ from xaibench.registry import method
 from xaibench.types import Batch, Context, Cost, Explanation
 
 
-@method(family="control", cost=lambda **_: Cost(), citation="poppi2021revisiting")
+@method(
+    title="Fake-CAM",
+    family="control",
+    fixed="constant but for one pixel",  # its map, whatever the input
+    cost=lambda **_: Cost(),
+    citation="poppi2021revisiting",
+)
 def fakecam(ctx: Context, batch: Batch, state: None) -> Explanation:
     """Ones everywhere but a zero at the first pixel: a control that looks at nothing.
 

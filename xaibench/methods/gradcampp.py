@@ -13,6 +13,7 @@ from xaibench.types import Batch, Context, Cost, Explanation
 
 
 @method(
+    title="Grad-CAM++",
     family="cam",
     normalization={"rectify": "relu", "border": "clamp"},
     cost=lambda **_: Cost(shared=1, backwards=1),

@@ -8,6 +8,7 @@ from xaibench.types import Batch, Context, Cost, Explanation
 
 
 @method(
+    title="Gradient",
     family="gradient",
     groups=lambda batchnorm, **_: batchnorm == "train",
     only={"explained_class": ("predicted", "least_probable")},

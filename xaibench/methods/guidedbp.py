@@ -9,6 +9,7 @@ from xaibench.types import Batch, Context, Cost, Explanation
 
 
 @method(
+    title="GuidedBP",
     family="gradient",
     groups=lambda batchnorm, **_: batchnorm == "train",
     only={"explained_class": ("predicted", "least_probable")},

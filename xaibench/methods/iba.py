@@ -37,6 +37,7 @@ Resized = Literal["statistics", "bottleneck"]
 
 
 @method(
+    title="IBA",
     family="perturbation",
     prepare=prepare,
     prepared_of=lambda statistics_of, **_: statistics_of,

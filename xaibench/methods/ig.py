@@ -26,6 +26,7 @@ _CHUNK = 4 * 2**30  # bytes that the gradient of a chunk would keep if it were o
 
 
 @method(
+    title="IG",
     family="gradient",
     groups=lambda batchnorm, **_: batchnorm == "train",
     only={"explained_class": ("predicted", "least_probable")},

@@ -17,6 +17,7 @@ from xaibench.types import Batch, Context, Cost, Explanation
 # Captum's Lasso (alpha 0.08) suits logits; fitted to probabilities, most coefficients are 0:
 # lime(score=probability) alone is a constant map on four of the first five embedded photographs.
 @method(
+    title="LIME",
     family="perturbation",
     together=(("surrogate_model", "score"),),
     cost=lambda n_samples, **_: Cost(shared=n_samples),

@@ -9,6 +9,7 @@ from xaibench.types import Batch, Context, Cost, Explanation, filled
 
 
 @method(
+    title="Opti-CAM",
     family="cam",
     normalization={"border": "clamp"},
     cost=lambda steps, **_: Cost(shared=1, forwards=steps, backwards=steps),

@@ -24,6 +24,7 @@ def prepare(
 
 
 @method(
+    title="RISE",
     family="perturbation",
     prepare=prepare,
     cost=lambda n_masks, **_: Cost(shared=n_masks),

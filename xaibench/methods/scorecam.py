@@ -16,6 +16,7 @@ from xaibench.types import Batch, Context, Cost, Explanation
 
 
 @method(
+    title="Score-CAM",
     family="cam",
     normalization={"rectify": "relu", "border": "clamp"},
     cost=lambda channels, **_: Cost(shared=1 + channels),

@@ -20,18 +20,25 @@ from xaibench.types import Answer, Forwards, Scoring, Values
 @metric(
     keys={
         "insertion": {
+            "title": "Insertion",
+            "short": "I",
             "doc": "Area under the probability curve as the most salient pixels appear.",
             "direction": "higher",
             "range": (0, 1),
             "unit": "probability",
+            "group": "fidelity",
         },
         "deletion": {
+            "title": "Deletion",
+            "short": "D",
             "doc": "Area under the probability curve as the most salient pixels vanish.",
             "direction": "lower",
             "range": (0, 1),
             "unit": "probability",
+            "group": "fidelity",
         },
     },
+    orders=("reverse", "row_major", "random"),  # of equal pixels, in the option `ties`
     needs=("forwards",),
     only={"kernel": ("insertion",), "sigma": ("insertion",), "tie_seed": ("ties=random",)},
     cost=lambda rows_per_step, height=224, **_: -(-height // rows_per_step) - 1,

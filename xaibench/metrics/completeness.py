@@ -14,12 +14,23 @@ from xaibench.types import Rows, Scoring, Values
 @metric(
     keys={
         "completeness": {
+            "title": "Completeness",
+            "short": "Co",
             "doc": "Whether (published) or how far (reference) attributions sum to the logits' "
             "difference.",
-            "direction": "none",
             "range": (0, None),
-            "unit": "share of images, or relative residual",
-            "binary": ("exact",),  # under this test
+            "group": "axioms",
+            "by": {  # what it is depends on an option
+                "test": {
+                    "exact": {
+                        "direction": "higher",
+                        "range": (0, 1),
+                        "unit": "share of images",
+                        "mean": "share of passes",
+                    },
+                    "residual": {"unit": "relative residual", "mean": "mean residual"},
+                }
+            },
         }
     },
     needs=("forwards",),

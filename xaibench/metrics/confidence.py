@@ -14,23 +14,32 @@ from xaibench.types import Answer, Forwards, Scoring, Values
 @metric(
     keys={
         "average_drop": {
+            "title": "Average drop",
+            "short": "AD",
             "doc": "Share of the probability lost on the masked image.",
             "direction": "lower",
             "range": (0, 1),
             "unit": "share of p",
+            "group": "fidelity",
         },
         "average_increase": {
+            "title": "Average increase",
+            "short": "AI",
             "doc": "1 where the masked image's probability is higher.",
             "direction": "higher",
             "range": (0, 1),
             "unit": "share of images",
-            "binary": True,
+            "mean": "share of passes",
+            "group": "fidelity",
         },
         "average_gain": {
+            "title": "Average gain",
+            "short": "AG",
             "doc": "Share of the missing probability gained on the masked image.",
             "direction": "higher",
             "range": (0, 1),
             "unit": "share of 1 - p",
+            "group": "fidelity",
         },
     },
     needs=("forwards",),

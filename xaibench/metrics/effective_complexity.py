@@ -18,10 +18,13 @@ from xaibench.types import Answer, Forwards, Scoring, Values
 @metric(
     keys={
         "effective_complexity": {
+            "title": "Effective complexity",
+            "short": "EC",
             "doc": "Number of salient pixels: above a threshold, or enough to keep p.",
             "direction": "lower",
             "range": (0, None),
             "unit": "pixels",
+            "group": "complexity",
         }
     },
     only={

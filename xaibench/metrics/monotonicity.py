@@ -22,10 +22,13 @@ SMALL = 1e-5
 @metric(
     keys={
         "monotonicity": {
+            "title": "Monotonicity",
+            "short": "M",
             "doc": "Rank correlation of saliency with the effect of replacing pixels.",
             "direction": "higher",
             "range": (-1, 1),
             "unit": "Spearman's rho",
+            "group": "fidelity",
         }
     },
     needs=("forwards",),

@@ -13,19 +13,25 @@ from xaibench.types import Rows, Scoring, Values
 @metric(
     keys={
         "pointing_game": {
+            "title": "Pointing game",
+            "short": "PG",
             "doc": "1 where the map's maximum lies in a bounding box.",
             "direction": "higher",
             "range": (0, 1),
             "unit": "share of images",
-            "binary": True,
+            "mean": "share of passes",
             "citation": "zhang2018pointing",
+            "group": "localisation",
         },
         "energy_pointing_game": {
+            "title": "Energy pointing game",
+            "short": "EPG",
             "doc": "Share of the map inside the bounding boxes.",
             "direction": "higher",
             "range": (0, 1),
             "unit": "share of the map",
             "citation": "wang2020scorecam",
+            "group": "localisation",
         },
     },
     needs=("boxes",),

@@ -18,10 +18,13 @@ from xaibench.types import Scoring, Values
 @metric(
     keys={
         "parameter_randomization": {
+            "title": "Parameter randomisation",
+            "short": "PR",
             "doc": "Rank correlation of maps before and after cascading randomisation.",
             "direction": "lower",
             "range": (-1, 1),
             "unit": "Spearman's rho",
+            "group": "sanity",
         }
     },
     needs=("forwards", "explain"),

@@ -42,21 +42,33 @@ class _Perturbed:
 @metric(
     keys={
         "max_sensitivity": {
+            "title": "Max-sensitivity",
+            "short": "MS",
             "doc": "Largest relative change of the map under small noise.",
             "direction": "lower",
             "range": (0, None),
             "unit": "relative norm",
+            "group": "robustness",
         },
         "avg_sensitivity": {
+            "title": "Avg-sensitivity",
+            "short": "AS",
             "doc": "Mean relative change of the map under small noise.",
             "direction": "lower",
             "range": (0, None),
             "unit": "relative norm",
+            "group": "robustness",
         },
     },
     needs=lambda explanation, **_: (
         ("forwards", "explain") if explanation == "method" else ("forwards",)
     ),
+    by={  # whose explanation of the noisy input it takes
+        "explanation": {
+            "method": {"explains": "method"},
+            "gradient_stand_in": {"explains": "gradient_stand_in"},
+        }
+    },
     probability=False,
     cost=lambda draws, **_: draws,
     citation="yeh2019infidelity",

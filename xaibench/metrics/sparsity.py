@@ -10,18 +10,24 @@ from xaibench.types import Scoring, Values
 @metric(
     keys={
         "sparseness": {
+            "title": "Sparseness",
+            "short": "S",
             "doc": "Gini index of the map.",
             "direction": "higher",
             "range": (0, 1),
             "unit": "Gini index",
             "citation": "chalasani2020concise",
+            "group": "complexity",
         },
         "complexity": {
+            "title": "Complexity",
+            "short": "C",
             "doc": "Shannon entropy of the map as a distribution over pixels.",
             "direction": "lower",
             "range": (0, None),
             "unit": "nats",
             "citation": "bhatt2020evaluating",
+            "group": "complexity",
         },
     },
     needs=(),

@@ -21,7 +21,16 @@ def paper_tables() -> pd.DataFrame:
     Columns: table (int64), method, target, transform, metric (the paper's key, for example
     `average_drop_bar` for 100 - AD%), value (float64, the paper's units) and note ("" for most).
     """
-    return _read_tables().copy()
+    import pandas as pd
+
+    return pd.DataFrame(printed_rows()).astype({"table": "int64", "value": "float64"})
+
+
+@cache
+def printed_rows() -> tuple[dict[str, str], ...]:
+    """The same rows as text, in the file's order."""
+    with (files(__name__) / "zhang2024_tables.csv").open(encoding="utf-8") as file:
+        return tuple(csv.DictReader(file))
 
 
 @cache
@@ -30,12 +39,3 @@ def imagenet_wnids() -> tuple[str, ...]:
     with (files(__name__) / "imagenet_wnids.csv").open(encoding="utf-8") as file:
         rows = sorted((int(row["index"]), row["wnid"]) for row in csv.DictReader(file))
     return tuple(wnid for _, wnid in rows)
-
-
-@cache
-def _read_tables() -> pd.DataFrame:
-    import pandas as pd
-
-    types = {"table": "int64", "value": "float64"}
-    with (files(__name__) / "zhang2024_tables.csv").open(encoding="utf-8") as file:
-        return pd.read_csv(file, keep_default_na=False, dtype=types)

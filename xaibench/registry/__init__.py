@@ -9,11 +9,13 @@ from __future__ import annotations
 import ast
 import functools
 import importlib
+import importlib.machinery
+import importlib.util
 import inspect
 import math
 import typing
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,7 @@ KINDS = ("methods", "metrics", "models", "datasets", "transforms")
 
 @dataclass(frozen=True)
 class Entry:
-    """What is known of a registered object before it is imported."""
+    """What is known of a registered object before it is imported; defaults: of its options."""
 
     kind: str
     key: str
@@ -33,6 +35,7 @@ class Entry:
     doc: str
     metadata: Mapping[str, Any] = field(default_factory=dict)
     source: str = "xaibench"
+    defaults: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -166,25 +169,62 @@ def _scan_file(path: Path, package: str, kind: str) -> list[Entry]:
             name = decorator.func if isinstance(decorator, ast.Call) else decorator
             if not (isinstance(name, ast.Name) and _DECORATORS.get(name.id) == kind):
                 continue
-            declared = _literals(decorator.keywords if isinstance(decorator, ast.Call) else [])
+            given = decorator.keywords if isinstance(decorator, ast.Call) else []
+            declared = _literals((str(word.arg), word.value) for word in given)
+            options = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+            defaults = _literals((option.arg, value) for option, value in options if value)
             target = f"{package}.{path.stem}:{node.name}"
             doc = (ast.get_docstring(node) or "").strip().split("\n")[0]
             keys = declared.get("keys", {node.name: {}})
             found += [
-                Entry(kind, key, target, about.get("doc", doc), declared | about)
+                Entry(
+                    kind, key, target, about.get("doc", doc), declared | about, "xaibench", defaults
+                )
                 for key, about in keys.items()
             ]
     return found
 
 
-def _literals(keywords: list[ast.keyword]) -> dict[str, Any]:
+def _literals(expressions: Iterable[tuple[str, ast.expr]]) -> dict[str, Any]:
     values = {}
-    for keyword in keywords:
+    for name, expression in expressions:
         try:
-            values[str(keyword.arg)] = ast.literal_eval(keyword.value)
+            values[name] = ast.literal_eval(expression)
         except ValueError:
             continue
     return values
+
+
+def _plug_in(kind: str, key: str, target: str, owner: str) -> Entry:
+    """An entry point; of a method or metric with what its source declares, found unimported.
+
+    Others answer to the entry point's name alone, whatever they declare.
+    """
+    module, _, attribute = target.partition(":")
+    found = Entry(kind, key, target, f"plug-in from {owner}", source=owner)
+    if kind not in ("methods", "metrics"):
+        return found
+    try:
+        path = _source(module)
+        scanned = _scan_file(path, module.rpartition(".")[0], kind) if path else []
+    except (OSError, SyntaxError, ValueError):
+        return found
+    same = [entry for entry in scanned if entry.target.partition(":")[2] == attribute]
+    for entry in sorted(same, key=lambda entry: entry.key != key)[:1]:
+        found = replace(found, metadata=entry.metadata, defaults=entry.defaults)
+    return found
+
+
+def _source(module: str) -> Path | None:
+    """The file of a module, found without importing its packages."""
+    first, *rest = module.split(".")
+    spec = importlib.util.find_spec(first)
+    for part in rest:
+        if spec is None:
+            return None
+        name = f"{spec.name}.{part}"
+        spec = importlib.machinery.PathFinder.find_spec(name, spec.submodule_search_locations)
+    return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
 
 
 @functools.cache
@@ -208,7 +248,7 @@ def entries(kind: str) -> dict[str, Entry]:
                 f"package '{owner}' registers {kind[:-1]} '{key}', which {found[key].source} "
                 "has already: rename its entry point or uninstall it."
             )
-        found[key] = Entry(kind, key, point.value, f"plug-in from {owner}", {}, owner)
+        found[key] = _plug_in(kind, key, point.value, owner)
     return found
 
 

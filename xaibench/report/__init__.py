@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from xaibench.analysis.agreement import Agreement
     from xaibench.analysis.compare import Source
-    from xaibench.analysis.declared import Declared
     from xaibench.analysis.fill import RunWords
     from xaibench.analysis.ties import Tied
+    from xaibench.config.catalog import Catalog
     from xaibench.report.document import Document
 
 RENDERERS = {"md": "markdown", "csv": "csv", "json": "json", "tex": "latex", "html": "html"}
@@ -52,7 +52,7 @@ def write_report(
     tables: list[int] | None,
     console: Console,
     run: RunWords | None = None,
-    declared: Declared | None = None,
+    catalog: Catalog | None = None,
     tied: Tied | None = None,
 ) -> list[Path]:
     """Print the tables and write `tables.md`, `.csv`, `.json`, `.tex` and `.html` into `out_dir`.
@@ -63,9 +63,9 @@ def write_report(
         tables: numbers of the paper's tables, or None for those that have scores.
         console: where the tables are printed.
         run: options that name the run directory, for the commands that fill what is missing
-            (`analysis.fill.run_words`).
-        declared: what the run's metrics mean (`studies.meaning.declared_in`); by default what their
-            values give away.
+            (`studies.words.run_words`).
+        catalog: what the run's methods and metrics declare (`store.catalog.catalog_in`); by default
+            what is shipped and what the values give away.
         tied: shares of tied pixels (`xaibench.studies.ties.measure_ties`), for the report on ties.
 
     Returns:
@@ -79,9 +79,9 @@ def write_report(
     from xaibench.analysis.ties import ties_tables
     from xaibench.report.pages.tables import page
 
-    header = build_header(scores, declared)
-    built = build_tables(scores, tables, run=run, declared=declared)
-    built += ties_tables(scores, declared, tied, run) if tables is None else []
+    header = build_header(scores, catalog)
+    built = build_tables(scores, tables, run=run, catalog=catalog)
+    built += ties_tables(scores, catalog, tied, run) if tables is None else []
     return write_page(page(header, built), out_dir, console)
 
 
@@ -121,6 +121,6 @@ def write_agreement(found: Agreement, out_dir: Path, console: Console) -> list[P
 
 def fill_command(table: int) -> str:
     """Return the `xaibench run` command that measures every cell of the paper's `table` (1-4)."""
-    from xaibench.analysis import columns
+    from xaibench.analysis import fill
 
-    return columns.fill_command(table)
+    return fill.fill_command(table)

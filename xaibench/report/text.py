@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xaibench.analysis.columns import METHOD_NAMES, TARGET_NAMES, Column
+from xaibench.analysis.columns import TARGET_NAMES, Column
 from xaibench.analysis.header import Header
 
 MISSING = "-"
@@ -31,11 +31,6 @@ def interval(low: float | None, high: float | None, digits: int, unsure: bool = 
 def count(n: int, what: str) -> str:
     """Format a number of things: "1 image", "2,000 images"."""
     return f"{n:,} {what}{'s' * (n != 1)}"
-
-
-def method_name(method: str) -> str:
-    """The method's name in the paper, or its spec."""
-    return METHOD_NAMES.get(method, method)
 
 
 def target_name(target: str, transform: str = "none") -> str:

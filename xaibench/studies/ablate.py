@@ -170,7 +170,9 @@ def gather(plan: Study) -> Ablation:
         cell_effects,
         with_intervals,
     )
+    from xaibench.config.declared import shipped
     from xaibench.report.pages.ablation import Ablation
+    from xaibench.store.catalog import catalog_in
     from xaibench.store.read import load_scores
 
     names = {place.directory for place in plan.places()}
@@ -202,6 +204,7 @@ def gather(plan: Study) -> Ablation:
         str(any_frame["dataset"].iloc[0]),
         tuple(_listed(plan, switch) for switch in plan.switches),
         tuple(with_intervals(effects)),
+        catalog_in(plan.root / directory_name(plan.before.name)) or shipped(),
     )
 
 

@@ -16,10 +16,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from xaibench.analysis.agreement import Agreement, pair_places
+from xaibench.analysis.columns import TARGET_NAMES
 from xaibench.api import progress
+from xaibench.config.declared import shipped
 from xaibench.errors import UsageError, XaibenchError
 from xaibench.normalize import STATUS_CONSTANT, STATUS_OK, statuses
 from xaibench.store import layout
+from xaibench.store.catalog import catalog_in
 from xaibench.store.read import MapReader
 
 if TYPE_CHECKING:
@@ -87,7 +90,10 @@ def compare(
             known = np.isin(status, [STATUS_OK, STATUS_CONSTANT])
             constant[piece] = known[:, rows] & known[:, columns] & ~both
             tick(len(part), "agreement")
-    return Agreement(tuple(names), target, ids, correlation, overlap, constant, top, pixels)
+    catalog = catalog_in(root) or shipped()
+    return Agreement(
+        tuple(names), target, ids, correlation, overlap, constant, top, pixels, catalog
+    )
 
 
 def pairwise(maps: Tensor, pixels: int) -> tuple[Tensor, Tensor]:
@@ -135,7 +141,7 @@ def _take(readers: Sequence[MapReader], ids: list[str]) -> tuple[Tensor, NDArray
 
 
 def _main_target(root: Path) -> str:
-    for target in ("ground_truth", "predicted", "least_probable"):
+    for target in TARGET_NAMES:
         if layout.mapped(root, target):
             return target
     raise XaibenchError(f"{root} has no maps; run `xaibench explain` for them.")

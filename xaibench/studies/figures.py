@@ -25,11 +25,13 @@ def write_figures(root: Path, scores: pd.DataFrame) -> list[Path]:
     """
     from xaibench.analysis.columns import TARGET_NAMES
     from xaibench.analysis.header import build_header
+    from xaibench.config.declared import shipped
     from xaibench.report.figures import figure1, figure2
     from xaibench.report.text import header_line
+    from xaibench.store.catalog import catalog_in
     from xaibench.store.read import load_predictions
 
-    target = main_target(scores)
+    target, catalog = main_target(scores), catalog_in(root) or shipped()
     rows = scores[(scores["transform"] == "none") & (scores["target"] == target)]
     predictions = load_predictions(root)
     plain = predictions[predictions["transform"] == "none"].drop_duplicates("image")
@@ -38,7 +40,7 @@ def write_figures(root: Path, scores: pd.DataFrame) -> list[Path]:
     run = line[0].upper() + line[1:]
     folder = root / "report"
     points = figure2.collect(rows, probabilities)
-    written = figure2.draw(points, folder, TARGET_NAMES.get(target, target), run)
+    written = figure2.draw(points, folder, TARGET_NAMES.get(target, target), run, catalog)
 
     choices = figure1.choose(rows)
     images = sorted({choice.image for choice in choices})
@@ -50,6 +52,7 @@ def write_figures(root: Path, scores: pd.DataFrame) -> list[Path]:
         probabilities,
         folder,
         run,
+        catalog,
     )
 
 

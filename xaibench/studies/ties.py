@@ -7,12 +7,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from xaibench.analysis.columns import TARGET_NAMES
 from xaibench.analysis.ties import Tied
 from xaibench.store import layout
 from xaibench.store.read import MapReader
 
 IMAGES = 100
-_TARGETS = ("ground_truth", "predicted", "least_probable")
 
 
 def measure_ties(root: Path, images: int = IMAGES) -> Tied | None:
@@ -21,9 +21,8 @@ def measure_ties(root: Path, images: int = IMAGES) -> Tied | None:
     Of each method the first `images` of the run that have a map, for the ground-truth class or the
     first target that there are maps of; None where there are none.
     """
-    for target in _TARGETS:
-        methods = layout.mapped(root, target)
-        if methods:
+    for target in TARGET_NAMES:
+        if methods := layout.mapped(root, target):
             return Tied(target, {m: _shares(root, m, target, images) for m in methods})
     return None
 

@@ -7,18 +7,19 @@ on either side, on printed means the comparison as it stands.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xaibench.analysis.columns import COLUMNS, FAMILIES, METHOD_NAMES
-from xaibench.analysis.declared import EXACT, STAND_IN, Declared
 from xaibench.analysis.footnotes import SWAPPED
 from xaibench.analysis.header import PAPER_IMAGES, build_header
 from xaibench.analysis.measure import Group, Key, groups
 from xaibench.analysis.stats import MIN_IMAGES, Floats
+from xaibench.config.catalog import Catalog
+from xaibench.config.declared import of_protocol, shipped
+from xaibench.published.tables import FORMS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,10 +40,21 @@ CONTROL = "fakecam"
 FEWEST_METHODS = 5
 """Half of the paper's ten: with fewer, a sentence about "the methods" is about something else."""
 
-GRADIENT, CAM, PERTURBATION = (family.methods for family in FAMILIES[1:])
-METHODS = tuple(METHOD_NAMES)
-PRINTED = Declared(EXACT, STAND_IN, transposed=GRADIENT, as_published=True)
-"""What the paper's printed numbers are of, as its released code has it."""
+GRADIENT = ("gradient", "ig", "guidedbp")
+CAM = ("gradcam", "gradcampp", "scorecam")
+PERTURBATION = ("rise", "lime", "iba")
+SHORTS = {metric: shipped().metric(metric).short for metric in FORMS}
+"""The abbreviations of the metrics that the paper prints."""
+
+
+def printed_catalog() -> Catalog:
+    """What the paper's printed numbers are of, as its released code has it."""
+    metrics = {
+        "completeness": {"test": "exact"},
+        "sensitivity": {"explanation": "gradient_stand_in"},
+    }
+    transposed = {method: {"transpose": True} for method in GRADIENT}
+    return of_protocol({"metrics": metrics, "normalization": transposed})
 
 
 @dataclass(frozen=True)
@@ -81,8 +93,8 @@ class Block:
 
     @property
     def shorts(self) -> list[str]:
-        """The paper's abbreviations of the metrics."""
-        return [COLUMNS[metric].short for metric in self.metrics]
+        """The abbreviations of the metrics."""
+        return [SHORTS[metric] for metric in self.metrics]
 
 
 @dataclass(frozen=True)
@@ -98,7 +110,7 @@ class Evidence:
         probability: (images,) of `target`'s class on the untouched images, NaN where unknown, by
             the positions that `Group.images` holds; None where nobody stored it.
         images: images with any score.
-        declared: what the metrics mean.
+        catalog: what its methods and metrics are.
     """
 
     name: str
@@ -108,7 +120,7 @@ class Evidence:
     cells: Mapping[Key, Group] | None = None
     probability: Floats | None = None
     images: int = PAPER_IMAGES
-    declared: Declared = PRINTED
+    catalog: Catalog = field(default_factory=printed_catalog)
 
     def key(self, method: str, metric: str, transform: str = "none", target: str = "") -> Key:
         """The cell of a method and metric, of this evidence's target unless another is named."""
@@ -167,9 +179,10 @@ def _no_scores(
         for x in methods
         if not any(evidence.has(evidence.key(x, m, target=target)) for m in lacking)
     ]
-    which = ", ".join(METHOD_NAMES[x] for x in absent) or "some methods"
-    short = ", ".join(COLUMNS[m].short for m in lacking)
-    return Finding(UNMEASURED, f"no scores of {short} for {which}")
+    which = ", ".join(map(evidence.catalog.label, absent)) or "some methods"
+    return Finding(
+        UNMEASURED, f"no scores of {', '.join(SHORTS[metric] for metric in lacking)} for {which}"
+    )
 
 
 def nothing_shared() -> Finding:
@@ -179,10 +192,10 @@ def nothing_shared() -> Finding:
 
 def in_print(metric: str, values: Floats) -> Floats:
     """Natural values in the paper's units; metrics that it has no column for stay as they are."""
-    column = COLUMNS.get(metric)
-    if column is None or metric == "completeness":
+    form = FORMS.get(metric)
+    if form is None or form.mean:
         return values
-    return column.offset + column.scale * values
+    return form.offset + form.scale * values
 
 
 def decide(
@@ -210,7 +223,7 @@ def from_paper() -> Evidence:
     """The paper's printed tables (each cell once, those whose print is in doubt left out)."""
     from xaibench.published import paper_tables
 
-    names = {column.paper: column.metric for column in COLUMNS.values()}
+    names = {form.key: metric for metric, form in FORMS.items()}
     # Tables 1 and 2 print the same cells; the first one's stand.
     tables = paper_tables().sort_values("table", ascending=False)
     printed = {
@@ -232,7 +245,7 @@ def from_run(source: Source) -> Evidence:
     return from_cells(
         cells,
         header.images,
-        source.meaning,
+        source.known,
         name=source.name,
         protocol=header.protocol,
         target=target,
@@ -243,7 +256,7 @@ def from_run(source: Source) -> Evidence:
 def from_cells(
     cells: Mapping[Key, Group],
     images: int,
-    declared: Declared,
+    catalog: Catalog,
     *,
     name: str = "",
     protocol: str = "",
@@ -255,7 +268,7 @@ def from_cells(
         key: float(in_print(key.metric, np.array([cell.sums.sum() / cell.counts.sum()]))[0])
         for key, cell in cells.items()
     }
-    return Evidence(name, protocol, target, printed, cells, probability, images, declared)
+    return Evidence(name, protocol, target, printed, cells, probability, images, catalog)
 
 
 def _probability(source: Source, target: str) -> Floats | None:

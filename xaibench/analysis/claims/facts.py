@@ -8,7 +8,6 @@ from scipy.special import bdtr
 from xaibench.analysis.claims.evidence import (
     CONTROL,
     FACT,
-    METHODS,
     UNMEASURED,
     Evidence,
     Finding,
@@ -16,9 +15,9 @@ from xaibench.analysis.claims.evidence import (
     nothing_shared,
 )
 from xaibench.analysis.claims.significance import any_of
-from xaibench.analysis.columns import METHOD_NAMES
-from xaibench.analysis.declared import OWN, RESIDUAL, STAND_IN
 from xaibench.analysis.stats import Bools
+from xaibench.config.catalog import OWN, RESIDUAL, STAND_IN
+from xaibench.published.tables import METHODS
 
 WITHIN = 0.01
 """Relative residual within which attributions are complete."""
@@ -37,7 +36,7 @@ def completeness(evidence: Evidence) -> Finding:
     values = evidence.values(keys)
     if not len(values):
         return nothing_shared()
-    if evidence.declared.completeness != RESIDUAL:
+    if evidence.catalog.metric("completeness").mean != RESIDUAL:
         return Finding(FACT, _passing(values == 1, keys_of(evidence), "exact sums"), len(values))
     passed = values <= WITHIN
     numbers = _passing(passed, keys_of(evidence), f"relative residual to {WITHIN:.0%}")
@@ -49,7 +48,8 @@ def completeness(evidence: Evidence) -> Finding:
 
 def keys_of(evidence: Evidence) -> list[str]:
     """Names of the methods that have completeness scores."""
-    return [METHOD_NAMES[m] for m in METHODS if evidence.has(evidence.key(m, "completeness"))]
+    kept = [m for m in METHODS if evidence.has(evidence.key(m, "completeness"))]
+    return list(map(evidence.catalog.label, kept))
 
 
 def _passing(passed: Bools, names: list[str], what: str) -> str:
@@ -67,12 +67,13 @@ def facts(evidence: Evidence) -> list[str]:
     means = [evidence.printed.get(evidence.key(CONTROL, metric)) for metric in _SENSITIVITY]
     if None not in means:
         told = f"Fake-CAM's MS {means[0]:.2f}, AS {means[1]:.2f}"
-        if evidence.declared.sensitivity == STAND_IN:
+        explains = evidence.catalog.metric(_SENSITIVITY[0]).explains
+        if explains == STAND_IN:
             lines.append(
                 f"{told}: its map never changes, so its own are 0. What is measured is the "
                 "distance to Quantus's gradient explanation, not the methods."
             )
-        elif evidence.declared.sensitivity == OWN:
+        elif explains == OWN:
             lines.append(f"{told}: its map never changes, and each method is compared with itself.")
     found = completeness(evidence)
     if found.verdict == FACT:

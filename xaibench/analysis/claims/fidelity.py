@@ -8,8 +8,8 @@ from xaibench.analysis.claims.evidence import (
     CAM,
     CONTROL,
     GRADIENT,
-    METHODS,
     PERTURBATION,
+    SHORTS,
     Block,
     Evidence,
     Finding,
@@ -17,10 +17,10 @@ from xaibench.analysis.claims.evidence import (
     nothing_shared,
 )
 from xaibench.analysis.claims.significance import above, all_of, any_of, at_least, most, names_where
-from xaibench.analysis.columns import COLUMNS, SPECS
 from xaibench.analysis.stats import Floats
+from xaibench.published.tables import METHODS, TABLES
 
-FIDELITY = SPECS[1].metrics
+FIDELITY = TABLES[1].metrics
 REACH = {metric: 2.0 if metric == "monotonicity" else 100.0 for metric in FIDELITY}
 """The largest difference possible, in the paper's units."""
 TOP_TWO = ("average_increase", "average_drop", "monotonicity")
@@ -182,7 +182,7 @@ def _points(change: Floats, shorts: list[str]) -> str:
 
 def _targets(evidence: Evidence) -> tuple[list[Floats], int | None, list[str]] | Finding:
     """Means over methods (N, metrics) of Table 2's three targets, on the images of all three."""
-    spec = SPECS[2]
+    spec = TABLES[2]
     for target in spec.targets:
         found = evidence.block(METHODS, spec.metrics, target)
         if isinstance(found, Finding):
@@ -196,4 +196,4 @@ def _targets(evidence: Evidence) -> tuple[list[Floats], int | None, list[str]] |
     shaped = values.reshape(len(values), len(spec.targets), len(METHODS), len(spec.metrics))
     n = None if evidence.cells is None else len(values)
     means = [shaped[:, i].mean(axis=1) for i in range(len(spec.targets))]
-    return means, n, [COLUMNS[m].short for m in spec.metrics]
+    return means, n, [SHORTS[m] for m in spec.metrics]

@@ -12,7 +12,7 @@ from scipy.special import ndtr
 from xaibench.analysis.claims.evidence import (
     CAM,
     FEWEST_METHODS,
-    METHODS,
+    SHORTS,
     UNMEASURED,
     Evidence,
     Finding,
@@ -20,9 +20,9 @@ from xaibench.analysis.claims.evidence import (
     nothing_shared,
 )
 from xaibench.analysis.claims.significance import above, all_of, any_of, correlation_p, influence
-from xaibench.analysis.columns import COLUMNS, SPECS
-from xaibench.analysis.paired import centred_ranks
+from xaibench.analysis.paired import centred_ranks, correlation
 from xaibench.analysis.stats import MIN_IMAGES, Floats
+from xaibench.published.tables import FORMS, METHODS, TABLES
 
 NONE = 0.1
 """Correlation that is as good as none (Cohen's "small"): a claim of one fails where it is surely
@@ -75,7 +75,7 @@ def _signs(
     if isinstance(found, Finding):
         return found
     n = len(found.probability)
-    r = np.array(signs) * np.array([_correlation(found.probability, b) for b in found.metrics.T])
+    r = np.array(signs) * np.array([_or_none(found.probability, b) for b in found.metrics.T])
     contrary = np.ones(len(r))
     if n >= MIN_IMAGES:  # the variance of Fisher's z for ranks: Fieller et al. 1957
         z = np.arctanh(np.clip(r, -0.999999, 0.999999)) - np.arctanh(NONE)
@@ -86,14 +86,13 @@ def _signs(
 
 def _told(found: _Ranks, metrics: Sequence[str]) -> str:
     rounded = np.round(found.medians, 2) + 0.0  # never "-0.00"
-    told = ", ".join(f"{COLUMNS[m].short} {r:+.2f}" for m, r in zip(metrics, rounded, strict=True))
+    told = ", ".join(f"{SHORTS[m]} {r:+.2f}" for m, r in zip(metrics, rounded, strict=True))
     return f"median over the methods of Spearman's rho with the probability: {told}"
 
 
-def _correlation(a: Floats, b: Floats) -> float:
-    """Pearson's correlation; 0 where one side is constant, which goes with nothing."""
-    scale = a.std() * b.std()
-    return float(((a - a.mean()) * (b - b.mean())).mean() / scale) if scale > 1e-12 else 0.0
+def _or_none(a: Floats, b: Floats) -> float:
+    """Correlation; 0 where one side is constant, which goes with nothing."""
+    return float(np.nan_to_num(correlation(a, b)))
 
 
 def _ranks(evidence: Evidence, methods: Sequence[str], metrics: Sequence[str]) -> _Ranks | Finding:
@@ -113,17 +112,16 @@ def _ranks(evidence: Evidence, methods: Sequence[str], metrics: Sequence[str]) -
     probability = centred_ranks(evidence.probability[images][None])[0]
     values = centred_ranks(evidence.values(keys, images).T).T.reshape(len(images), len(metrics), -1)
     # The paper prints 100 - AD% and 100 - D%, and speaks of AD and D here.
-    values = values * np.sign([COLUMNS[m].scale for m in metrics])[:, None]
+    values = values * np.sign([FORMS[m].scale for m in metrics])[:, None]
     rho = [
-        [_correlation(probability, column) for column in part.T]
-        for part in np.swapaxes(values, 0, 1)
+        [_or_none(probability, column) for column in part.T] for part in np.swapaxes(values, 0, 1)
     ]
     return _Ranks(probability, values.mean(axis=2), np.median(rho, axis=1))
 
 
 def _printed_order(evidence: Evidence) -> str:
     """How often I and D of Table 2 are in the order of the classes' probabilities."""
-    order = SPECS[2].targets
+    order = TABLES[2].targets
     targets = [order[1], order[0], order[2]]  # predicted >= ground truth >= least probable
     told = []
     for metric, sign in (("insertion", 1), ("deletion", -1)):  # 100 - D% turns it round
@@ -132,7 +130,7 @@ def _printed_order(evidence: Evidence) -> str:
             for method in METHODS
         ]
         right = sum(all(first > second for first, second in pairwise(row)) for row in rows)
-        told.append(f"{COLUMNS[metric].short} for {right} of {len(rows)} methods")
+        told.append(f"{SHORTS[metric]} for {right} of {len(rows)} methods")
     return (
         "in Table 2 the three target classes are in the order of their probability by "
         f"{' and '.join(told)}"

@@ -15,8 +15,8 @@ from xaibench.analysis.claims.evidence import (
     CAM,
     FEWEST_METHODS,
     GRADIENT,
-    METHODS,
     PERTURBATION,
+    SHORTS,
     UNMEASURED,
     Evidence,
     Finding,
@@ -24,12 +24,13 @@ from xaibench.analysis.claims.evidence import (
     nothing_shared,
 )
 from xaibench.analysis.claims.significance import above, all_of, any_of, at_least, most, sizes
-from xaibench.analysis.columns import COLUMNS, METHOD_NAMES, SPECS
+from xaibench.analysis.layout import table_rows
 from xaibench.analysis.measure import Key
 from xaibench.analysis.stats import Floats
+from xaibench.published.tables import METHODS, TABLES
 
-METRICS = SPECS[4].metrics
-TRANSFORMS = SPECS[4].transforms
+METRICS = TABLES[4].metrics
+TRANSFORMS = TABLES[4].transforms
 
 MOVED = 5.0
 """Points of 100 from which something has changed: more than chance moves a mean of 1,000 images,
@@ -83,10 +84,11 @@ def all_sensitive(evidence: Evidence) -> Finding:
         return found
     methods = [m for m in METHODS if found.where(method=m)]
     least, largest, seen = found.bounds([found.where(method=m) for m in methods])
+    label = evidence.catalog.label
     low, high = int(seen.argmin()), int(seen.argmax())
     numbers = (
-        f"mean size of change over metrics and transforms: least {METHOD_NAMES[methods[low]]} "
-        f"{seen[low]:.1f} points, most {METHOD_NAMES[methods[high]]} {seen[high]:.1f}{found.note}"
+        f"mean size of change over metrics and transforms: least {label(methods[low])} "
+        f"{seen[low]:.1f} points, most {label(methods[high])} {seen[high]:.1f}{found.note}"
     )
     yes, no = above(least, MOVED, 100.0), above(-largest, -MOVED, 100.0)
     return decide(all_of(yes), any_of(no), found.n, numbers)
@@ -121,10 +123,10 @@ def _gradient_more(evidence: Evidence, rivals: Sequence[str]) -> Finding:
 
 def _maps(evidence: Evidence) -> str:
     """Which of the two the maps of gradient methods are."""
-    mirrored = evidence.declared.transposed
+    mirrored = evidence.catalog.transposed
     if mirrored is None:
         return "; whether maps are transposed on transformed inputs is not known here"
-    names = ", ".join(METHOD_NAMES.get(m, m) for m in mirrored)
+    names = ", ".join(row.label for row in table_rows(mirrored, evidence.catalog))
     if not names:
         return "; maps are not transposed on transformed inputs"
     return f"; the maps of {names} are transposed on transformed inputs, and scored so"
@@ -157,15 +159,13 @@ def ag_most_stable(evidence: Evidence) -> Finding:
         size / max(abs(float(found.plain[p].mean())), 1e-12)
         for size, p in zip(seen, places, strict=True)
     ]
-    relative = ", ".join(
-        f"{COLUMNS[m].short} {s:.0%}" for m, s in zip(METRICS, shares, strict=True)
-    )
+    relative = ", ".join(f"{SHORTS[m]} {s:.0%}" for m, s in zip(METRICS, shares, strict=True))
     numbers = f"{_by_metric(seen)}; as a share of the untransformed mean: {relative}{found.note}"
     return decide(all_of(yes), any_of(no), found.n, numbers)
 
 
 def _by_metric(seen: Floats) -> str:
-    told = ", ".join(f"{COLUMNS[m].short} {s:.1f}" for m, s in zip(METRICS, seen, strict=True))
+    told = ", ".join(f"{SHORTS[m]} {s:.1f}" for m, s in zip(METRICS, seen, strict=True))
     return f"mean size of change in points: {told}"
 
 
@@ -218,9 +218,7 @@ def shifts(evidence: Evidence) -> Shifts | Finding:
         if evidence.has(key := evidence.key(method, metric, name), evidence.key(method, metric))
     ]
     lacking = [name for name in TRANSFORMS if not any(key.transform == name for key in keys)]
-    lacking += [
-        COLUMNS[name].short for name in METRICS if not any(key.metric == name for key in keys)
-    ]
+    lacking += [SHORTS[name] for name in METRICS if not any(key.metric == name for key in keys)]
     methods = {key.method for key in keys}
     if lacking:
         return Finding(UNMEASURED, f"no scores of {', '.join(lacking)} beside untransformed ones")

@@ -16,7 +16,7 @@ from xaibench.analysis.claims.evidence import (
     ALPHA,
     FEWEST_METHODS,
     GRADIENT,
-    METHODS,
+    SHORTS,
     UNMEASURED,
     Evidence,
     Finding,
@@ -24,14 +24,19 @@ from xaibench.analysis.claims.evidence import (
     nothing_shared,
 )
 from xaibench.analysis.claims.significance import moments, most, names_where
-from xaibench.analysis.columns import COLUMNS, SPECS
 from xaibench.analysis.stats import Floats
+from xaibench.published.tables import METHODS, TABLES
 
-FIDELITY = SPECS[1].metrics
-ROBUSTNESS = tuple(name for name in SPECS[3].metrics if name != "completeness")
+FIDELITY = TABLES[1].metrics
+ROBUSTNESS = tuple(name for name in TABLES[3].metrics if name != "completeness")
 
 SPREAD = 0.1
 """Part of the metric's range from which methods are meaningfully apart: a tenth."""
+APART = (
+    "A metric tells methods apart where the middle half (interquartile range) of their means "
+    f"spans {SPREAD:.0%} of its range; simultaneous intervals of the means, paired over "
+    "images, have to lie wholly on one side."
+)
 RANGES = {
     "average_increase": 100.0,
     "average_drop": 100.0,
@@ -102,7 +107,7 @@ def _count(where: np.ndarray) -> str:
 
 
 def _told(seen: Floats, metrics: Sequence[str]) -> str:
-    return ", ".join(f"{COLUMNS[m].short} {s:.1%}" for m, s in zip(metrics, seen, strict=True))
+    return ", ".join(f"{SHORTS[m]} {s:.1%}" for m, s in zip(metrics, seen, strict=True))
 
 
 def _verdict(yes: np.ndarray, no: np.ndarray, n: int | None, numbers: str) -> Finding:

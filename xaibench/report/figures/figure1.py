@@ -12,10 +12,12 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from xaibench.analysis.columns import COLUMNS
+from xaibench.analysis.columns import paper_column
 from xaibench.analysis.layout import table_rows
 from xaibench.analysis.measure import AVERAGED
+from xaibench.config.catalog import Catalog
 from xaibench.errors import XaibenchError
+from xaibench.published.tables import FIGURE_1, FORMS
 from xaibench.report.figures.style import (
     LINE,
     WIDTH,
@@ -35,8 +37,6 @@ from xaibench.report.text import number
 if TYPE_CHECKING:
     import pandas as pd
 
-METRICS = ("average_drop", "average_gain", "insertion", "deletion")
-"""AI is left out: it is 0 or 1 an image, so that no image is its best."""
 _MARGIN, _GAP, _BETWEEN = 0.36, 0.03, 0.07  # inches: row labels, between columns, between metrics
 _LARGEST = 0.85  # inches: the side of a picture where there are few methods
 _OPACITY = 0.6
@@ -69,12 +69,12 @@ def choose(scores: pd.DataFrame) -> list[Choice]:
         XaibenchError: where there is nothing to choose from.
     """
     found = []
-    for metric in METRICS:
+    for metric in FIGURE_1:
         rows = scores[(scores["metric"] == metric) & scores["status"].isin(AVERAGED)]
         table = rows.pivot(index="image", columns="method", values="value").dropna()
         if table.empty:
             continue
-        printed = COLUMNS[metric].offset + COLUMNS[metric].scale * table.sort_index()
+        printed = FORMS[metric].offset + FORMS[metric].scale * table.sort_index()
         # rounded: equal values must tie whatever order they were added in
         means = printed.mean(axis=1).round(9)
         chosen = {"best": means.idxmax(), "worst": means.idxmin()}
@@ -84,7 +84,7 @@ def choose(scores: pd.DataFrame) -> list[Choice]:
                 values = dict(zip(map(str, printed.columns), row.tolist(), strict=True))
                 found.append(Choice(metric, which, image, values))
     if not found:
-        names = ", ".join(METRICS)
+        names = ", ".join(FIGURE_1)
         raise XaibenchError(
             f"Figure 1 needs an image that every method has a score of {names} for: run these."
         )
@@ -98,6 +98,7 @@ def draw(
     probabilities: Mapping[str, float],
     folder: Path,
     run: str,
+    catalog: Catalog,
 ) -> list[Path]:
     """Write `figure1.png` and `figure1.svg`.
 
@@ -108,12 +109,16 @@ def draw(
         probabilities: image -> probability of the explained class.
         folder: where to write.
         run: the run in a few words, for the caption.
+        catalog: what the methods and metrics declare.
     """
-    methods = [row.method for row in table_rows({m for c in choices for m in c.values})]
+    rows = table_rows((m for c in choices for m in c.values), catalog)
+    methods = [row.method for row in rows]
+    caption = _caption(choices, run, catalog)
     side = min(_LARGEST, (WIDTH - _MARGIN) / (len(methods) + 1) - _GAP)
     width = _MARGIN + (len(methods) + 1) * (side + _GAP)
-    lines = caption_lines(_caption(choices, run), width)
-    head = head_height(methods)
+    lines = caption_lines(caption, width)
+    labels = [method_label(row.label) for row in rows]
+    head = head_height(labels)
     pairs = len({c.metric for c in choices})
     body = len(choices) * (side + LINE) + pairs * _BETWEEN
     with figure(width, head + body + 0.05 + len(lines) * LINE + 0.05) as fig:
@@ -124,7 +129,8 @@ def draw(
         for place, choice in enumerate(choices):
             if place and choice.metric != choices[place - 1].metric:
                 top += _BETWEEN
-            _row_label(fig, choice, choices, place, top, side)
+            label = metric_label(paper_column(choice.metric, catalog))
+            _row_label(fig, label, choices, place, top, side)
             photograph = photographs[choice.image]
             _picture(fig, lefts[0], top, side, photograph, f"p {probabilities[choice.image]:.2f}")
             for left, method in zip(lefts[1:], methods, strict=True):
@@ -134,7 +140,7 @@ def draw(
                 _picture(fig, left, top, side, shown, number(choice.values[method], 1))
             top += side + LINE
         add_text(fig, 0.0, top + 0.1, "\n".join(lines), linespacing=1.25)
-        return save(fig, folder, "figure1", _caption(choices, run))
+        return save(fig, folder, "figure1", caption)
 
 
 def overlay(photograph: Picture, saliency: Picture) -> Picture:
@@ -151,13 +157,14 @@ def overlay(photograph: Picture, saliency: Picture) -> Picture:
 
 
 def _row_label(
-    fig: Figure, choice: Choice, choices: Sequence[Choice], place: int, top: float, side: float
+    fig: Figure, label: str, choices: Sequence[Choice], place: int, top: float, side: float
 ) -> None:
+    choice = choices[place]
     add_turned(fig, _MARGIN - 0.1, top + side / 2, choice.which)
     if choice.which == "best":
         both = place + 1 < len(choices) and choices[place + 1].metric == choice.metric
         middle = top + (side + LINE / 2 if both else side / 2)
-        add_turned(fig, 0.1, middle, metric_label(choice.metric))
+        add_turned(fig, 0.1, middle, label)
 
 
 def _picture(fig: Figure, left: float, top: float, side: float, image: Picture, text: str) -> None:
@@ -167,8 +174,8 @@ def _picture(fig: Figure, left: float, top: float, side: float, image: Picture, 
     add_text(fig, left + side / 2, top + side + 0.015, text, ha="center")
 
 
-def _caption(choices: Sequence[Choice], run: str) -> str:
-    listed = ", ".join(f"{COLUMNS[c.metric].short} {c.which} {c.image}" for c in choices)
+def _caption(choices: Sequence[Choice], run: str, catalog: Catalog) -> str:
+    listed = ", ".join(f"{catalog.metric(c.metric).short} {c.which} {c.image}" for c in choices)
     return (
         "Best and worst image of each metric: the highest and lowest mean over the methods, ties "
         "by image name, among the images that all methods have a score for. Below each map "

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
+from xaibench.analysis.columns import paper_column
 from xaibench.analysis.layout import table_rows
 from xaibench.analysis.measure import AVERAGED
+from xaibench.analysis.paired import centred_ranks, correlation
+from xaibench.config.catalog import Catalog
 from xaibench.errors import XaibenchError
+from xaibench.published.tables import FIGURE_2
 from xaibench.report.figures.style import (
     LINE,
     WIDTH,
@@ -34,7 +37,6 @@ from xaibench.report.figures.style import (
 if TYPE_CHECKING:
     import pandas as pd
 
-METRICS = ("average_gain", "average_drop", "insertion", "deletion")
 _LEFT, _BELOW, _GAP = 0.5, 0.42, 0.09  # inches: y labels, x labels, between panels
 _SMALLEST, _LARGEST = 0.4, 1.1  # inches: the side of a panel
 _MANY = 2_000  # points from which they are drawn as an image
@@ -53,10 +55,10 @@ def collect(scores: pd.DataFrame, probabilities: Mapping[str, float]) -> Points:
     Raises:
         XaibenchError: where none of the metrics has a score.
     """
-    rows = scores[scores["metric"].isin(METRICS) & scores["status"].isin(AVERAGED)]
+    rows = scores[scores["metric"].isin(FIGURE_2) & scores["status"].isin(AVERAGED)]
     rows = rows.assign(p=rows["image"].map(probabilities)).dropna(subset=["p", "value"])
     if rows.empty:
-        raise XaibenchError(f"Figure 2 needs scores of one of {', '.join(METRICS)}: run these.")
+        raise XaibenchError(f"Figure 2 needs scores of one of {', '.join(FIGURE_2)}: run these.")
     return {
         (str(method), str(metric)): (
             part["p"].to_numpy(dtype=np.float64),
@@ -68,31 +70,32 @@ def collect(scores: pd.DataFrame, probabilities: Mapping[str, float]) -> Points:
 
 def spearman(x: Floats, y: Floats) -> float:
     """Rank correlation of x (n,) and y (n,), ties at their mean rank; NaN where one is constant."""
-    a, b = rankdata(x) - (len(x) + 1) / 2, rankdata(y) - (len(y) + 1) / 2
-    scale = math.sqrt(float(a @ a) * float(b @ b))
-    return float(a @ b) / scale if scale else math.nan
+    return correlation(*centred_ranks(np.stack([x, y])))
 
 
-def draw(points: Points, folder: Path, target: str, run: str) -> list[Path]:
+def draw(points: Points, folder: Path, target: str, run: str, catalog: Catalog) -> list[Path]:
     """Write `figure2.png` and `figure2.svg`; target and run are words for the caption."""
-    methods = [row.method for row in table_rows({method for method, _ in points})]
+    rows = table_rows((method for method, _ in points), catalog)
+    methods = [row.method for row in rows]
+    colours = [colour(catalog.method(method).family) for method in methods]
+    labels = [method_label(row.label) for row in rows]
     side = (WIDTH - _LEFT) / len(methods) - _GAP
     side = min(_LARGEST, max(_SMALLEST, side))
     width = max(3.2, _LEFT + len(methods) * (side + _GAP))
     text = _caption(points, target, run)
     lines = caption_lines(text, width)
-    head = head_height(methods)
+    head = head_height(labels)
     step = side + LINE + 0.12
     with figure(width, head + 4 * step + _BELOW + len(lines) * LINE + 0.05) as fig:
         for j, method in enumerate(methods):
             left = _LEFT + j * (side + _GAP)
-            name, tint = method_label(method), colour(method)
-            add_head(fig, left + side / 2, head, name, color=tint, weight="bold")
-            for i, metric in enumerate(METRICS):
-                _panel(fig, points.get((method, metric)), method, (i, j), (left, head, side, step))
-        for i, metric in enumerate(METRICS):
+            add_head(fig, left + side / 2, head, labels[j], color=colours[j], weight="bold")
+            for i, metric in enumerate(FIGURE_2):
+                place = (left, head, side, step)
+                _panel(fig, points.get((method, metric)), colours[j], (i, j), place)
+        for i, metric in enumerate(FIGURE_2):
             middle = head + i * step + LINE + side / 2
-            add_turned(fig, 0.1, middle, metric_label(metric, bars=False))
+            add_turned(fig, 0.1, middle, metric_label(paper_column(metric, catalog), bars=False))
         middle = _LEFT + len(methods) * (side + _GAP) / 2
         add_text(fig, middle, head + 4 * step + 0.12, "probability p", ha="center")
         add_text(fig, 0.0, head + 4 * step + _BELOW - 0.1, "\n".join(lines), linespacing=1.25)
@@ -102,7 +105,7 @@ def draw(points: Points, folder: Path, target: str, run: str) -> list[Path]:
 def _panel(
     fig: Figure,
     found: tuple[Floats, Floats] | None,
-    method: str,
+    colour: str,
     place: tuple[int, int],
     box: tuple[float, float, float, float],
 ) -> None:
@@ -110,7 +113,7 @@ def _panel(
     top = head + i * step
     axes = add_axes(fig, left, top + LINE, side, side)
     axes.set(xlim=(-0.05, 1.05), ylim=(-5, 105), xticks=[0, 1], yticks=[0, 50, 100])
-    axes.set_xticklabels(["0", "1"] if i == len(METRICS) - 1 else [])
+    axes.set_xticklabels(["0", "1"] if i == len(FIGURE_2) - 1 else [])
     axes.set_yticklabels(["0", "50", "100"] if j == 0 else [])
     for edge in ("top", "right"):
         axes.spines[edge].set_visible(False)
@@ -125,7 +128,7 @@ def _panel(
         y,
         s=size,
         alpha=opacity,
-        color=colour(method),
+        color=colour,
         linewidths=0,
         rasterized=len(x) >= _MANY,
         clip_on=False,

@@ -21,7 +21,7 @@ from xaibench.report.figures.style import (
     figure,
     save,
 )
-from xaibench.report.text import count, method_name, number, target_name
+from xaibench.report.text import count, number, target_name
 
 _LABELS, _GAP = 0.85, 0.3  # inches: the methods' names, between the triangles
 _LARGEST = 0.45  # inches: the side of a cell where there are few methods
@@ -31,7 +31,9 @@ _LONGEST = 14  # characters of a label
 
 def draw(found: Agreement, pairs: list[Pair], folder: Path) -> list[Path]:
     """Write `agreement.png` and `agreement.svg`."""
-    methods = [row.method for row in table_rows(set(found.methods))]
+    rows = table_rows(found.methods, found.catalog)
+    methods = [row.method for row in rows]
+    labels = [_short(row.label) for row in rows]
     cells = len(methods) - 1
     cell = min(_LARGEST, ((WIDTH - _GAP) / 2 - _LABELS) / cells)
     side = cell * cells
@@ -44,9 +46,9 @@ def draw(found: Agreement, pairs: list[Pair], folder: Path) -> list[Path]:
         correlation = {(p.first, p.second): p.correlation.mean for p in pairs}
         overlap = {(p.first, p.second): 100 * p.overlap.mean for p in pairs}
         place = (_LABELS, LINE + 0.08, side)
-        _triangle(fig, methods, correlation, place, ("RdBu_r", -1, 1), "Spearman's \u03c1")
+        _triangle(fig, methods, labels, correlation, place, ("RdBu_r", -1, 1), "Spearman's \u03c1")
         place = (2 * _LABELS + side + _GAP, LINE + 0.08, side)
-        _triangle(fig, methods, overlap, place, ("viridis", 0, 100), top)
+        _triangle(fig, methods, labels, overlap, place, ("viridis", 0, 100), top)
         add_text(fig, 0.0, high + 0.02, "\n".join(lines), linespacing=1.25)
         return save(fig, folder, "agreement", caption)
 
@@ -54,6 +56,7 @@ def draw(found: Agreement, pairs: list[Pair], folder: Path) -> list[Path]:
 def _triangle(
     fig: Figure,
     methods: list[str],
+    labels: list[str],
     values: dict[tuple[str, str], float],
     place: tuple[float, float, float],
     scale: tuple[str, float, float],
@@ -65,8 +68,8 @@ def _triangle(
     axes = add_axes(fig, left, top, side, side)
     axes.set(xlim=(0, cells), ylim=(cells, 0), xticks=np.arange(cells) + 0.5)
     axes.set(yticks=np.arange(cells) + 0.5)
-    axes.set_yticklabels([_short(m) for m in methods[1:]])
-    axes.set_xticklabels([_short(m) for m in methods[:-1]], rotation=90)
+    axes.set_yticklabels(labels[1:])
+    axes.set_xticklabels(labels[:-1], rotation=90)
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
@@ -95,8 +98,7 @@ def _number(value: float, high: float) -> str:
     return text.replace("-", "\u2212")
 
 
-def _short(method: str) -> str:
-    text = method_name(method)
+def _short(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}\u2026"
 
 

@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
-from xaibench.analysis.columns import COLUMNS, FAMILIES
-from xaibench.report.text import barred, method_name
+from xaibench.analysis.columns import Column
+from xaibench.config.catalog import FAMILIES
+from xaibench.report.text import barred
 from xaibench.store.atomic import write
 
 WIDTH = 6.0
@@ -40,8 +41,7 @@ _RC: Any = {
     "svg.hashsalt": "xaibench",  # same numbers, same bytes
 }
 # Okabe & Ito's palette: distinct for all common kinds of colour vision.
-_COLOURS = ("#666666", "#0072B2", "#D55E00", "#009E73")
-_OTHER = "#CC79A7"
+_COLOURS = dict(zip(FAMILIES, ("#666666", "#0072B2", "#D55E00", "#009E73", "#CC79A7"), strict=True))
 _LABEL = 10  # characters in a line of a method's label
 
 
@@ -70,9 +70,9 @@ def add_turned(fig: Figure, left: float, middle: float, text: str) -> None:
     add_text(fig, left, middle, text, rotation=90, ha="center", va="center")
 
 
-def head_height(methods: Sequence[str]) -> float:
-    """Inches above the pictures for the methods' names."""
-    return (1 + max(method_label(m).count("\n") for m in methods)) * LINE + 0.04
+def head_height(labels: Sequence[str]) -> float:
+    """Inches above the pictures for the methods' labels."""
+    return (1 + max(label.count("\n") for label in labels)) * LINE + 0.04
 
 
 def add_head(fig: Figure, middle: float, height: float, text: str, **more: Any) -> None:
@@ -113,25 +113,20 @@ def _inches(text: str) -> float:
     return float(wide) / 72
 
 
-def method_label(method: str) -> str:
+def method_label(name: str) -> str:
     """A method's name in short lines for the head of a narrow column."""
-    name = method_name(method)
     if name == "GuidedBP":
         return "Guided\nBP"
     return "\n".join(textwrap.wrap(name, 6 if "-" in name else _LABEL))
 
 
-def metric_label(metric: str, bars: bool = True) -> str:
+def metric_label(column: Column, bars: bool = True) -> str:
     """A metric's abbreviation with percent; with `bars`, under a bar where 100 - x is printed."""
-    column = COLUMNS[metric]
     name = rf"\mathbf{{{column.short}}}"
     name = rf"\overline{{{name}}}" if bars and barred(column) else name
     return rf"${name}\mathbf{{\%}}$"
 
 
-def colour(method: str) -> str:
-    """The colour of the method's family."""
-    for family, value in zip(FAMILIES, _COLOURS, strict=True):
-        if method in family.methods:
-            return value
-    return _OTHER
+def colour(family: str) -> str:
+    """The colour of a family of methods."""
+    return _COLOURS[family]

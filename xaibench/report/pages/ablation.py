@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, NamedTuple
 
-from xaibench.analysis.columns import COLUMNS, Column, natural_column
+from xaibench.analysis.columns import Column, column_of
 from xaibench.analysis.effects import ALL, FROM, INTERACTION, NOT_ALONE, ROUNDING, Effect
+from xaibench.config.catalog import Catalog
+from xaibench.config.declared import shipped
 from xaibench.report import document as d
-from xaibench.report.text import MISSING, count, interval, method_name, number, signed, target_name
+from xaibench.report.text import MISSING, count, interval, number, signed, target_name
 
 FIELDS = (
     "method target transform metric units kind switch before after mean change low high n "
@@ -44,6 +46,7 @@ class Ablation:
     dataset: str
     listed: tuple[Listed, ...]
     effects: tuple[Effect, ...]
+    catalog: Catalog = field(default_factory=shipped)
 
     @property
     def images(self) -> int:
@@ -52,11 +55,8 @@ class Ablation:
 
     def column(self, metric: str) -> Column:
         """How a metric is printed."""
-        known = COLUMNS.get(metric)
-        if known is None:
-            means = [abs(e.mean) for e in self.effects if e.metric == metric and e.mean is not None]
-            known = natural_column(metric, max(means, default=0.0))
-        return known
+        means = [abs(e.mean) for e in self.effects if e.metric == metric and e.mean is not None]
+        return column_of(metric, self.catalog, max(means, default=0.0))
 
 
 def page(found: Ablation) -> d.Document:
@@ -164,7 +164,7 @@ def _sections(found: Ablation) -> Iterator[d.Section]:
             and method in ("", effect.method)
         ]
         if effects:
-            what = method_name(method) if method else "Largest change over methods"
+            what = found.catalog.label(method) if method else "Largest change over methods"
             title = f"{what}, {target_name(target, transform)}"
             yield d.Section(title, (_grid(found, effects, method, transform),))
 
@@ -253,7 +253,7 @@ def _most(found: Ablation, some: list[Effect], start: list[Effect]) -> d.Cell:
     order = _order_kept(start, known)
     if order is not None:
         flags.append(f"order tau {order:.2f}")
-    name = method_name(most.method)
+    name = found.catalog.label(most.method)
     return d.Cell(f"{text} {name}", flags=tuple(flags), tone="strong" if most.firm else "")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from xaibench.analysis.agreement import Agreement, Mean, Pair
 from xaibench.report import document as d
-from xaibench.report.text import count, interval, method_name, number, target_name
+from xaibench.report.text import count, interval, number, target_name
 
 FIELDS = (
     "first second correlation correlation_low correlation_high overlap overlap_low overlap_high "
@@ -55,10 +55,11 @@ def explain(found: Agreement, pairs: Sequence[Pair]) -> list[str]:
         lines.append(
             "With a constant map both are undefined: such images are counted and left out."
         )
-    if "fakecam" in found.methods:
-        lines.append(
-            "Fake-CAM's map is constant but for one pixel, so its top pixels are the first ones."
-        )
+    for method in map(found.catalog.method, found.methods):
+        if method.fixed:
+            lines.append(
+                f"{method.title}'s map is {method.fixed}, so its top pixels are the first ones."
+            )
     if shortest + constant < images:
         lines.append("n: images of which both methods have a usable map.")
     return lines
@@ -66,7 +67,8 @@ def explain(found: Agreement, pairs: Sequence[Pair]) -> list[str]:
 
 def _grid(found: Agreement, pairs: Sequence[Pair]) -> d.Grid:
     heads = ["Spearman", f"top {100 * found.top:g}% shared, %", "n", "constant"]
-    rows = tuple(d.Row(f"{method_name(pair.first)} / {method_name(pair.second)}") for pair in pairs)
+    label = found.catalog.label
+    rows = tuple(d.Row(f"{label(pair.first)} / {label(pair.second)}") for pair in pairs)
     cells = tuple(
         (
             _cell(pair.correlation, 1.0, 2),

@@ -7,7 +7,8 @@ from dataclasses import asdict
 from string import ascii_lowercase
 from typing import Any
 
-from xaibench.analysis.claims.check import Checked, Part
+from xaibench.analysis.claims.check import Checked
+from xaibench.analysis.claims.claim import Part
 from xaibench.analysis.claims.evidence import (
     ALPHA,
     FACT,

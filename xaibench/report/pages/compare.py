@@ -12,12 +12,12 @@ from xaibench.analysis.footnotes import UNSURE
 from xaibench.analysis.measure import Key
 from xaibench.analysis.paired import ALPHA, EXACT, PATTERNS, RANDOM, smallest_p
 from xaibench.analysis.stats import MIN_IMAGES
+from xaibench.config.catalog import MEANS, Catalog
 from xaibench.report import document as d
 from xaibench.report.text import (
     count,
     header_line,
     interval,
-    method_name,
     number,
     signed,
     target_name,
@@ -47,7 +47,7 @@ def page(compared: Compared) -> d.Document:
         ),
         blocks=(d.Bullets((first, *d.small_print(_remarks(compared)))),),
         sections=tuple(
-            d.Section(title, (_grid(list(members)),))
+            d.Section(title, (_grid(list(members), compared.catalog),))
             for title, members in groupby(
                 compared.comparisons, lambda c: target_name(c.key.target, c.key.transform)
             )
@@ -94,8 +94,9 @@ def _remarks(compared: Compared) -> Iterator[str]:
             "A metric or method of the same name is defined by the protocol: a difference may be "
             "one of definition."
         )
-    if compared.verdicts:
-        yield "Completeness, a verdict in one run and a residual in the other, is not compared."
+    for title, a, b in compared.redefined:
+        one, other = (MEANS.get(mean, MEANS["mean"]) for mean in (a, b))
+        yield f"{title}, {one} in one run and {other} in the other, is not compared."
     yield from _reading(compared.comparisons)
     yield from _left_out(compared)
 
@@ -162,8 +163,8 @@ def _cell(key: Key) -> str:
     return " ".join(words + [key.transform] * (key.transform != "none"))
 
 
-def _grid(members: Sequence[Comparison]) -> d.Grid:
-    rows = [d.Row(method_name(c.key.method), "", c.column.header) for c in members]
+def _grid(members: Sequence[Comparison], catalog: Catalog) -> d.Grid:
+    rows = [d.Row(catalog.label(c.key.method), "", c.column.header) for c in members]
     cells = tuple(tuple(_words(c)) for c in members)
     return d.Grid(("Metric", "Method"), tuple(map(d.Column, HEADS)), tuple(rows), cells)
 

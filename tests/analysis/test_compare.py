@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from frames import EXACT, RESIDUAL
 from rich.console import Console
 from scipy import stats as scipy_stats
 
 from xaibench.analysis.compare import Source, compare
-from xaibench.analysis.declared import Declared
 from xaibench.analysis.measure import Key
 from xaibench.analysis.paired import holm
 from xaibench.analysis.stats import widened_tail
@@ -138,17 +138,14 @@ def test_every_comparison_is_that_of_its_values(pair) -> None:
 
 def test_completeness_is_compared_where_both_runs_mean_the_same(make_frame) -> None:
     rows = values_of(make_frame, {"p": 0.0, "q": 1.0}, metric="completeness")
-    exact, residual = (Declared(completeness=test) for test in ("exact", "residual"))
     frames = make_frame(rows), make_frame(rows, protocol="published+x")
-    same = compare(*(Source("run", frame, declared=exact) for frame in frames))
+    same = compare(*(Source("run", frame, catalog=EXACT) for frame in frames))
     assert len(same.comparisons) == 1
     rows += values_of(make_frame, {"p": 0.5, "q": 0.5})
     frames = make_frame(rows), make_frame(rows)  # of one name, and not of one meaning
-    other = compare(
-        Source("a", frames[0], declared=exact), Source("b", frames[1], declared=residual)
-    )
+    other = compare(Source("a", frames[0], catalog=EXACT), Source("b", frames[1], catalog=RESIDUAL))
     assert [c.key.metric for c in other.comparisons] == ["insertion"]
-    assert other.verdicts
+    assert other.redefined == (("Completeness", "share of passes", "mean residual"),)
 
 
 def test_row_order_and_categoricals_change_nothing(pair) -> None:

@@ -12,17 +12,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from frames import declared
 from helpers import cli
 from rich.console import Console
 
-from xaibench.analysis.declared import Declared
 from xaibench.analysis.measure import Key, measure
-from xaibench.analysis.ties import BEYOND, ORDERS, Tied, ties_tables
+from xaibench.analysis.ties import BEYOND, Tied, ties_tables
 from xaibench.ops.ranking import Ties
 from xaibench.report import write_report
 from xaibench.studies.ties import measure_ties, tied_share
 
-OWN = Declared(ties="reverse")
+OWN = declared(causal={"ties": "reverse"})
 IMAGES = 12
 
 
@@ -37,7 +37,12 @@ def frame(make_frame, shift: float, own: str = "insertion") -> pd.DataFrame:
 
 
 def test_all_orders_are_known() -> None:
-    assert set(ORDERS) == set(get_args(Ties))
+    for metric in ("insertion", "deletion"):
+        assert set(OWN.metric(metric).orders) == set(get_args(Ties))
+    assert [key for key, metric in OWN.metrics.items() if metric.orders] == [
+        "insertion",
+        "deletion",
+    ]
 
 
 def test_share_of_tied_pixels() -> None:

@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from frames import EXACT, RESIDUAL, declared
 from rich.console import Console
 
-from xaibench.analysis.claims.check import CLAIMS, Part, check_claims
+from xaibench.analysis.claims.check import CLAIMS, check_claims
+from xaibench.analysis.claims.claim import Part
 from xaibench.analysis.claims.evidence import (
     FACT,
     FAILS,
@@ -23,20 +25,19 @@ from xaibench.analysis.claims.evidence import (
     from_paper,
     from_run,
 )
-from xaibench.analysis.columns import COLUMNS, METHOD_NAMES
 from xaibench.analysis.compare import Source
-from xaibench.analysis.declared import Declared
 from xaibench.analysis.measure import Key
+from xaibench.config.catalog import Catalog
+from xaibench.config.declared import shipped
 from xaibench.published import paper_tables
+from xaibench.published.tables import FORMS, METHODS
 from xaibench.report import write_claims
 from xaibench.report.pages.claims import labels
 
 IMAGES = 400
-METHODS = tuple(METHOD_NAMES)
 PARTS: dict[str, Part] = {part.key: part for claim in CLAIMS for part in claim.parts}
-NATURAL = {column.paper: column for column in COLUMNS.values()}
+NATURAL = {form.key: (metric, form) for metric, form in FORMS.items()}
 GRADIENT = ("gradient", "ig", "guidedbp")
-DECLARED = Declared("residual", "method", transposed=())
 Cells = dict[Key, np.ndarray]
 
 
@@ -45,10 +46,10 @@ def world(images: int = IMAGES, spread: float = 0.004, seed: int = 0) -> Cells:
     rng = np.random.default_rng(seed)
     cells = {}
     for row in paper_tables().sort_values("table", ascending=False).itertuples():
-        column = NATURAL[row.metric]
+        metric, column = NATURAL[row.metric]
         centre = (row.value - column.offset) / column.scale
         noise = rng.normal(0, spread, images)
-        key = Key(row.method, row.target, row.transform, column.metric)
+        key = Key(row.method, row.target, row.transform, metric)
         cells[key] = centre + (noise - noise.mean()) * max(1.0, abs(centre))
     for method in METHODS:
         cells[plain(method, "completeness")] = 0.5 + rng.random(images)
@@ -63,7 +64,7 @@ def source(
     make_frame,
     cells: Cells,
     probability: np.ndarray | None = None,
-    declared: Declared = DECLARED,
+    catalog: Catalog = RESIDUAL,
     **run: str,
 ) -> Source:
     rows = [
@@ -81,7 +82,7 @@ def source(
                 "probability_ground_truth": probability,
             }
         ).sample(frac=1, random_state=0)
-    return Source("run", make_frame(rows, **run), predictions=predictions, declared=declared)
+    return Source("run", make_frame(rows, **run), predictions=predictions, catalog=catalog)
 
 
 def check(make_frame, key: str, cells: Cells, *rest, **more) -> Finding:
@@ -157,7 +158,7 @@ def changed(changes: dict[Key, float]) -> Cells:
 def moved(cells: Cells, share: float, methods=METHODS, metrics=None) -> Cells:
     """Only this share of what transforms change is left, for these methods and metrics."""
     for key in cells:
-        if key.transform != "none" and key.method in methods and key.metric in (metrics or COLUMNS):
+        if key.transform != "none" and key.method in methods and key.metric in (metrics or FORMS):
             untouched = cells[key._replace(transform="none")]
             cells[key] = untouched + share * (cells[key] - untouched)
     return cells
@@ -167,7 +168,7 @@ def against(cells: Cells, target: str, metrics: tuple[str, ...], gap: float) -> 
     """The ground truth's mean in these metrics, in print, is the other target's plus a gap."""
     for key in [k for k in cells if k.target == target and k.metric in metrics]:
         truth = cells[key._replace(target="ground_truth")]
-        cells[key] = truth - gap / COLUMNS[key.metric].scale
+        cells[key] = truth - gap / FORMS[key.metric].scale
     return cells
 
 
@@ -296,7 +297,7 @@ def test_a_weak_correlation_is_positive_too(make_frame) -> None:
 def test_no_difference_is_not_want_of_data(make_frame) -> None:
     """Ten images of noise as wide as the scale do not show that methods are alike."""
     rng = np.random.default_rng(1)
-    metrics = [m for m in COLUMNS if PARTS and m in world_metrics()]
+    metrics = [m for m in FORMS if PARTS and m in world_metrics()]
     for images, verdict in ((10, UNMEASURED), (40_000, HOLDS)):
         cells = {plain(m, k): rng.normal(0.5, 0.3, images) for m in METHODS for k in metrics}
         evidence = quick(cells)
@@ -315,7 +316,7 @@ def quick(cells: Cells) -> Evidence:
     n = len(next(iter(cells.values())))
     place, ones = np.arange(n), np.ones(n)
     groups = {k: Group(place, v, ones, 0, {}, ("none",)) for k, v in cells.items()}
-    return from_cells(groups, n, DECLARED)
+    return from_cells(groups, n, RESIDUAL)
 
 
 @pytest.mark.parametrize("zeros", [10, 60])
@@ -361,15 +362,13 @@ def test_what_is_missing_is_named(make_frame) -> None:
 def test_completeness_is_what_the_run_declares(make_frame, protocol: str) -> None:
     """0.0 is a failure of the exact test, and a residual that passes."""
     failed = {plain(m, "completeness"): np.zeros(200) for m in METHODS}
-    exact = Declared(completeness="exact")
-    found = check(make_frame, "completeness_unmet", failed, declared=exact, protocol=protocol)
+    found = check(make_frame, "completeness_unmet", failed, catalog=EXACT, protocol=protocol)
     assert (found.verdict, found.n) == (FACT, 200)
     assert "none of 10 methods passes" in found.numbers
-    residual = Declared(completeness="residual")
-    found = check(make_frame, "completeness_unmet", failed, declared=residual, protocol=protocol)
+    found = check(make_frame, "completeness_unmet", failed, catalog=RESIDUAL, protocol=protocol)
     assert found.verdict == FAILS
     half = {plain("ig", "completeness"): np.repeat([0.0, 0.5], 50)}
-    found = check(make_frame, "completeness_unmet", half, declared=residual, protocol=protocol)
+    found = check(make_frame, "completeness_unmet", half, catalog=RESIDUAL, protocol=protocol)
     assert found.verdict == HOLDS
     assert "IG passes on 50%" in found.numbers
 
@@ -380,8 +379,8 @@ def test_a_run_says_whether_its_maps_are_transposed(make_frame) -> None:
         (("gradient",), "the maps of Gradient are transposed"),
         (None, "not known here"),
     ):
-        declared = Declared(transposed=transposed)
-        found = check(make_frame, "gradient_more_sensitive", world(20), declared=declared)
+        catalog = shipped() if transposed is None else declared(transposed)
+        found = check(make_frame, "gradient_more_sensitive", world(20), catalog=catalog)
         assert words in found.numbers
 
 
@@ -399,9 +398,10 @@ def test_quotations_are_whole_sentences_of_their_own() -> None:
 
 def test_side_by_side(make_frame, tmp_path: Path) -> None:
     images = 20
-    exact = Declared("exact", "gradient_stand_in", transposed=())
+    options = {"test": "exact"}, {"explanation": "gradient_stand_in"}
+    exact = declared(completeness=options[0], sensitivity=options[1])
     cells = world(images) | {plain(m, "completeness"): np.zeros(images) for m in METHODS}
-    first = source(make_frame, cells, declared=exact)
+    first = source(make_frame, cells, catalog=exact)
     second = source(make_frame, moved(world(images), -1.0), protocol="reference")
     file = io.StringIO()
     paths = write_claims([first, second], tmp_path, Console(file=file, width=90))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from xaibench.analysis.declared import Declared
 from xaibench.analysis.header import build_header, is_imagenet
+from xaibench.config.declared import shipped
 
 
 def test_the_papers_own_setting(make_frame) -> None:
     header = build_header(
-        make_frame({"image": str(i)} for i in range(3)), Declared(as_published=True)
+        make_frame({"image": str(i)} for i in range(3)), replace(shipped(), as_published=True)
     )
     assert (header.model, header.dataset, header.protocol) == ("resnet50", "imagenet", "published")
     assert header.images == 3
@@ -32,7 +34,7 @@ def test_differences_are_said(make_frame, run: dict[str, str], words: str) -> No
 
 
 def test_a_protocol_is_compared_by_its_values(make_frame) -> None:
-    other = Declared(as_published=False)
+    other = replace(shipped(), as_published=False)
     notes = " ".join(build_header(make_frame([{}], protocol="published"), other).notes)
     assert "whose values differ from these" in notes
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+from frames import EXACT, RESIDUAL
 
-from xaibench.analysis.columns import COLUMNS, FAMILIES, METHOD_NAMES, OTHER, fill_command
-from xaibench.analysis.declared import Declared
-from xaibench.analysis.layout import places
+from xaibench.analysis.columns import OTHER, paper_column
+from xaibench.analysis.fill import fill_command
+from xaibench.analysis.layout import places, table_rows
 from xaibench.analysis.tables import build_table, build_tables
 from xaibench.analysis.types import Table
+from xaibench.config.declared import shipped
 from xaibench.errors import UsageError, XaibenchError
 from xaibench.published import imagenet_wnids, paper_tables
+from xaibench.published.tables import FORMS, METHODS
 
 # Written out again from the paper's headings: printed -> natural units.
 TO_NATURAL = {
@@ -75,10 +78,11 @@ def test_every_cell_of_the_paper_is_reproduced(make_frame, number: int, count: i
 def test_paper_has_460_cells_and_our_keys_cover_them() -> None:
     paper = paper_tables()
     assert len(paper) == 460
-    assert set(paper["metric"]) == {c.paper for c in COLUMNS.values()} - {"completeness"}
-    assert set(paper["method"]) == set(METHOD_NAMES)
-    assert [m for family in FAMILIES for m in family.methods] == list(METHOD_NAMES)
-    assert len(COLUMNS) == 12
+    assert set(paper["metric"]) == {form.key for form in FORMS.values()} - {"completeness"}
+    assert set(paper["method"]) == set(METHODS)
+    rows = table_rows(METHODS, shipped())
+    assert [row.method for row in rows] == list(METHODS), "families do not tear its order apart"
+    assert len(FORMS) == 12
     paper.loc[:, "value"] = 0.0  # a caller's copy
     assert paper_tables()["value"].sum() > 0
 
@@ -91,10 +95,19 @@ def test_imagenet_wnids() -> None:
 def test_rows_in_the_papers_order_then_others(make_frame) -> None:
     methods = ["opticam", "iba", "rise(n_masks=2000)", "fakecam"]
     table = build_table(make_frame({"method": m} for m in methods), 1)
-    assert [row.method for row in table.rows] == ["fakecam", "iba", "opticam", "rise(n_masks=2000)"]
-    assert [row.label for row in table.rows][:2] == ["Fake-CAM", "IBA"]
-    assert [row.family for row in table.rows][2:] == ["Other methods"] * 2
-    assert [line[0].paper for line in table.cells] == [60.1, 66.5, None, None]
+    assert [row.method for row in table.rows] == ["fakecam", "opticam", "rise(n_masks=2000)", "iba"]
+    assert [row.label for row in table.rows] == [
+        "Fake-CAM",
+        "Opti-CAM",
+        "rise(n_masks=2000)",
+        "IBA",
+    ]
+    assert [row.family for row in table.rows] == [
+        "Control",
+        "CAM based",
+        *["Perturbation based"] * 2,
+    ]
+    assert [line[0].paper for line in table.cells] == [60.1, None, None, 66.5]
     assert table.cells[0][0].low is None  # one image
 
 
@@ -127,7 +140,7 @@ def test_other_metrics_in_natural_units(make_frame) -> None:
     better = {c.column.metric: c.column.higher_is_better for c in table.columns}
     assert (better["insertion"], better["pointing_game"], better["complexity"]) == (
         True,
-        None,
+        True,
         False,
     )
 
@@ -138,10 +151,10 @@ def test_completeness_is_what_the_run_declares_whatever_its_protocol_is_called(
 ) -> None:
     rows = [{"metric": "completeness", "image": i, "value": i == "a"} for i in "abcd"]
     scores = make_frame(rows, protocol=protocol)
-    table = build_table(scores, 3, declared=Declared(completeness="exact"))
+    table = build_table(scores, 3, catalog=EXACT)
     assert table.cells[0][0].mean == 25.0
     assert any("every method fails" in note for note in table.notes)
-    (other,) = build_tables(scores, declared=Declared(completeness="residual"))
+    (other,) = build_tables(scores, catalog=RESIDUAL)
     assert (other.number, other.cells[0][0].mean) == (OTHER, 0.25)
 
 
@@ -151,8 +164,7 @@ def test_binary_metrics_take_wilsons_interval_and_others_are_marked(make_frame) 
         for metric in ("average_increase", "average_gain", "pointing_game")
         for i in range(10)
     ]
-    declared = Declared(binary=frozenset({"average_increase", "pointing_game"}))
-    first, other = build_tables(make_frame(rows), declared=declared)
+    first, other = build_tables(make_frame(rows), catalog=shipped())
     increase, gain = first.cells[0]
     assert (increase.low, round(increase.high, 1), increase.unsure) == (0.0, 27.8, False)
     assert (gain.low, gain.high, gain.unsure) == (0.0, 0.0, True)
@@ -161,13 +173,13 @@ def test_binary_metrics_take_wilsons_interval_and_others_are_marked(make_frame) 
 
 
 def test_places() -> None:
-    up, down = COLUMNS["insertion"], COLUMNS["max_sensitivity"]
+    up, down = (paper_column(m, shipped()) for m in ("insertion", "max_sensitivity"))
     assert places([60.0, 70.0, None, 65.0], up) == [0, 1, 0, 2]
     assert places([0.5, 0.7, 0.6], down) == [1, 0, 2]
     assert places([60.01, 60.04, 50.0], up) == [1, 1, 2]  # they print alike
     assert places([60.0, 70.0], up) == [0, 0]
     assert places([100.0] * 5, up) == [0] * 5
-    assert COLUMNS["average_drop"].printed(0.124) == pytest.approx(87.6)
+    assert paper_column("average_drop", shipped()).printed(0.124) == pytest.approx(87.6)
 
 
 def test_notes(full_study: pd.DataFrame, make_frame) -> None:

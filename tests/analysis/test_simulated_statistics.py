@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from xaibench.analysis.claims.check import CLAIMS, Part
+from xaibench.analysis.claims.check import CLAIMS
+from xaibench.analysis.claims.claim import Part
 from xaibench.analysis.claims.evidence import Evidence, Finding, decide
 from xaibench.analysis.claims.shifts import MOVED, shifts
 from xaibench.analysis.claims.significance import all_of

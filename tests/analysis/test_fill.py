@@ -10,13 +10,13 @@ from unittest import mock
 
 import pandas as pd
 import pytest
+from frames import EXACT, RESIDUAL
 from helpers import cli
 
 import xaibench
-from xaibench.analysis.columns import METHOD_NAMES, SPECS
-from xaibench.analysis.declared import Declared
-from xaibench.analysis.fill import run_words
 from xaibench.analysis.tables import build_table, build_tables
+from xaibench.published.tables import METHODS, TABLES
+from xaibench.studies.words import run_words
 
 
 def options(command: str) -> dict[str, list[str]]:
@@ -50,8 +50,8 @@ def test_a_missing_row_and_a_missing_column(full_study: pd.DataFrame) -> None:
     fill = build_table(scores, 1, resamples=2).fill
     assert (fill.missing, fill.cells) == (6 + 9, 60)
     found = options(fill.command)
-    assert found["--method"] == list(METHOD_NAMES)
-    assert found["--metric"] == list(SPECS[1].metrics)
+    assert found["--method"] == list(METHODS)
+    assert found["--metric"] == list(TABLES[1].metrics)
 
 
 def test_other_rows_are_filled_too(make_frame) -> None:
@@ -76,9 +76,8 @@ def test_images_without_classes_have_no_ground_truth(make_frame) -> None:
 
 def test_residuals_of_completeness_have_no_column(make_frame) -> None:
     scores = make_frame([{"metric": "complexity"}], protocol="published")
-    residual, exact = (Declared(completeness=test) for test in ("residual", "exact"))
-    assert "completeness" not in build_table(scores, 3, declared=residual).fill.command
-    assert "completeness" in build_table(scores, 3, declared=exact).fill.command
+    assert "completeness" not in build_table(scores, 3, catalog=RESIDUAL).fill.command
+    assert "completeness" in build_table(scores, 3, catalog=EXACT).fill.command
 
 
 def write(root: Path, name: str, **config: object) -> None:
@@ -132,12 +131,12 @@ def small(tmp_path: Path) -> Path:
 
 def test_the_printed_command_fills_exactly_the_missing_cells(small: Path) -> None:
     """With Table 3 cut down to what runs in seconds: the rest is the same code."""
-    names = {"fakecam": "Fake-CAM", "gradient": "Gradient"}
+    names = ("fakecam", "gradient")
     metrics = ("sparseness", "complexity", "effective_complexity")
-    specs = {**SPECS, 3: replace(SPECS[3], metrics=metrics)}
+    tables = {**TABLES, 3: replace(TABLES[3], metrics=metrics)}
     with (
-        mock.patch("xaibench.analysis.fill.METHOD_NAMES", names),
-        mock.patch.dict("xaibench.analysis.columns.SPECS", specs),
+        mock.patch("xaibench.analysis.fill.METHODS", names),
+        mock.patch.dict("xaibench.published.tables.TABLES", tables),
     ):
         code, said, err = cli("report", small, "--table", 3)
         assert code == 0, err

@@ -1,0 +1,186 @@
+"""The takeaways of section 5.2, on fidelity and the class, in the paper's own words."""
+
+from __future__ import annotations
+
+from xaibench.analysis.claims import facts, fidelity, probability, spread
+from xaibench.analysis.claims.claim import Claim, Part
+
+SECTION_5_2 = (
+    Claim(
+        "5.2 (1)",
+        "Gradient-based methods perform badly in most fidelity metrics.",
+        (
+            Part(
+                "gradient_weak",
+                "Gradient methods are last in most fidelity metrics",
+                "In more than half of AI, AD, AG, I, D and M all three are below every CAM and "
+                "perturbation method.",
+                fidelity.gradient_weak,
+            ),
+        ),
+    ),
+    Claim(
+        "5.2 (2)",
+        "CAM-based methods (notably including Fake-CAM) perform best overall across fidelity "
+        "metrics.",
+        (
+            Part(
+                "cam_best",
+                "CAM methods are best in most fidelity metrics",
+                "In more than half of AI, AD, AG, I, D and M the mean of Grad-CAM, Grad-CAM++ and "
+                "Score-CAM is above that of the gradient and that of the perturbation methods.",
+                fidelity.cam_best,
+            ),
+            Part(
+                "fake_cam_best",
+                "so is Fake-CAM",
+                "The same of Fake-CAM alone.",
+                fidelity.fake_cam_best,
+            ),
+        ),
+    ),
+    Claim(
+        "5.2 (3)",
+        "Among existing metrics of fidelity, AG and I (and to a lesser extent D) are not fooled by "
+        "Fake-CAM.",
+        (
+            Part(
+                "ag_i_not_fooled",
+                "AG and I put Fake-CAM below the CAM methods",
+                "Fake-CAM is below each of Grad-CAM, Grad-CAM++ and Score-CAM in both.",
+                fidelity.ag_i_not_fooled,
+            ),
+            Part("d_not_fooled", "so does D", "The same in D.", fidelity.d_not_fooled),
+        ),
+    ),
+    Claim(
+        "5.2 (4)",
+        "I and D show a positive correlation with the probability of ground truth.",
+        (
+            Part(
+                "i_d_positive",
+                "I and D rise with the probability",
+                "Over images, the ranks of the probability and the methods' mean ranks of I, and "
+                "of D (the area itself), correlate above 0. Fails where a correlation is below "
+                f"{probability.NONE}.",
+                probability.i_d_positive,
+            ),
+        ),
+    ),
+    Claim(
+        "5.2 (5)",
+        "Overall, the fidelity metrics are not discriminative enough to meaningfully tell apart "
+        "performance of specific saliency methods.",
+        (
+            Part(
+                "fidelity_indistinct",
+                "Most fidelity metrics do not tell the methods apart",
+                f"More than half of AI, AD, AG, I, D and M do not. {spread.APART}",
+                spread.fidelity_indistinct,
+            ),
+            Part(
+                "fidelity_indistinct_without",
+                "nor without the three gradient methods",
+                "The same without Gradient, IG and GuidedBP.",
+                spread.fidelity_indistinct_without,
+            ),
+        ),
+    ),
+    Claim(
+        "5.2, text",
+        "The fact that Fake-CAM ranks in the top two for AI/AD/Monotonicity highlights the "
+        "shortcomings of current fidelity metrics",
+        (
+            Part(
+                "fake_top_two",
+                "Fake-CAM is in the top two for AI, AD and M",
+                "In each of the three at least eight of the nine others are below it.",
+                fidelity.fake_top_two,
+            ),
+        ),
+    ),
+    Claim(
+        "5.2, text",
+        "All the methods fail to satisfy the completeness assumption (not shown in the table).",
+        (
+            Part(
+                "completeness_unmet",
+                "No method meets completeness",
+                f"No method's relative residual is within {facts.WITHIN:.0%} on {facts.PASSES:.0%} "
+                "of the images. Exact sums are settled by construction and no verdict.",
+                facts.completeness,
+            ),
+        ),
+    ),
+    Claim(
+        "5.2, text, on Table 2",
+        "the overall performance of interpretability metrics is optimal when considering the "
+        "ground truth class",
+        (
+            Part(
+                "truth_is_optimal",
+                "Most metrics are best for the ground truth",
+                "In more than half of AI, AD, AG, I and D the methods' mean for the ground truth "
+                "is above that for the predicted and that for the least probable class.",
+                fidelity.truth_is_optimal,
+            ),
+        ),
+    ),
+    Claim(
+        "5.2, text, on Table 2",
+        "performance is only slightly decreased when the attributions are generated for the top-1 "
+        "predicted class",
+        (
+            Part(
+                "predicted_slightly_lower",
+                "Most metrics are slightly lower for the predicted class",
+                "In more than half of AI, AD, AG, I and D the methods' mean falls, and by less "
+                f"than {fidelity.SLIGHT:.0f} points.",
+                fidelity.predicted_slightly_lower,
+            ),
+        ),
+    ),
+    Claim(
+        "5.2, text, on Table 2",
+        "higher values for AI/AD/D and extremely lower values for AG/I",
+        (
+            Part(
+                "least_probable_apart",
+                "The least probable class stands out",
+                "For it the methods' mean is higher in AI, 100 - AD and 100 - D, and in AG and I "
+                f"under {fidelity.TENTH:.0%} of what it is for the ground truth.",
+                fidelity.least_probable_apart,
+            ),
+        ),
+    ),
+    Claim(
+        "5.2, text, on Figure 2",
+        "For CAM-based methods, there is a clear positive correlation between AG and y_c, and a "
+        "negative correlation between AD and y_c",
+        (
+            Part(
+                "cam_ag_ad",
+                "CAM methods: AG rises, AD falls with the probability",
+                "As for 5.2 (4), of the three CAM methods: above 0 for AG, below 0 for AD (the "
+                "drop itself).",
+                probability.cam_ag_ad,
+            ),
+        ),
+    ),
+    Claim(
+        "5.2, text, on Figure 2",
+        "Generally, there is a positive correlation between I and y_c, and while there is also a "
+        "positive correlation between D and y_c, it is not as pronounced as that for I.",
+        (
+            Part(
+                "i_positive", "I rises with the probability", "As 5.2 (4).", probability.i_positive
+            ),
+            Part(
+                "d_less_than_i",
+                "D less than I",
+                "I's rank correlation is above D's, by its jackknife over images.",
+                probability.d_less_than_i,
+            ),
+        ),
+    ),
+)

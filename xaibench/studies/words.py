@@ -1,0 +1,61 @@
+"""The options that name a run directory, for the commands that a report suggests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xaibench.config.options import OPTIONS
+from xaibench.store.atomic import read_json
+
+if TYPE_CHECKING:
+    from xaibench.analysis.fill import RunWords
+
+# Options of a run that say what to compute, where, or how fast; the others say what the run is.
+_NOT_THE_RUN = frozenset(name for name, option in OPTIONS.items() if not option.of_run)
+_DEFAULTS = {"seed": 0}
+
+
+def run_words(root: Path) -> RunWords | None:
+    """Return the options that name a run directory: `--out DIR --protocol published --limit 4`.
+
+    Of untouched images under False, of transformed ones under True: these may be fewer. They come
+    from the manifests of the directory; of its runs of a kind, the one over the most images counts,
+    and where there is none of the kind, the one over the most. None where there is no manifest.
+    """
+    manifests = sorted((root / "manifests").glob("run-*.json"))
+    records = [record for record in map(read_json, manifests) if record.get("config")]
+    if not records:
+        return None
+    return {transformed: _words(root, records, transformed) for transformed in (False, True)}
+
+
+def _words(root: Path, records: list[dict[str, Any]], transformed: bool) -> list[str]:
+    names = [set(record["config"].get("transform") or ["none"]) for record in records]
+    alike = [r for r, n in zip(records, names, strict=True) if (n != {"none"}) == transformed]
+    chosen = max(enumerate(alike or records), key=lambda item: (_images(item[1]), item[0]))[1]
+    config = chosen["config"]
+    words = ["--out", str(root), *_options(config)]
+    limit = config.get("limit")
+    return words if limit is None else [*words, "--limit", str(limit)]
+
+
+def _images(record: Mapping[str, Any]) -> float:
+    """How many images a run was over; where it did not end, what it was limited to."""
+    counted = (record.get("counts") or {}).get("images")
+    limit = record["config"].get("limit")
+    return float(counted if counted is not None else limit if limit is not None else "inf")
+
+
+def _options(config: Mapping[str, Any]) -> list[str]:
+    words: list[str] = []
+    for name, value in config.items():
+        if name in _NOT_THE_RUN or value in (None, False, [], _DEFAULTS.get(name)):
+            continue
+        option = f"--{name.replace('_', '-')}"
+        if value is True:
+            words.append(option)
+        for part in value if isinstance(value, list) else [value] * (value is not True):
+            words += [option, str(part)]
+    return words
