@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 from unittest import mock
 
 import layouts
@@ -17,6 +19,7 @@ from PIL import Image
 
 from xaibench.datasets import pixels
 from xaibench.datasets.base import Dataset
+from xaibench.datasets.blobs import File
 from xaibench.datasets.load import load_dataset, read_images
 from xaibench.errors import XaibenchError
 from xaibench.models.classifier import InputSpec
@@ -119,9 +122,21 @@ def test_nothing_to_read() -> None:
 
 
 def test_a_few_images_start_no_process() -> None:
-    with mock.patch("xaibench.pool.submit") as submit:
-        read_images(load_dataset("samples"), range(pixels.FEW - 1), tiny(), "squash", 2)
-    assert submit.call_count == 0
+    opened: list[int] = []
+
+    class Told(File):
+        """Says here that it was opened; its copy in a worker says it there."""
+
+        def open(self) -> BinaryIO:
+            opened.append(os.getpid())
+            return super().open()
+
+    dataset = load_dataset("samples")
+    blobs = [Told(dataset.blob(i).path) for i in range(pixels.FEW)]
+    pixels.read_pixels(blobs[:-1], pixels.Geometry(64, 56, True), 2)
+    assert opened == [os.getpid()] * (pixels.FEW - 1)
+    pixels.read_pixels(blobs, pixels.Geometry(64, 56, True), 2)
+    assert len(opened) == pixels.FEW - 1
 
 
 def test_each_row_group_is_read_once(tmp_path: Path, photos: list[Photo]) -> None:

@@ -2,7 +2,11 @@ import numpy as np
 import pytest
 import torch
 from helpers import explain, maps_of, on
+from networks import as_classifier, pictures
 from oracles.cam import gradcampp_formula, gradcampp_library, gradcampp_paper
+from torch import nn
+
+from xaibench.types import Context
 
 
 def test_equals_pytorch_grad_cam_on_every_photograph(context, photographs, oracle_network, device):
@@ -41,12 +45,23 @@ def test_the_epsilon_of_the_library_moves_the_map(context, photographs, device):
     assert moved.abs().amax() > 0.02
 
 
-def test_a_vanishing_denominator_has_no_weight(context, photographs, device, monkeypatch):
-    from xaibench.methods import gradcampp as module
+class Given(nn.Module):
+    """Activations of 1 in two channels of 2x2 cells, and logits with gradients -0.5 and 0.5."""
 
-    a, g = torch.full((1, 2, 2, 2), 1.0), torch.zeros(1, 1, 2, 2, 2)
-    g[0, 0, 0] = -0.5  # 2 g^2 + 4 g^3 = 0
-    g[0, 0, 1] = 0.5
-    monkeypatch.setattr(module, "activations_and_gradients", lambda *_: (a, g))
-    found = explain(context, on(photographs.rows(0, 1), device), "gradcampp", "reference").maps
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Conv2d(3, 2, 32, 32)
+        self.layer.weight.data.zero_()
+        self.layer.bias.data.fill_(1.0)
+
+    def forward(self, images):
+        first, second = self.layer(images).sum((2, 3)).T
+        return (0.5 * second - 0.5 * first)[:, None].expand(-1, 10)
+
+
+def test_a_vanishing_denominator_has_no_weight():
+    """The first channel's: 2 g^2 + 4 g^3 = 0 for g = -0.5."""
+    ctx = Context(as_classifier(Given(), cam="layer"), torch.device("cpu"), 0, 16)
+    batch = pictures(ctx.classifier, 1, targets=("ground_truth",))
+    found = explain(ctx, batch, "gradcampp", "reference").maps
     assert torch.equal(found, torch.full((1, 1, 2, 2), 4 * 0.5 * 0.25 / (0.5 + 4 * 0.125)))

@@ -48,21 +48,20 @@ def test_equals_pytorch_grad_cam_at_the_head_on_three_photographs(
     agree(ours, oracle_network, oracle_network.features, batch)
 
 
-def test_never_holds_more_masked_inputs_than_a_batch(context, photographs, monkeypatch):
+def test_never_holds_more_masked_inputs_than_a_batch(context, photographs):
     seen = []
-    stream = Context.stream
 
-    def watch(self, chunks):
-        def counted():
-            for chunk in chunks:
-                seen.append(len(chunk))
-                yield chunk
+    class Watched(Context):
+        def stream(self, chunks):
+            def counted():
+                for chunk in chunks:
+                    seen.append(len(chunk))
+                    yield chunk
 
-        return stream(self, counted())
+            return super().stream(counted())
 
-    monkeypatch.setattr(Context, "stream", watch)
     batch = on(photographs.rows(0, 2), context.device)
-    small = dataclasses.replace(context, batch_size=7)
+    small = Watched(**(vars(context) | {"batch_size": 7}))
     maps_of(small, batch, "scorecam(layer='features.network._blocks.0')")
     assert max(seen) == 7
     assert sum(seen) == 2 * 16
