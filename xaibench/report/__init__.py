@@ -107,13 +107,6 @@ def write_claims(sources: list[Source], out_dir: Path, console: Console) -> list
     return _write(out_dir, "claims", contents)
 
 
-def fill_command(table: int) -> str:
-    """Return the `xaibench run` command that measures every cell of the paper's `table` (1-4)."""
-    from xaibench.analysis import fill
-
-    return fill.fill_command(table)
-
-
 def _write(out_dir: Path, name: str, contents: dict[str, str]) -> list[Path]:
     out_dir.mkdir(parents=True, exist_ok=True)
     return [_replace(out_dir / f"{name}.{kind}", text) for kind, text in contents.items()]
