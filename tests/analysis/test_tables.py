@@ -7,7 +7,6 @@ import pytest
 from frames import EXACT, RESIDUAL
 
 from xaibench.analysis.columns import OTHER, paper_column
-from xaibench.analysis.fill import fill_command
 from xaibench.analysis.layout import places, table_rows
 from xaibench.analysis.tables import build_table, build_tables
 from xaibench.analysis.types import Table
@@ -202,16 +201,11 @@ def test_empty_table_says_what_fills_it(make_frame) -> None:
     assert table.notes == ("No scores for Table 4 yet.",)
     assert (table.fill.missing, table.fill.cells) == (200, 200)
     assert "--transform mixup,resize,rotation,crop" in table.fill.command
-    assert "--transform mixup --transform resize" in fill_command(4)
-    assert "max_sensitivity,avg_sensitivity" in fill_command(3)
-    assert fill_command(2).count("--target") == 3
 
 
 def test_errors(make_frame) -> None:
     with pytest.raises(UsageError, match="no table 5"):
         build_table(make_frame([{}]), 5)
-    with pytest.raises(UsageError, match="no table 7"):
-        fill_command(7)
     with pytest.raises(XaibenchError, match="no scores"):
         build_table(make_frame([{}]).iloc[:0], 1)
     two = pd.concat([make_frame([{}]), make_frame([{}], protocol="reference")])

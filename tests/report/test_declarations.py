@@ -29,7 +29,7 @@ def mycam(ctx, batch, state, *, power: int = 1) -> Explanation:
 
 @metric(
     keys={
-        "peak": {"title": "Peak", "direction": "higher", "unit": "share of the map"},
+        "peak": {"title": "Peak", "direction": "higher", "unit": "share of the map", "digits": 4},
         "flat": {"direction": "lower", "opt_in": True},
     }
 )
@@ -85,6 +85,7 @@ def test_a_plug_ins_metric_has_its_arrow_and_marks(
     (table,) = build_tables(scores(make_frame, metric))
     (column,) = table.columns
     assert (column.column.higher_is_better, column.column.header) == (better, head)
+    assert column.column.digits == (4 if metric == "peak" else 3)
     marked = {row.method: line[0].place for row, line in zip(table.rows, table.cells, strict=True)}
     assert marked[METHODS[best]] == 1
     assert sorted(marked.values()) == [0, 0, 0, 0, 1, 2]

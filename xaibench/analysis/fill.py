@@ -14,7 +14,6 @@ from xaibench.analysis.layout import Measured, paper_metrics
 from xaibench.analysis.measure import Key, Measurement
 from xaibench.analysis.types import Fill
 from xaibench.config.catalog import Catalog
-from xaibench.errors import UsageError
 from xaibench.published.tables import METHODS, TABLES, VARIATIONS
 
 RunWords = Mapping[bool, Sequence[str]]
@@ -72,14 +71,3 @@ def _whole(key: Key, measurement: Measurement | None) -> bool:
     if measurement is None:
         return False
     return key.transform == "none" or len(measurement.variations) >= VARIATIONS
-
-
-def fill_command(table: int) -> str:
-    """Return the `xaibench run` command that measures every cell of `table` (1-4)."""
-    if table not in TABLES:
-        raise UsageError(f"no table {table}: the paper has tables {', '.join(map(str, TABLES))}")
-    spec = TABLES[table]
-    words = ["xaibench run --method all --metric", ",".join(spec.metrics)]
-    words += [f"--target {target}" for target in spec.targets]
-    words += [f"--transform {name}" for name in spec.transforms if name != "none"]
-    return " ".join(words)

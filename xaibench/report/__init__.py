@@ -117,10 +117,3 @@ def write_agreement(found: Agreement, out_dir: Path, console: Console) -> list[P
 
     pairs = summarise(found)
     return write_page(page(found, pairs), out_dir, console) + draw(found, pairs, out_dir)
-
-
-def fill_command(table: int) -> str:
-    """Return the `xaibench run` command that measures every cell of the paper's `table` (1-4)."""
-    from xaibench.analysis import fill
-
-    return fill.fill_command(table)
