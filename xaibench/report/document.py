@@ -133,6 +133,11 @@ class Grid:
     cells: tuple[tuple[Cell | None, ...], ...]
     widest: int | None = 24
 
+    @property
+    def head(self) -> str:
+        """What heads the labels of families and rows in one column: "" where there are both."""
+        return self.corner[0] if len(self.corner) == 1 else ""
+
     def groups(self) -> list[tuple[str, list[int]]]:
         """The headings over the columns, each with the columns' positions."""
         places = range(len(self.columns))
