@@ -36,6 +36,13 @@ def page(values: dict[str, float]) -> d.Document:
         tuple(d.Row(w, "in a few words", "first <group>") for w in values),
         cells,
     )
+    words = d.Grid(
+        ("[Claim]",),
+        (d.Column("[b]x", left=True),),
+        (d.Row("long"),),
+        ((d.Cell("no"),),),
+        widest=None,
+    )
     said = (d.Paragraph("holds_here", "good", "A"), d.Paragraph("fails", "bad", "B"))
     return d.Document(
         name="mine",
@@ -45,6 +52,7 @@ def page(values: dict[str, float]) -> d.Document:
         legend="Cells: a number.",
         sections=(
             d.Section("Numbers", (grid, d.Command("run --it"), d.Figure("x.png", "a picture"))),
+            d.Section("", (words,)),
             d.Section("1. Claim", (d.Verdict("1a. It reads", "a > b", said),), quote="They say."),
         ),
         fields=("who", "value", "lost"),
@@ -75,10 +83,11 @@ def test_every_format_says_everything(written: dict[str, str], kind: str) -> Non
     words = ["A page & more", "mind this", "50%", "Cells: a number.", "Numbers", "me", "you"]
     words += ["first <group>", "in a few words", "+5.5", "+0.3", "[-0.1, 0.2]!", "7.0 (-1.5)"]
     words += ["3 const", "yes", "run --it", "1. Claim", "They say.", "1a. It reads", "a > b"]
-    words += ["holds_here", "fails", "measured", "said", "sure"]
+    words += ["holds_here", "fails", "measured", "said", "sure", "[Claim]", "[b]x"]
     assert [word for word in words if word not in plain] == []
     if kind != "terminal":
         assert "x.png" in plain
+    assert "textbf{}" not in plain, "a grid without a title has no empty caption"
 
 
 def test_programs_get_the_records(written: dict[str, str]) -> None:

@@ -68,9 +68,6 @@ def write_report(
             what is shipped and what the values give away.
         tied: shares of tied pixels (`xaibench.studies.ties.measure_ties`), for the report on ties.
 
-    Returns:
-        The files written.
-
     Raises:
         XaibenchError: unknown table, no scores, or scores of more than one run.
     """

@@ -24,11 +24,16 @@ class Paragraph:
     label: str = ""
 
 
+def small_print(texts: Iterable[str]) -> list[Paragraph]:
+    """Each text as a paragraph of small print."""
+    return [Paragraph(text, "dim") for text in texts]
+
+
 @dataclass(frozen=True)
 class Bullets:
     """A list of lines."""
 
-    items: tuple[Paragraph, ...]
+    items: Sequence[Paragraph]
 
 
 @dataclass(frozen=True)
@@ -52,19 +57,15 @@ class Verdict:
 
     reads: str
     rule: str
-    findings: tuple[Paragraph, ...]
+    findings: Sequence[Paragraph]
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a grid.
+    """A column: its head, and the group of neighbours under one heading that it belongs to.
 
-    Attributes:
-        head: what stands above it.
-        group: neighbours of the same group stand under one heading ("" for none).
-        better: whether higher is better; None where nobody says.
-        bar: "AD" where the head is "100 - AD%" and a format may set a bar over AD instead.
-        left: whether its cells are words.
+    `better` says whether higher is, None where nobody does; `bar` is "AD" where the head is
+    "100 - AD%" and a format may set a bar over AD instead; `left` is for words.
     """
 
     head: str
@@ -95,21 +96,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell in words; empty strings where there is nothing to say.
+    """A cell in words: "60.3" ("-" for no number), "[49.1, 71.0]" ("!" where it is doubted).
 
-    Attributes:
-        text: "60.3", or "-" where there is no number.
-        interval: "[49.1, 71.0]", with an exclamation mark where a footnote doubts it.
-        paper: "66.8 (-6.5)", what the paper prints and the difference.
-        flags: what the text hides, such as "3 const".
-        tone: how the text stands among the others.
-        hint: what may be said to who points at it.
+    `paper` is "66.8 (-6.5)", its number and the difference; `flags` say what the text hides ("3
+    const"); `tone` how it stands among the others; `hint` is for who points at it.
     """
 
     text: str
     interval: str = ""
     paper: str = ""
-    flags: tuple[str, ...] = ()
+    flags: Sequence[str] = ()
     tone: Tone = ""
     hint: str = ""
 
@@ -127,11 +123,16 @@ class Grid:
     Labels longer than `widest` characters may be folded; None leaves them the room there is.
     """
 
-    corner: tuple[str, ...]
-    columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
-    cells: tuple[tuple[Cell | None, ...], ...]
+    corner: Sequence[str]
+    columns: Sequence[Column]
+    rows: Sequence[Row]
+    cells: Sequence[Sequence[Cell | None]]
     widest: int | None = 24
+
+    @property
+    def head(self) -> str:
+        """What heads the labels where they share a column: "" with families."""
+        return self.corner[0] if len(self.corner) == 1 else ""
 
     def groups(self) -> list[tuple[str, list[int]]]:
         """The headings over the columns, each with the columns' positions."""
@@ -144,9 +145,48 @@ class Grid:
         return [(name, list(rows)) for name, rows in groupby(held, lambda i: self.rows[i].family)]
 
 
-def small_print(texts: Iterable[str]) -> tuple[Paragraph, ...]:
-    """Each text as a paragraph of small print."""
-    return tuple(Paragraph(text, "dim") for text in texts)
+Block = Paragraph | Bullets | Command | Figure | Verdict | Grid
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a page: a title ("" for none) and blocks.
+
+    `quote` is the sentence that it is about, `legend` how its own cells are read (for a format
+    whose sections may be copied one by one), `key` a name for links.
+    """
+
+    title: str
+    blocks: Sequence[Block]
+    quote: str = ""
+    legend: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True)
+class Document:
+    """A page: the name of its files, and their endings ("md", "csv", "json", "tex", "html").
+
+    `lead` says what it is of, in place of the title where the reader has just asked for the page.
+    `blocks` and `legend`, how cells are read, come before the sections. `fields` and `records` are
+    the CSV file, where a mapping of counts becomes their sum; `content` is the JSON file.
+    """
+
+    name: str
+    formats: Sequence[str]
+    title: str
+    sections: Sequence[Section]
+    lead: Sequence[str] = ()
+    blocks: Sequence[Block] = ()
+    legend: str = ""
+    fields: Sequence[str] = ()
+    records: Sequence[Mapping[str, Any]] = ()
+    content: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def opening(self) -> Sequence[str]:
+        """The lead, or the title where there is none."""
+        return self.lead or (self.title,)
 
 
 def record(fields: Sequence[str], *held: Mapping[str, Any], **more: object) -> dict[str, Any]:
@@ -157,58 +197,3 @@ def record(fields: Sequence[str], *held: Mapping[str, Any], **more: object) -> d
     values = ChainMap(more, *reversed(held))
     found = {name: values[name] for name in fields}
     return {k: float(f"{v:.10g}") if isinstance(v, float) else v for k, v in found.items()}
-
-
-Block = Paragraph | Bullets | Command | Figure | Verdict | Grid
-
-
-@dataclass(frozen=True)
-class Section:
-    """A part of a page.
-
-    Attributes:
-        title: "" for none.
-        blocks: what stands in it.
-        quote: the sentence that it is about.
-        legend: how its own cells are read, for a format whose sections may be copied one by one.
-        key: a name for links.
-    """
-
-    title: str
-    blocks: tuple[Block, ...]
-    quote: str = ""
-    legend: str = ""
-    key: str = ""
-
-
-@dataclass(frozen=True)
-class Document:
-    """A page.
-
-    Attributes:
-        name: of its files, without the ending.
-        formats: endings of the files to write: "md", "csv", "json", "tex", "html".
-        title: what the page is.
-        lead: what it is of, in place of the title where the reader has just asked for the page.
-        blocks: what is said before the sections.
-        legend: how cells are read.
-        sections: the parts.
-        fields, records: the lines of the CSV file; a mapping of counts becomes their sum there.
-        content: the JSON file.
-    """
-
-    name: str
-    formats: tuple[str, ...]
-    title: str
-    sections: tuple[Section, ...]
-    lead: tuple[str, ...] = ()
-    blocks: tuple[Block, ...] = ()
-    legend: str = ""
-    fields: Sequence[str] = ()
-    records: Sequence[Mapping[str, Any]] = ()
-    content: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def opening(self) -> tuple[str, ...]:
-        """The lead, or the title where there is none."""
-        return self.lead or (self.title,)

@@ -68,7 +68,7 @@ def page(found: Ablation) -> d.Document:
         title=f"Ablation {found.before} -> {found.after}: {found.model}, {found.dataset}, "
         f"{count(found.images, 'image')}",
         legend=legend(found),
-        sections=tuple(_sections(found)),
+        sections=list(_sections(found)),
         fields=FIELDS,
         records=lines,
         content={
@@ -186,12 +186,12 @@ def _grid(found: Ablation, effects: Sequence[Effect], method: str, transform: st
     if any(effect.kind == "all" for effect in effects):
         rows |= {ALL: d.Row(ALL, found.after)}
         rows |= {INTERACTION: d.Row(INTERACTION)} if method else {}
-    columns = tuple(d.Column(found.column(metric).header) for metric in metrics)
+    columns = [d.Column(found.column(metric).header) for metric in metrics]
     start = {} if method else {m: held[FROM, m] for m in metrics}
-    cells = tuple(
-        tuple(_cell(found, held.get((name, m), []), start.get(m)) for m in metrics) for name in rows
-    )
-    return d.Grid(("",), columns, tuple(rows.values()), cells, widest=_LABEL)
+    cells = [
+        [_cell(found, held.get((name, m), []), start.get(m)) for m in metrics] for name in rows
+    ]
+    return d.Grid(("",), columns, list(rows.values()), cells, widest=_LABEL)
 
 
 def _by_size(found: Ablation, effects: Sequence[Effect], switches: list[Listed]) -> list[Listed]:
@@ -231,12 +231,9 @@ def _only(found: Ablation, effect: Effect) -> d.Cell:
     return d.Cell(signed(printed.change, digits), ends, flags=flags, tone=tone)
 
 
-def _flags(effect: Effect, images: int) -> tuple[str, ...]:
-    flags = {
-        f"{effect.n_constant} const": effect.n_constant,
-        f"n {effect.n}": effect.n != images,
-    }
-    return tuple(flag for flag, holds in flags.items() if holds)
+def _flags(effect: Effect, images: int) -> list[str]:
+    flags = [f"{effect.n_constant} const"] if effect.n_constant else []
+    return flags + [f"n {effect.n}"] * (effect.n != images)
 
 
 def _most(found: Ablation, some: list[Effect], start: list[Effect]) -> d.Cell:
@@ -254,7 +251,7 @@ def _most(found: Ablation, some: list[Effect], start: list[Effect]) -> d.Cell:
     if order is not None:
         flags.append(f"order tau {order:.2f}")
     name = found.catalog.label(most.method)
-    return d.Cell(f"{text} {name}", flags=tuple(flags), tone="strong" if most.firm else "")
+    return d.Cell(f"{text} {name}", flags=flags, tone="strong" if most.firm else "")
 
 
 def _order_kept(before: Sequence[Effect], after: Sequence[Effect]) -> float | None:

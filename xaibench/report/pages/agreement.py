@@ -68,17 +68,13 @@ def explain(found: Agreement, pairs: Sequence[Pair]) -> list[str]:
 def _grid(found: Agreement, pairs: Sequence[Pair]) -> d.Grid:
     heads = ["Spearman", f"top {100 * found.top:g}% shared, %", "n", "constant"]
     label = found.catalog.label
-    rows = tuple(d.Row(f"{label(pair.first)} / {label(pair.second)}") for pair in pairs)
-    cells = tuple(
-        (
-            _cell(pair.correlation, 1.0, 2),
-            _cell(pair.overlap, 100.0, 1),
-            d.Cell(f"{pair.n:,}"),
-            d.Cell(f"{pair.n_constant:,}"),
-        )
-        for pair in pairs
-    )
-    return d.Grid(("Methods",), tuple(map(d.Column, heads)), rows, cells)
+    rows = [d.Row(f"{label(pair.first)} / {label(pair.second)}") for pair in pairs]
+    cells = [
+        [_cell(p.correlation, 1.0, 2), _cell(p.overlap, 100.0, 1)]
+        + [d.Cell(f"{n:,}") for n in (p.n, p.n_constant)]
+        for p in pairs
+    ]
+    return d.Grid(("Methods",), list(map(d.Column, heads)), rows, cells)
 
 
 def _cell(value: Mean, scale: float, digits: int) -> d.Cell:

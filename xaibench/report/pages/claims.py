@@ -7,17 +7,10 @@ from dataclasses import asdict
 from string import ascii_lowercase
 from typing import Any
 
+from xaibench.analysis.claims import evidence as e
 from xaibench.analysis.claims.check import Checked
 from xaibench.analysis.claims.claim import Part
-from xaibench.analysis.claims.evidence import (
-    ALPHA,
-    FACT,
-    FAILS,
-    HOLDS,
-    UNMEASURED,
-    Evidence,
-    Finding,
-)
+from xaibench.analysis.claims.evidence import FACT, FAILS, HOLDS, UNMEASURED, Evidence, Finding
 from xaibench.analysis.claims.facts import facts
 from xaibench.analysis.header import PAPER
 from xaibench.analysis.stats import MIN_IMAGES
@@ -37,11 +30,11 @@ def page(evidence: Sequence[Evidence], checked: Sequence[Checked]) -> d.Document
         for name, part in zip(names, evidence, strict=True)
         for line in facts(part)
     ]
-    settled = [d.Section("Settled by construction (no verdicts)", (d.Bullets(tuple(known)),))]
+    settled = [d.Section("Settled by construction (no verdicts)", (d.Bullets(known),))]
     claims = [
         d.Section(
             f"{number}. {claim.claim.section}",
-            tuple(_verdict(names, *part) for part in _parts(number, claim)),
+            [_verdict(names, *part) for part in _parts(number, claim)],
             quote=claim.claim.quotation,
         )
         for number, claim in enumerate(checked, 1)
@@ -76,7 +69,7 @@ def _above(names: Sequence[str], evidence: Sequence[Evidence]) -> list[str]:
         f"Paper: {PAPER}. printed: the rule applied to its own tables.",
         *runs[1:],
         f"A verdict takes at least {MIN_IMAGES} images with a usable score in every cell it needs, "
-        f"and a one-sided p of at most {ALPHA} for it (paired over images, corrected for the "
+        f"and a one-sided p of at most {e.ALPHA} for it (paired over images, corrected for the "
         "comparisons in its rule); its contrary takes the same. Otherwise the claim is not "
         "measurable here.",
     ]
@@ -94,14 +87,9 @@ def _parts(number: int, claim: Checked) -> list[tuple[str, Part, tuple[Finding, 
 def _grid(names: Sequence[str], checked: Sequence[Checked]) -> d.Grid:
     """All verdicts, side by side."""
     parts = [part for number, claim in enumerate(checked, 1) for part in _parts(number, claim)]
-    cells = tuple(
-        tuple(d.Cell(_SHORT[f.verdict], tone=_TONES[f.verdict]) for f in findings)
-        for *_, findings in parts
-    )
-    columns = tuple(d.Column(name, left=True) for name in names)
-    return d.Grid(
-        ("Claim",), columns, tuple(d.Row(reads) for reads, *_ in parts), cells, widest=None
-    )
+    cells = [[d.Cell(_SHORT[f.verdict], tone=_TONES[f.verdict]) for f in x] for *_, x in parts]
+    columns = [d.Column(name, left=True) for name in names]
+    return d.Grid(("Claim",), columns, [d.Row(reads) for reads, *_ in parts], cells, widest=None)
 
 
 def _verdict(
@@ -113,7 +101,7 @@ def _verdict(
         for name, finding in zip(names, findings, strict=True)
         if finding.verdict != FACT
     ]
-    return d.Verdict(reads, part.rule, tuple(found))
+    return d.Verdict(reads, part.rule, found)
 
 
 def finding_line(finding: Finding) -> str:
@@ -131,7 +119,7 @@ def _content(
     return {
         "paper": PAPER,
         "minimum_images": MIN_IMAGES,
-        "alpha": ALPHA,
+        "alpha": e.ALPHA,
         "evidence": [
             d.record(EVIDENCE, vars(part), label=name, facts=facts(part))
             for name, part in zip(names, evidence, strict=True)

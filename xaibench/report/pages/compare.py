@@ -14,14 +14,7 @@ from xaibench.analysis.paired import ALPHA, EXACT, PATTERNS, RANDOM, smallest_p
 from xaibench.analysis.stats import MIN_IMAGES
 from xaibench.config.catalog import MEANS, Catalog
 from xaibench.report import document as d
-from xaibench.report.text import (
-    count,
-    header_line,
-    interval,
-    number,
-    signed,
-    target_name,
-)
+from xaibench.report import text as t
 
 FIELDS = (
     "method target transform metric n mean_a mean_b difference low high unsure p p_holm differs "
@@ -37,23 +30,19 @@ def page(compared: Compared) -> d.Document:
     differ = "; ".join(compared.differences)
     same = d.Paragraph("The runs are of the same identity.", "dim")
     first = d.Paragraph(f"The runs differ in {differ}.", "warn") if differ else same
+    lines = [d.record(FIELDS, vars(c), c.key._asdict(), _printed(c)) for c in compared.comparisons]
     return d.Document(
         name="compare",
         formats=("md", "csv", "json"),
         title="Two runs side by side",
-        lead=tuple(
-            f"{letter}: {name} ({header_line(header)})"
-            for letter, (name, header) in zip("AB", runs, strict=True)
-        ),
+        lead=[f"{x}: {run} ({t.header_line(h)})" for x, (run, h) in zip("AB", runs, strict=True)],
         blocks=(d.Bullets((first, *d.small_print(_remarks(compared)))),),
-        sections=tuple(
-            d.Section(title, (_grid(list(members), compared.catalog),))
-            for title, members in groupby(
-                compared.comparisons, lambda c: target_name(c.key.target, c.key.transform)
-            )
-        ),
+        sections=[
+            d.Section(x, [_grid(list(m), compared.catalog)])
+            for x, m in groupby(compared.comparisons, _place)
+        ],
         fields=FIELDS,
-        records=(found := records(compared)),
+        records=lines,
         content={
             "runs": [{"name": name, **asdict(header)} for name, header in runs],
             "differences": list(compared.differences),
@@ -67,24 +56,17 @@ def page(compared: Compared) -> d.Document:
             "cells_only_a": [key._asdict() for key in compared.cells_a],
             "cells_only_b": [key._asdict() for key in compared.cells_b],
             "cells_without_common_images": [key._asdict() for key in compared.cells_empty],
-            "comparisons": found,
+            "comparisons": lines,
         },
     )
 
 
-def records(compared: Compared) -> list[dict[str, Any]]:
-    """Return one record a comparison with the keys `FIELDS`; `metric` is the paper's key."""
-    return [
-        d.record(
-            FIELDS,
-            vars(c),
-            c.key._asdict(),
-            metric=c.column.paper,
-            p_holm=c.adjusted,
-            differs=c.differs,
-        )
-        for c in compared.comparisons
-    ]
+def _place(c: Comparison) -> str:
+    return t.target_name(c.key.target, c.key.transform)
+
+
+def _printed(c: Comparison) -> dict[str, Any]:
+    return {"metric": c.column.paper, "p_holm": c.adjusted, "differs": c.differs}
 
 
 def _remarks(compared: Compared) -> Iterator[str]:
@@ -112,7 +94,7 @@ def _reading(comparisons: Sequence[Comparison]) -> Iterator[str]:
     yield (
         "p: two-sided sign-flip permutation test of the per-image differences (every pattern to "
         f"{EXACT} differing images, {PATTERNS:,} random ones to {RANDOM:,}, the normal limit "
-        f"beyond), corrected by Holm for the {count(total, 'comparison')} made here."
+        f"beyond), corrected by Holm for the {t.count(total, 'comparison')} made here."
     )
     yield (
         f"{many:,} of {total:,} differ (*: adjusted p below {ALPHA} on at least {MIN_IMAGES} "
@@ -127,7 +109,7 @@ def _reading(comparisons: Sequence[Comparison]) -> Iterator[str]:
         )
     if (smallest := smallest_p(most)) * total >= ALPHA:
         yield (
-            f"With {count(most, 'image')} no p is below {smallest:.2g}, or "
+            f"With {t.count(most, 'image')} no p is below {smallest:.2g}, or "
             f"{min(1.0, smallest * total):.2g} after Holm for {total:,}: no comparison can "
             "stand out here, whatever it is."
         )
@@ -136,10 +118,10 @@ def _reading(comparisons: Sequence[Comparison]) -> Iterator[str]:
 def _left_out(compared: Compared) -> Iterator[str]:
     for letter, images in (("A", compared.only_a), ("B", compared.only_b)):
         if images:
-            yield f"Left out: {count(len(images), 'image')} only {letter} has: {_listed(images)}."
+            yield f"Left out: {t.count(len(images), 'image')} only {letter} has: {_listed(images)}."
     if partial := [c.left_out for c in compared.comparisons if c.left_out]:
         yield (
-            f"{count(len(partial), 'comparison')} leave out images without a "
+            f"{t.count(len(partial), 'comparison')} leave out images without a "
             f"usable score in one of the runs (up to {max(partial):,}); n is what is left."
         )
     for whose, cells in (
@@ -149,7 +131,7 @@ def _left_out(compared: Compared) -> Iterator[str]:
     ):
         if cells:
             listed = _listed([_cell(key) for key in cells])
-            yield f"Not compared: {count(len(cells), 'cell')} {whose}: {listed}."
+            yield f"Not compared: {t.count(len(cells), 'cell')} {whose}: {listed}."
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -165,20 +147,17 @@ def _cell(key: Key) -> str:
 
 def _grid(members: Sequence[Comparison], catalog: Catalog) -> d.Grid:
     rows = [d.Row(catalog.label(c.key.method), "", c.column.header) for c in members]
-    cells = tuple(tuple(_words(c)) for c in members)
-    return d.Grid(("Metric", "Method"), tuple(map(d.Column, HEADS)), tuple(rows), cells)
+    cells = [list(_words(c)) for c in members]
+    return d.Grid(("Metric", "Method"), list(map(d.Column, HEADS)), rows, cells)
 
 
 def _words(c: Comparison) -> Iterator[d.Cell]:
     digits = c.column.digits
     yield d.Cell(f"{c.n:,}")
-    yield d.Cell(number(c.mean_a, digits))
-    yield d.Cell(number(c.mean_b, digits))
-    yield d.Cell(signed(c.difference, digits), tone="strong" if c.differs else "")
-    yield d.Cell(interval(c.low, c.high, digits, c.unsure) or "-")
-    yield d.Cell(p_text(c.adjusted) + "*" * c.differs)
-
-
-def p_text(p: float) -> str:
-    """A p-value with two digits, `< 1e-05` below what random patterns can resolve."""
-    return f"< {1 / PATTERNS:.0e}" if p < 1 / PATTERNS else f"{p:.2g}"
+    yield d.Cell(t.number(c.mean_a, digits))
+    yield d.Cell(t.number(c.mean_b, digits))
+    yield d.Cell(t.signed(c.difference, digits), tone="strong" if c.differs else "")
+    yield d.Cell(t.interval(c.low, c.high, digits, c.unsure) or "-")
+    least = 1 / PATTERNS  # what random patterns can resolve
+    p = f"< {least:.0e}" if c.adjusted < least else f"{c.adjusted:.2g}"
+    yield d.Cell(p + "*" * c.differs)

@@ -50,7 +50,7 @@ def page(header: Header, tables: Sequence[types.Table]) -> d.Document:
         lead=(header_line(header),),
         blocks=(d.Paragraph(f"Paper: {PAPER}", "dim"), *notes),
         legend=legend(tables),
-        sections=tuple(map(_section, tables)),
+        sections=list(map(_section, tables)),
         fields=FIELDS,
         records=[record for table in tables for record in records(table)],
         content=content,
@@ -86,7 +86,7 @@ def _section(table: types.Table) -> d.Section:
     if table.fill:
         blocks += [d.Paragraph(fill_line(table.fill), "dim"), d.Command(table.fill.command)]
     key = "ties" if table.number == TIES else f"table-{table.number}"
-    return d.Section(_title(table), tuple(blocks), legend=legend([table]), key=key)
+    return d.Section(_title(table), blocks, legend=legend([table]), key=key)
 
 
 def _title(table: types.Table) -> str:
@@ -111,14 +111,12 @@ def _grid(table: types.Table) -> d.Grid:
         d.Row(row.label, "", row.family, row.family.removesuffix(" based"), row.label == row.method)
         for row in table.rows
     ]
-    cells = tuple(
-        tuple(
-            cell_words(cell, column.column.digits, table.images) if cell else None
-            for cell, column in zip(line, table.columns, strict=True)
-        )
+    digits = [c.column.digits for c in table.columns]
+    cells = [
+        [cell_words(c, n, table.images) if c else None for c, n in zip(line, digits, strict=True)]
         for line in table.cells
-    )
-    return d.Grid(("Family", "Method"), tuple(columns), tuple(rows), cells)
+    ]
+    return d.Grid(("Family", "Method"), columns, rows, cells)
 
 
 def cell_words(cell: types.Cell, digits: int, images: int) -> d.Cell:

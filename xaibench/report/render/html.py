@@ -7,6 +7,7 @@ page. Colours and fonts are the page's own.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from html import escape
 
 from xaibench.report import document as d
@@ -69,7 +70,7 @@ def _block(block: d.Block, title: str) -> list[str]:
     return _grid(block, title)
 
 
-def _items(items: tuple[d.Paragraph, ...]) -> list[str]:
+def _items(items: Sequence[d.Paragraph]) -> list[str]:
     labels = [f"<b>{escape(item.label)}</b>: " if item.label else "" for item in items]
     texts = [escape(item.text) for item in items]
     lines = [f"<li>{label}{text}</li>" for label, text in zip(labels, texts, strict=True)]

@@ -95,15 +95,14 @@ def _item(item: d.Paragraph) -> str:
 
 def _float(grid: d.Grid, caption: str, columns: list[int]) -> str:
     heads = [grid.columns[column] for column in columns]
-    corner = escape(grid.corner[0]) if len(grid.corner) == 1 else ""
     lines = [
         r"\begin{table}[htbp]",
         r"\centering\footnotesize\setlength{\tabcolsep}{4pt}",
-        rf"\textbf{{{escape(caption)}}}\par\smallskip",
+        rf"\textbf{{{escape(caption)}}}\par\smallskip" if caption else "%",
         r"\setbox0\hbox{%",
         rf"\begin{{tabular}}{{l{''.join('l' if head.left else 'r' for head in heads)}}}",
         r"\toprule",
-        _line([corner, *map(_heading, heads)]),
+        _line([escape(grid.head), *map(_heading, heads)]),
     ]
     for family, rows in grid.families(columns):
         lines.append(r"\midrule")

@@ -58,7 +58,7 @@ def _item(item: d.Paragraph) -> str:
 
 def _grid(grid: d.Grid, columns: list[int]) -> str:
     heads = [grid.columns[column] for column in columns]
-    lines = [_line([*grid.corner, *(escape(head.heading()) for head in heads)])]
+    lines = [_line([*map(escape, grid.corner), *(escape(head.heading()) for head in heads)])]
     rule = ["---"] * len(grid.corner) + ["---" if head.left else "---:" for head in heads]
     lines.append(_line(rule))
     for family, rows in grid.families(columns):

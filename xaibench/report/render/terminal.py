@@ -134,8 +134,7 @@ def _widths(grid: d.Grid, columns: list[int], beside: bool) -> list[int]:
 
 def _table(grid: d.Grid, columns: list[int], beside: bool, gap: int, unicode: bool) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 0, 0, gap - 1), pad_edge=False, show_edge=False)
-    corner = grid.corner[0] if len(grid.corner) == 1 else ""
-    table.add_column(corner, width=_label_width(grid), overflow="fold")
+    table.add_column(Text(grid.head), width=_label_width(grid), overflow="fold")
     arrows = ("\u2191", "\u2193") if unicode else ("(+)", "(-)")
     for column in columns:
         head = grid.columns[column]
