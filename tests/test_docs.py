@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from test_arrows import HEADS, RANK
 
+from xaibench.config.declared import shipped as declared_by_package
 from xaibench.config.files import read_yaml
 from xaibench.config.protocol import Protocol, load_protocol
 from xaibench.config.switches import asked, differences
@@ -87,12 +88,12 @@ def test_the_papers_methods_have_rows_with_their_sources() -> None:
 
 
 def test_the_papers_metrics_have_rows_with_direction_and_unit() -> None:
-    metrics = entries("metrics")
-    found = {k: row for k, row in rows_about(set(metrics)).items() if len(row) == 4}
+    catalog = declared_by_package()
+    found = {k: row for k, row in rows_about(set(entries("metrics"))).items() if len(row) == 4}
     assert shipped("metric", "table1", "table3") <= found.keys()
     for name, (_, better, unit, _) in found.items():
-        declared = metrics[name].metadata
-        assert (better, unit) == (declared.get("direction", "none"), declared.get("unit", ""))
+        declared = catalog.metric(name)
+        assert (better, unit) == (declared.direction, declared.unit)
 
 
 def test_the_printed_form_is_that_of_the_papers_tables() -> None:
