@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -85,6 +86,19 @@ def tiny(device: torch.device | str = "cpu", classes: int = CLASSES) -> TorchCla
     module = with_random_state(Tiny(classes)).to(device)
     found = as_classifier(module, cam="cam", iba="iba")
     return replace(found, num_classes=classes)
+
+
+def thousand() -> TorchClassifier:
+    """The tiny network with ImageNet's number of classes, for `--model THOUSAND`."""
+    return tiny(classes=1000)
+
+
+def ten() -> TorchClassifier:
+    """The tiny network, for `--model TEN`."""
+    return tiny()
+
+
+THOUSAND, TEN = (f"file:{Path(__file__).resolve()}:{name}" for name in ("thousand", "ten"))
 
 
 def tiny_context(device: torch.device | str = "cpu", batch_size: int = 16) -> Context:

@@ -177,7 +177,7 @@ def test_report_without_scores(finished: Path) -> None:
 
 
 def test_an_interrupt_says_that_the_command_goes_on() -> None:
-    with mock.patch("xaibench.execution.local.explain_unit", side_effect=KeyboardInterrupt):
+    with mock.patch("xaibench.stages.block.explain_unit", side_effect=KeyboardInterrupt):
         code, _, err = cli("run", *FAST, "--out", "out")
     assert code == 130
     assert "the same command goes on from here" in err

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from networks import tiny
+from networks import TEN
 from PIL import Image
 from protocols import everything_else
 
@@ -50,7 +50,6 @@ METHOD_FILES = [*(Path(xaibench.__file__).parent / "methods").glob("*.py")]
 @pytest.fixture(scope="module", autouse=True)
 def _small_network() -> Iterator[None]:
     with ExitStack() as stack:
-        stack.enter_context(mock.patch("xaibench.stages.run.load_model", return_value=tiny()))
         for name, some in VARIATIONS.items():  # two of each are enough, and 448 pixels are many
             declared = get("transforms", name).metadata
             stack.enter_context(mock.patch.dict(declared, variations=some))
@@ -73,6 +72,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def scores(folder: Path, out: Path, **more: Any) -> pd.DataFrame:
     xaibench.run(
         {
+            "model": TEN,
             "data": str(folder / "data"),
             "subset": str(folder / "chosen.txt"),
             "metric": METRICS,

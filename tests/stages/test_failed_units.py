@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from unittest import mock
@@ -11,7 +10,7 @@ from unittest import mock
 import pandas as pd
 import pytest
 import torch
-from networks import tiny
+from networks import THOUSAND, tiny
 from torch import nn
 
 import xaibench
@@ -23,13 +22,12 @@ from xaibench.models.classifier import TorchClassifier
 from xaibench.stages.images import Images
 from xaibench.types import Explanation
 
-OPTIONS = {"method": "fakecam,gradient", "metric": "sparseness,average_drop", "limit": 2}
-
-
-@pytest.fixture(autouse=True)
-def _tiny() -> Iterator[None]:
-    with mock.patch("xaibench.stages.run.load_model", side_effect=lambda *_: tiny(classes=1000)):
-        yield
+OPTIONS = {
+    "model": THOUSAND,
+    "method": "fakecam,gradient",
+    "metric": "sparseness,average_drop",
+    "limit": 2,
+}
 
 
 def run(out: Path, **more: object) -> dict[str, int]:
@@ -115,11 +113,9 @@ def test_maps_of_one_target_are_scored_though_another_fails(tmp_path: Path) -> N
 
 
 def test_a_layer_that_nobody_knows_fails_its_method_alone(tmp_path: Path) -> None:
-    with (
-        mock.patch("xaibench.stages.run.load_model", return_value=_without_roles()),
-        pytest.raises(XaibenchError, match="failed: no iba layer is known for tiny"),
-    ):
-        run(tmp_path, method="fakecam,iba(layer=iba)")
+    config = {**OPTIONS, "method": "fakecam,iba(layer=iba)", "out": tmp_path}
+    with pytest.raises(XaibenchError, match="failed: no iba layer is known for tiny"):
+        xaibench.run(config, network=_without_roles())
     assert counts(tmp_path)["fakecam", "sparseness", "ok"] == 2
 
 
@@ -213,7 +209,13 @@ def test_a_left_over_temporary_file_is_no_map(tmp_path: Path) -> None:
 
 def test_an_image_that_cannot_be_read_any_more_is_said(tmp_path: Path) -> None:
     """Neither its group nor it silently changes: mixup's partner is not another image."""
-    common = {"method": "fakecam", "metric": "average_drop", "transform": "mixup", "limit": 1}
+    common = {
+        "model": THOUSAND,
+        "method": "fakecam",
+        "metric": "average_drop",
+        "transform": "mixup",
+        "limit": 1,
+    }
     xaibench.run({**common, "method": "gradcam", "out": str(tmp_path)})
     real = Images.read
 

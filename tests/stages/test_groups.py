@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from captum.attr import IntegratedGradients
-from networks import tiny
+from networks import THOUSAND, tiny
 from oracles.table4 import batchnorm_groups, scored_gradient_map
 
 import xaibench
@@ -24,19 +23,12 @@ from xaibench.stages.run import resolve
 STEPS = 6
 
 
-@pytest.fixture(autouse=True)
-def _tiny() -> Iterator[None]:
-    fresh = mock.Mock(side_effect=lambda *_: tiny(classes=1000))
-    with mock.patch("xaibench.stages.run.load_model", fresh):
-        yield
-
-
 def expected(method: str, places: list[int], transform: str, name: str) -> dict[str, torch.Tensor]:
     """Scored maps of whole groups by autograd and captum on the network in train mode.
 
     Saved and loaded as the paper's scripts did: mirrored at the diagonal.
     """
-    run = resolve(RunConfig(transform=(transform,)))
+    run = resolve(RunConfig(transform=(transform,), model=THOUSAND))
     view = next(v for v in run.variations if v.name == name)
     images = Desk(run, set()).images.inputs(places, view)
     labels = torch.tensor([run.dataset.labels[p] for p in places])
@@ -58,6 +50,7 @@ def test_equals_a_network_in_train_mode_on_the_whole_group(
 ) -> None:
     xaibench.run(
         {
+            "model": THOUSAND,
             "method": method,
             "metric": "sparseness",
             "transform": transform,
@@ -79,7 +72,7 @@ def test_equals_a_network_in_train_mode_on_the_whole_group(
 
 
 def test_an_untouched_image_is_its_own_group(tmp_path: Path) -> None:
-    options = {"method": "gradient", "metric": "sparseness", "limit": 2}
+    options = {"model": THOUSAND, "method": "gradient", "metric": "sparseness", "limit": 2}
     xaibench.run({**options, "transform": "none,rotation", "out": str(tmp_path / "a")})
     xaibench.run({**options, "out": str(tmp_path / "b")})
     both = [xaibench.load_maps(tmp_path / d, "gradient")[1] for d in "ab"]
@@ -87,7 +80,12 @@ def test_an_untouched_image_is_its_own_group(tmp_path: Path) -> None:
 
 
 def test_reference_has_no_groups(tmp_path: Path) -> None:
-    common = {"method": "gradient", "metric": "sparseness", "transform": "rotation"}
+    common = {
+        "model": THOUSAND,
+        "method": "gradient",
+        "metric": "sparseness",
+        "transform": "rotation",
+    }
     common |= {"protocol": "reference"}
     for limit in (1, 3):
         xaibench.run({**common, "limit": limit, "out": str(tmp_path / str(limit))})
@@ -102,6 +100,7 @@ def test_the_method_itself_cannot_be_perturbed_in_a_group(tmp_path: Path) -> Non
     with pytest.raises(XaibenchError, match="a perturbed input has no such group"):
         xaibench.run(
             {
+                "model": THOUSAND,
                 "method": "gradient",
                 "metric": "max_sensitivity(explanation=method)",
                 "transform": "rotation",
@@ -131,6 +130,7 @@ def test_ig_is_the_same_in_chunks(tmp_path: Path) -> None:
         with mock.patch("xaibench.methods.ig._TOGETHER", together):
             xaibench.run(
                 {
+                    "model": THOUSAND,
                     "method": f"ig(steps={STEPS})",
                     "metric": "sparseness",
                     "transform": "rotation",
@@ -153,6 +153,7 @@ def test_ig_says_when_a_group_does_not_fit_into_memory(tmp_path: Path) -> None:
     ):
         xaibench.run(
             {
+                "model": THOUSAND,
                 "method": "ig,fakecam",
                 "metric": "sparseness",
                 "transform": "resize",

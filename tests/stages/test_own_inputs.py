@@ -7,24 +7,20 @@ from pathlib import Path
 from unittest import mock
 
 import pandas as pd
-import pytest
 import torch
-from networks import tiny
+from networks import THOUSAND
 
 import xaibench
 from xaibench.core.score import _drive
 from xaibench.registry import get
 
 
-@pytest.fixture(autouse=True)
-def _tiny():
-    fresh = mock.Mock(side_effect=lambda *_: tiny(classes=1000))
-    with mock.patch("xaibench.stages.run.load_model", fresh):
-        yield
-
-
 def run(out: Path) -> pd.DataFrame:
-    options = {"method": "gradient,gradcam,iba(steps=2),rise(n_masks=4)", "limit": 2}
+    options = {
+        "model": THOUSAND,
+        "method": "gradient,gradcam,iba(steps=2),rise(n_masks=4)",
+        "limit": 2,
+    }
     metrics = "sparseness,average_drop,insertion,monotonicity,max_sensitivity(explanation=method)"
     xaibench.run({**options, "metric": metrics, "target": "predicted,ground_truth", "out": out})
     return xaibench.load_scores(out)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 import pytest
-from networks import tiny
+from networks import THOUSAND
 from oracles.table4 import batchnorm_groups
 
 import xaibench
@@ -19,14 +18,12 @@ from xaibench.registry import entries, get
 from xaibench.store import maps as store
 
 IDS = load_dataset("samples").ids
-COMMON = {"method": "gradient,iba(steps=2)", "metric": "sparseness", "transform": "mixup"}
-
-
-@pytest.fixture(autouse=True)
-def _tiny():
-    fresh = mock.Mock(side_effect=lambda *_: tiny(classes=1000))
-    with mock.patch("xaibench.stages.run.load_model", fresh):
-        yield
+COMMON = {
+    "model": THOUSAND,
+    "method": "gradient,iba(steps=2)",
+    "metric": "sparseness",
+    "transform": "mixup",
+}
 
 
 def listed(path: Path, places: list[int]) -> str:

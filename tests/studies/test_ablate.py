@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -15,7 +14,7 @@ import pytest
 import torch
 import yaml
 from helpers import cli
-from networks import tiny
+from networks import TEN
 from PIL import Image
 
 import xaibench
@@ -34,13 +33,6 @@ SWITCHES = [
 IMAGES = 3
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _small_network() -> Iterator[None]:
-    """Every run of this file loads the tiny network: 64 x 64 pixels, ten classes."""
-    with mock.patch("xaibench.stages.run.load_model", return_value=tiny()):
-        yield
-
-
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Pictures that are no squares, so that the preprocessing matters."""
@@ -56,6 +48,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def config(data: Path) -> RunConfig:
     values: dict[str, Any] = {
+        "model": TEN,
         "data": str(data),
         "method": "gradcam",
         "metric": METRICS,

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 import pytest
 import yaml
 from helpers import cli
-from networks import tiny
+from networks import THOUSAND
 
 import xaibench
 from xaibench.analysis.effects import NOT_ALONE, Effect
@@ -29,17 +27,9 @@ METRICS = ["sparseness", DELETION]
 IMAGES = 3
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _small_network() -> Iterator[None]:
-    """The embedded photographs in the tiny network: 64 x 64 pixels."""
-    network = tiny(classes=1000)
-    with mock.patch("xaibench.stages.run.load_model", return_value=network):
-        yield
-
-
 @pytest.fixture(scope="module")
 def config() -> RunConfig:
-    values = {"method": "gradient", "metric": METRICS, "limit": IMAGES}
+    values = {"model": THOUSAND, "method": "gradient", "metric": METRICS, "limit": IMAGES}
     return load_config({**values, "transform": ["none", "resize", "crop"]})
 
 
@@ -159,7 +149,13 @@ def test_maps_in_groups_of_another_size_are_made_anew(
     done: tuple[Path, Ablation], tmp_path: Path
 ) -> None:
     """Of ig, groups differ for two of the four sizes: the maps of the others are copied."""
-    values = {"method": "ig(steps=2)", "metric": "sparseness", "limit": 2, "transform": "resize"}
+    values = {
+        "model": THOUSAND,
+        "method": "ig(steps=2)",
+        "metric": "sparseness",
+        "limit": 2,
+        "transform": "resize",
+    }
     config, only = load_config({**values, "out": tmp_path / "out"}), ["batchnorm_groups.ig"]
     lines: list[str] = []
     ablate(config.model_copy(update={"dry_run": True}), "reference", only, say=lines.append)
@@ -180,7 +176,12 @@ def test_maps_in_groups_of_another_size_are_made_anew(
 def test_state_of_a_subset_is_taken_too(tmp_path: Path) -> None:
     names = [f"{i}\n" for i in xaibench_ids()[3:9]]
     (tmp_path / "list.txt").write_text("".join(reversed(names)))
-    values = {"method": "iba(steps=2,samples=2)", "metric": METRICS, "transform": "rotation"}
+    values = {
+        "model": THOUSAND,
+        "method": "iba(steps=2,samples=2)",
+        "metric": METRICS,
+        "transform": "rotation",
+    }
     values |= {"limit": 1, "subset": str(tmp_path / "list.txt"), "out": tmp_path / "out"}
     found = ablate(load_config(values), "reference", ["probability", "iba.statistics_of"])
     assert found is not None
@@ -242,7 +243,12 @@ def test_the_command_and_its_dry_run(done: tuple[Path, Ablation], tmp_path: Path
 
 
 def test_what_cannot_be_had_alone_is_said_and_all_of_them_can(tmp_path: Path) -> None:
-    values = {"method": "gradient", "metric": "avg_sensitivity(draws=2)", "limit": 1}
+    values = {
+        "model": THOUSAND,
+        "method": "gradient",
+        "metric": "avg_sensitivity(draws=2)",
+        "limit": 1,
+    }
     values |= {"transform": "rotation", "out": tmp_path / "out"}
     found = ablate(load_config(values), "reference")
     assert found is not None

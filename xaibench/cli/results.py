@@ -47,11 +47,12 @@ def add_to(app: typer.Typer) -> None:
 
 def find_run(run: Path | None) -> Path:
     """The directory given, or the latest run; XaibenchError where there is none."""
+    from xaibench.store.layout import is_run
     from xaibench.store.manifest import latest_run
 
     if run is None:
         return latest_run(RUNS)
-    if not (run / "manifests").is_dir():
+    if not is_run(run):
         raise XaibenchError(f"{run} is not a run directory; give the --out of a run.")
     return run
 
@@ -149,16 +150,15 @@ def tables(
 def source_of(directory: Path, predictions: bool = False) -> Source:
     """A run as the comparisons and claims of the report read it."""
     from xaibench.analysis.compare import Source
-    from xaibench.store.atomic import read_json
     from xaibench.store.catalog import catalog_in
+    from xaibench.store.manifest import identity_of
     from xaibench.store.read import load_predictions, load_scores
 
-    held = directory / "manifests" / "identity.json"
     some = predictions and any(directory.glob("predictions/*/*/*.parquet"))
     return Source(
         name=str(directory),
         scores=load_scores(directory),
-        identity=read_json(held) if held.exists() else {},
+        identity=identity_of(directory),
         predictions=load_predictions(directory) if some else None,
         catalog=catalog_in(directory),
     )
@@ -166,18 +166,13 @@ def source_of(directory: Path, predictions: bool = False) -> Source:
 
 def other_protocols(run: Path) -> list[Path]:
     """The latest scored run of every other protocol beside `run`, alike in all else."""
-    from xaibench.store.atomic import read_json
+    from xaibench.store.manifest import by_age, identity_of
 
-    def identity(directory: Path) -> dict[str, object]:
-        held = directory / "manifests" / "identity.json"
-        return read_json(held) if held.exists() else {}
-
-    own = identity(run)
+    own = identity_of(run)
     shared = own.keys() - {"protocol", "protocol_sha256", "preprocessing"}
     found: dict[object, Path] = {}
-    for record in sorted(run.parent.glob("*/manifests/run-*.json"), key=lambda path: path.name):
-        directory = record.parents[1]
-        other = identity(directory)
+    for directory in by_age(run.parent):
+        other = identity_of(directory)
         alike = other.keys() == own.keys() and all(other[key] == own[key] for key in shared)
         if alike and other != own and any(directory.glob("scores/**/*.parquet")):
             found[other["protocol"]] = directory

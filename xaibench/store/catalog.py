@@ -7,12 +7,13 @@ from typing import Any
 
 from xaibench.config.catalog import Catalog, from_json
 from xaibench.config.declared import of_protocol
+from xaibench.store import layout
 from xaibench.store.atomic import read_json, write_json
 
 
 def record(root: Path, catalog: Catalog) -> None:
     """Add what a run declares to its directory; what earlier ones declared stays."""
-    path = root / "manifests" / "catalog.json"
+    path = layout.manifest(root, "catalog")
     held = from_json(read_json(path)) if path.exists() else Catalog({}, {})
     grown = catalog.over(held)
     if grown != held:
@@ -26,10 +27,10 @@ def catalog_in(folder: Path) -> Catalog | None:
     declares of all others under the protocol of the run.
     """
     written: dict[str, Any] = {}
-    protocol = folder / "manifests" / "protocol.json"
+    protocol = layout.manifest(folder, "protocol")
     if protocol.exists():
         found = of_protocol(read_json(protocol))
-        held = folder / "manifests" / "catalog.json"
+        held = layout.manifest(folder, "catalog")
         written = read_json(held) if held.exists() else {}
     elif (folder / "manifest.json").exists():
         manifest = read_json(folder / "manifest.json")

@@ -6,6 +6,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from xaibench.store.layout import MANIFESTS
+
 PARTS = (
     ("maps", "maps", "safe: scores stay; computed again where a new metric needs them"),
     ("normalized", "maps", "safe: `xaibench normalize` writes them again"),
@@ -14,7 +16,7 @@ PARTS = (
     ("scores", "scores", "the results: computing them again takes the whole run"),
     ("report", "scores", "safe: `xaibench report` writes it again"),
     ("failures", "keep", "keep: which images were left out, and why"),
-    ("manifests", "keep", "keep: how the numbers were made"),
+    (MANIFESTS, "keep", "keep: how the numbers were made"),
 )
 
 

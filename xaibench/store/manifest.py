@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from xaibench.errors import XaibenchError
+from xaibench.store import layout
 from xaibench.store.atomic import read_json, write_json
 
 PACKAGES = (
@@ -52,7 +53,7 @@ def claim(root: Path, identity: dict[str, Any]) -> None:
 
     Raises XaibenchError with the difference where it belongs to another one.
     """
-    path = root / "manifests" / "identity.json"
+    path = layout.manifest(root, "identity")
     check_identity(root, identity)
     if not path.exists():
         write_json(path, identity)
@@ -60,11 +61,11 @@ def claim(root: Path, identity: dict[str, Any]) -> None:
 
 def check_identity(root: Path, identity: dict[str, Any]) -> None:
     """XaibenchError unless the directory is new, empty or of this very identity."""
-    path = root / "manifests" / "identity.json"
+    path = layout.manifest(root, "identity")
     if not path.exists():
         if root.exists() and not root.is_dir():
             raise XaibenchError(f"{root} is a file: choose another --out.")
-        if root.exists() and any(root.iterdir()) and not (root / "manifests").is_dir():
+        if root.exists() and any(root.iterdir()) and not layout.is_run(root):
             raise XaibenchError(
                 f"{root} is not a run directory and holds files: choose an empty or new --out."
             )
@@ -84,7 +85,7 @@ def check_identity(root: Path, identity: dict[str, Any]) -> None:
 
 def claim_subset(root: Path, subset: dict[str, Any]) -> None:
     """Note the subset that transformed inputs' groups are of, or check that it is this one."""
-    path = root / "manifests" / "subset.json"
+    path = layout.manifest(root, "subset")
     check_subset(root, subset)
     if not path.exists():
         write_json(path, subset)
@@ -92,7 +93,7 @@ def claim_subset(root: Path, subset: dict[str, Any]) -> None:
 
 def check_subset(root: Path, subset: dict[str, Any]) -> None:
     """XaibenchError unless the run has no transformed inputs yet, or of this very subset."""
-    path = root / "manifests" / "subset.json"
+    path = layout.manifest(root, "subset")
     if not path.exists():
         return
     held = read_json(path)
@@ -111,7 +112,7 @@ def version_drift(root: Path) -> list[str]:
     """Package versions of earlier manifests that differ from the installed ones, as lines."""
     now = versions()
     lines: dict[str, None] = {}
-    for path in sorted((root / "manifests").glob("run-*.json")):
+    for path in layout.manifests(root):
         for name, version in read_json(path)["versions"].items():
             if name in now and now[name] != version and name != "xaibench":
                 lines[f"{name} {version} -> {now[name]}"] = None
@@ -123,7 +124,7 @@ class Manifest:
 
     def __init__(self, root: Path, record: dict[str, Any]) -> None:
         started = datetime.now(UTC)
-        self.path = root / "manifests" / f"run-{started:%Y%m%dT%H%M%S%f}-{os.getpid()}.json"
+        self.path = layout.manifest(root, f"run-{started:%Y%m%dT%H%M%S%f}-{os.getpid()}")
         self.record = {
             "command": sys.argv,
             "started": started.isoformat(),
@@ -142,7 +143,20 @@ class Manifest:
 
 def latest_run(base: Path) -> Path:
     """The run directory below `base` in which something ran last."""
-    found = sorted(base.glob("*/manifests/run-*.json"), key=lambda p: p.name)
+    found = by_age(base)
     if not found:
         raise XaibenchError(f"no run below {base}; start one with `xaibench run`.")
-    return found[-1].parents[1]
+    return found[-1]
+
+
+def by_age(base: Path) -> list[Path]:
+    """The run directories below `base`, that in which something ran last at the end."""
+    records = [path for folder in base.glob("*") for path in layout.manifests(folder)]
+    ordered = [path.parents[1] for path in sorted(records, key=lambda path: path.name)]
+    return list(dict.fromkeys(reversed(ordered)))[::-1]
+
+
+def identity_of(root: Path) -> dict[str, Any]:
+    """What a run directory is; empty where it does not say."""
+    path = layout.manifest(root, "identity")
+    return dict(read_json(path)) if path.exists() else {}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xaibench.config.options import OPTIONS
+from xaibench.store import layout
 from xaibench.store.atomic import read_json
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def run_words(root: Path) -> RunWords | None:
     from the manifests of the directory; of its runs of a kind, the one over the most images counts,
     and where there is none of the kind, the one over the most. None where there is no manifest.
     """
-    manifests = sorted((root / "manifests").glob("run-*.json"))
+    manifests = layout.manifests(root)
     records = [record for record in map(read_json, manifests) if record.get("config")]
     if not records:
         return None
