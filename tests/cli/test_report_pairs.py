@@ -14,8 +14,9 @@ from helpers import cli
 
 import xaibench
 from xaibench.errors import XaibenchError
-from xaibench.store import tables
+from xaibench.store import layout, tables
 from xaibench.store.atomic import write_json
+from xaibench.store.origin import NOWHERE
 
 IMAGES = [f"{i:02d}.jpg" for i in range(12)]
 METHODS = ("fakecam", "gradcam", "gradcampp", "scorecam", "rise")
@@ -27,7 +28,7 @@ def save_predictions(place: Path, images: list[str], probability: np.ndarray) ->
         columns |= {f"logit_{target}": 1.5, f"probability_{target}": probability}
     count = len(images)
     wide = {k: v if isinstance(v, list | np.ndarray) else [v] * count for k, v in columns.items()}
-    tables.save(place, wide, tables.PREDICTIONS)
+    tables.save(place, wide, tables.PREDICTIONS, NOWHERE)
 
 
 def make_run(root: Path, protocol: str, started: str, shift: float = 0.0, **identity: object):
@@ -39,7 +40,7 @@ def make_run(root: Path, protocol: str, started: str, shift: float = 0.0, **iden
     save_predictions(root / "predictions" / "none" / "none" / "0.parquet", IMAGES, probability)
     for place, method in enumerate(METHODS):
         for metric in ("insertion", "deletion", "average_gain"):
-            folder = tables.scores_folder(
+            folder = layout.scores(
                 root,
                 method=method,
                 target="ground_truth",
@@ -52,7 +53,7 @@ def make_run(root: Path, protocol: str, started: str, shift: float = 0.0, **iden
             rows |= {"status": "ok", "model": "tiny", "dataset": "some", "protocol": protocol}
             rows |= {"label": 3, "class_index": 3, "explained_index": 3}
             wide = {k: v if k in ("image", "value") else [v] * 12 for k, v in rows.items()}
-            tables.save(folder / "0.parquet", wide, tables.SCORES)
+            tables.save(folder / "0.parquet", wide, tables.SCORES, NOWHERE)
     return root
 
 

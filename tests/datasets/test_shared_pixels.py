@@ -17,6 +17,7 @@ from xaibench.config.protocol import load_protocol
 from xaibench.errors import UsageError, XaibenchError
 from xaibench.ops.ranking import order
 from xaibench.ops.statistics import mean_ranks
+from xaibench.store import layout
 from xaibench.store import maps as store
 from xaibench.store.read import MapReader, load_predictions
 from xaibench.studies.agreement import _places_and_ranks, compare, pairwise
@@ -57,7 +58,7 @@ def fake_run(root: Path, shards: dict[str, list[dict[str, torch.Tensor]]]) -> Pa
     text = json.dumps(load_protocol("published").model_dump(mode="json"))
     (root / "manifests" / "protocol.json").write_text(text)
     for method, parts in shards.items():
-        folder = store.folder(root, method, "ground_truth", "none", "none")
+        folder = layout.maps(root, method, "ground_truth")
         for block, part in enumerate(parts):
             count = torch.zeros(len(part), dtype=torch.int64)
             shard = store.MapShard(tuple(part), torch.stack(list(part.values())), count, (16, 16))
