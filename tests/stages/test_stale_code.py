@@ -9,6 +9,9 @@ import pytest
 
 import xaibench
 from xaibench.errors import XaibenchError
+from xaibench.store import tables
+from xaibench.store.origin import origin
+from xaibench.studies.audit import audit
 
 MODEL = """from networks import tiny
 
@@ -95,6 +98,20 @@ def test_a_changed_metric_keeps_the_maps(files: Path) -> None:
     write(files, offset="1.0")
     assert run(files, 3)[0] == {"predictions": 0, "maps": 0, "scores": 6}
     assert (values(files, "mine", "peak") >= 1).all()
+
+
+def test_the_audit_says_what_is_stale(files: Path) -> None:
+    (files / "net.py").write_text(MODEL)
+    run(files, 2, method="fakecam", metric="sparseness,complexity")
+    said: list[str] = []
+    assert all(line.good for line in audit(files / "out", 1.0, say=said.append))
+    assert said == []
+    for path in (files / "out" / "scores").rglob("*.parquet"):
+        if "complexity" in str(path):
+            table = tables.read(path)
+            tables.save(path, table.to_pydict(), tables.SCORES, origin("other"))
+    assert all(line.good for line in audit(files / "out", 1.0, say=said.append))
+    assert said == ["stale: other code than is here made 2 scores: complexity of fakecam"]
 
 
 def test_keep_stale_keeps_them(files: Path) -> None:

@@ -205,7 +205,7 @@ def audit(
     directory = find_run(run)
     from xaibench.studies.audit import audit as run_audit
 
-    lines = run_audit(directory, fraction, seed)
+    lines = run_audit(directory, fraction, seed, say=typer.echo)
     typer.echo(f"{'metric':<32} {'against':<8} {'values':>6} {'largest':>9} {'allowed':>9}")
     for line in lines:
         near = f"  {line.left_out} near-ties left out" if line.left_out else ""

@@ -69,6 +69,11 @@ def scores(root: Path, **keys: str) -> Path:
     return root.joinpath("scores", *(f"{name}={encode(keys[name])}" for name in PARTITIONS))
 
 
+def score_keys(path: Path) -> list[str]:
+    """Method, target, transform, variation and metric of a file of scores."""
+    return [unquote(part.partition("=")[2]) for part in path.parts[-6:-1]]
+
+
 def state(root: Path, method: str, subset: str = "") -> Path:
     """What a method prepared; subset: the hash of the images it comes from, '' for all."""
     of = f"@{subset[:16]}" if subset else ""

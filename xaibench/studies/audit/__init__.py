@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xaibench.errors import XaibenchError
 from xaibench.studies.audit.checks import CHECKS, Case, Comparison
+
+if TYPE_CHECKING:
+    from xaibench.stages.run import Run
 
 
 @dataclass(frozen=True)
@@ -30,21 +33,32 @@ class Line:
     good: bool
 
 
-def audit(root: Path, fraction: float = 0.02, seed: int = 0) -> list[Line]:
+def audit(
+    root: Path,
+    fraction: float = 0.02,
+    seed: int = 0,
+    say: Callable[[str], None] = lambda _line: None,
+) -> list[Line]:
     """Compare stored values with independent ones on a random sample of rows.
 
     For every method, target and transform at least one image, `fraction` of all of them. Rows of a
-    status other than ok and metrics that no source knows are not compared. Raises XaibenchError
-    where the run has no scores or its maps are gone.
+    status other than ok and metrics that no source knows are not compared. say gets a line for
+    scores that other code made than is here now. Raises XaibenchError where the run has no scores
+    or its maps are gone.
     """
     from xaibench.store.read import load_scores
+    from xaibench.studies.audit.cases import run_of, stale_scores
 
     if not 0 < fraction <= 1:
         raise XaibenchError(f"fraction {fraction}: give a number above 0 and up to 1.")
     scores = load_scores(root)
     scores = scores[scores.status == "ok"]
     by_source: dict[tuple[str, str], list[tuple[Comparison, str]]] = {}
-    for case, rows in _cases(root, scores, fraction, seed):
+    names = [sorted(scores[name].unique()) for name in ("method", "metric", "transform")]
+    run = run_of(root, *names)
+    for what, count in stale_scores(run).items():
+        say(f"stale: other code than is here made {count} scores: {what}")
+    for case, rows in _cases(run, scores, fraction, seed):
         for metric, value in rows.items():
             for source, result in _compare(case, metric, value):
                 where = " ".join(w for w in (case.method, case.target_name, case.view) if w)
@@ -74,13 +88,12 @@ def _compare(case: Case, metric: str, value: float) -> Iterator[tuple[str, Compa
 
 
 def _cases(
-    root: Path, scores: Any, fraction: float, seed: int
+    run: Run, scores: Any, fraction: float, seed: int
 ) -> Iterator[tuple[Case, dict[str, float]]]:
     """A sample of (method, target, variation, image) with the stored values of all its metrics."""
     from xaibench.studies.audit.cases import case_maker
 
-    names = [sorted(scores[name].unique()) for name in ("method", "metric", "transform")]
-    make = case_maker(root, *names)
+    make = case_maker(run)
     for (method, target, transform), group in scores.groupby(
         ["method", "target", "transform"], sort=True
     ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -23,10 +24,10 @@ from xaibench.stages.desk import Desk
 from xaibench.stages.predict import load_predictions
 from xaibench.stages.run import Run, resolve
 from xaibench.stages.score import load_maps, scoring
-from xaibench.stages.unit import Unit
+from xaibench.stages.unit import Unit, code_of_scores
 from xaibench.store import layout
 from xaibench.store.atomic import read_json
-from xaibench.store.ledger import unreadable
+from xaibench.store.ledger import contents, unreadable
 from xaibench.store.sources import files_of
 from xaibench.store.sources import made_elsewhere as made_elsewhere_in
 from xaibench.studies.audit.checks import Case
@@ -82,17 +83,31 @@ def run_of(root: Path, methods: list[str], metrics: list[str], transforms: list[
     return run
 
 
-def case_maker(
-    root: Path, methods: list[str], metrics: list[str], transforms: list[str]
-) -> Callable[[str, str, str, str, str], Case]:
+def stale_scores(run: Run) -> dict[str, int]:
+    """How many scores other code made than is here now, by metric and method in words."""
+    methods = {m.spec: m for m in run.methods}
+    metrics = {m.spec: m for m in run.metrics}
+    views = {v.transform: v for v in run.variations}
+    codes: dict[tuple[str, str, str], str] = {}
+    found: Counter[str] = Counter()
+    for path in sorted((run.root / "scores").rglob(f"[0-9]*{layout.TABLE}")):
+        method, _, transform, _, metric = layout.score_keys(path)
+        key = (method, transform, metric)
+        if key not in codes:
+            codes[key] = code_of_scores(methods[method], views[transform], metrics[metric])
+        ids, origin = contents(path)
+        found[f"{metric} of {method}"] += len(ids) * (origin.code != codes[key])
+    return {what: count for what, count in found.items() if count}
+
+
+def case_maker(run: Run) -> Callable[[str, str, str, str, str], Case]:
     """A function (method, target, transform, variation, image) -> Case."""
-    run = run_of(root, methods, metrics, transforms)
     exact_arithmetic(run.device)
     places = {image: place for place, image in enumerate(run.dataset.ids)}
     requests = {m.spec: m for m in run.methods}
     options = {m.spec: dict(m.options) for m in run.metrics}
     variations = {(v.transform, v.name): v for v in run.variations}
-    unread = unreadable(root)
+    unread = unreadable(run.root)
     lost = {places[image] for image in unread if image in places}
 
     def make(method: str, target: str, transform: str, variation: str, image: str) -> Case:
