@@ -74,6 +74,17 @@ def test_the_metric_recipe_works_as_a_plug_in(tmp_path: Path) -> None:
     assert "1 passed" in run("pytest", "-q", "-p", "no:cacheprovider", "test_sufficiency.py")
 
 
+def test_the_page_recipe_works(tmp_path: Path) -> None:
+    """The page beside its test, which passes; both are as short as they look."""
+    for name in ("status.py", "test_page_status.py"):
+        (tmp_path / name).write_text(recipe(name))
+        assert len(recipe(name).splitlines()) <= 40
+    package = tmp_path / "package"
+    package.mkdir()
+    said = run_with(package, "pytest", "-q", "-p", "no:cacheprovider", "test_page_status.py")
+    assert "1 passed" in said
+
+
 def test_the_dataset_recipe_works_as_a_plug_in(tmp_path: Path) -> None:
     """Listed; and a run on a zip file of photographs, read in this process and on workers."""
     package = plug_in(tmp_path, "datasets", "zipped")

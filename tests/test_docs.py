@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
+from helpers import cli
 from test_arrows import HEADS, RANK
 
 from xaibench.config.declared import shipped as declared_by_package
@@ -136,6 +139,36 @@ def test_architecture_names_every_part_in_the_order_of_the_arrows() -> None:
     assert HEADS - {"__main__"} <= set(named)
     ranks = [RANK[part] for part in named if part in RANK]
     assert ranks == sorted(ranks)
+
+
+def test_the_examples_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its Python, in its order; then the commands that take what these wrote."""
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    idea, *blocks = re.findall(r"```python\n(.*?)```", text, re.S)
+    Path("my.py").write_text(idea, encoding="utf-8")
+    names: dict[str, Any] = {}
+    for block in blocks:
+        exec(block, names)
+    assert names["maps"].shape == (5, 224, 224)
+    assert names["predictions"].image.tolist() == list(names["ids"])
+    assert names["mine"].metric.tolist() == ["deletion", "sparseness"] * 2
+    for what, said in (("my.py:", "12 scores"), ("--maps", "10 scores")):
+        (command,) = (c for c in re.findall(r"^xaibench (.+)$", text, re.M) if what in c)
+        code, out, err = cli(*shlex.split(command))
+        assert code == 0, err
+        assert said in out
+
+
+def test_every_anchor_is_a_heading() -> None:
+    for page in PAGES:
+        for place, anchor in re.findall(
+            r"\]\(([\w/.]*)#([^)]*)\)", (ROOT / page).read_text("utf-8")
+        ):
+            to = (ROOT / page).parent / place if place else ROOT / page
+            heads = re.findall(r"^#+ (.+)$", to.read_text("utf-8"), re.M)
+            found = {re.sub(r"[^\w -]", "", head).lower().replace(" ", "-") for head in heads}
+            assert anchor in found, f"{page}: {place}#{anchor}"
 
 
 @pytest.mark.parametrize("page", PAGES)
