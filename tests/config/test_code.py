@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -71,21 +73,107 @@ def test_methods_differ_and_the_same_one_does_not() -> None:
     assert gradcam == code_of(get("methods", "gradcam"))
 
 
+@pytest.fixture
+def another_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """Forgets what was read of files, as a process that has just begun; and modules at the end."""
+    before = set(sys.modules)
+
+    def forget() -> None:
+        for cached in (code._closure, code._imports, code._tree, code._digest):
+            cached.cache_clear()
+
+    yield forget
+    forget()
+    for name in set(sys.modules) - before:
+        if name.startswith(("my_", "xaibench_file_my")):
+            del sys.modules[name]
+
+
+PLUGIN = """from xaibench.registry import method
+
+
+@method()
+def mine(ctx, batch, state):
+    ...
+"""
+
+
 def test_a_plugin_counts_with_its_whole_package(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, another_process: Callable[[], None]
 ) -> None:
     package = tmp_path / "my_plugin_package"
     package.mkdir()
     (package / "__init__.py").write_text("")
     (package / "helper.py").write_text("A = 1\n")
-    (package / "mine.py").write_text(
-        "from xaibench.registry import method\n\n\n"
-        "@method()\ndef mine(ctx, batch, state):\n    ...\n"
-    )
+    (package / "mine.py").write_text(PLUGIN)
     monkeypatch.syspath_prepend(str(tmp_path))
     import my_plugin_package.mine as module
 
     before = code_of(module.mine)
     (package / "helper.py").write_text("A = 2 + 2\n")
+    assert code_of(module.mine) == before  # what this process has imported
+    another_process()
     assert code_of(module.mine) != before
-    del sys.modules["my_plugin_package.mine"], sys.modules["my_plugin_package"]
+    (package / "template.py").write_text("{{ no python }}\n")  # counts by its bytes
+    another_process()
+    with_template = code_of(module.mine)
+    (package / "template.py").write_text("{{ still none }}\n")
+    another_process()
+    assert code_of(module.mine) != with_template
+
+
+def test_a_plugin_in_an_archive_counts_with_the_archive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, another_process: Callable[[], None]
+) -> None:
+    archive = tmp_path / "my.zip"
+
+    def write(extra: str) -> None:
+        with zipfile.ZipFile(archive, "w") as file:
+            file.writestr("my_zipped/__init__.py", "")
+            file.writestr("my_zipped/mine.py", PLUGIN + extra)
+            file.writestr("my_single.py", PLUGIN)
+
+    write("")
+    monkeypatch.syspath_prepend(str(archive))
+    from my_single import mine as single
+    from my_zipped.mine import mine
+
+    before = code_of(mine), code_of(single)
+    write("A = 1\n")
+    another_process()
+    after = code_of(mine), code_of(single)
+    assert before[0] != after[0]
+    assert before[1] != after[1]
+
+
+def test_a_file_counts_with_what_lies_beside_it(
+    tmp_path: Path, another_process: Callable[[], None]
+) -> None:
+    (tmp_path / "my_pack").mkdir()
+    (tmp_path / "my_pack" / "__init__.py").write_text("from .inner import A\n")
+    (tmp_path / "my_pack" / "inner.py").write_text("import my_side\nA = my_side.B\n")
+    (tmp_path / "my_side.py").write_text("B = 1\n")
+    (tmp_path / "my_other.py").write_text("C = 1\n")
+    own = tmp_path / "my_file.py"
+    own.write_text("from my_pack import A\n\ndef mine(ctx, batch, state):\n    return A\n")
+
+    def digest() -> str:
+        another_process()
+        return code_of(get("methods", f"file:{own}:mine"))
+
+    before = digest()
+    (tmp_path / "my_other.py").write_text("C = 2\n")
+    assert digest() == before
+    (tmp_path / "my_side.py").write_text("B = 2\n")
+    assert digest() != before
+
+
+def test_a_file_that_takes_its_function_from_elsewhere_counts_itself(
+    tmp_path: Path, another_process: Callable[[], None]
+) -> None:
+    own = tmp_path / "my_partial.py"
+    text = "import functools\ndef f(s, ctx, batch, state):\n    return s\nmine = functools.partial"
+    own.write_text(f"{text}(f, 1)\n")
+    before = code_of(get("methods", f"file:{own}:mine"))
+    own.write_text(f"{text}(f, 2)\n")
+    assert code_of(get("methods", f"file:{own}:mine")) != before

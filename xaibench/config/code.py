@@ -2,6 +2,9 @@
 
 Comments, docstrings and layout do not count. A module counts with all that it imports from this
 package, but for the parts that change no number: the command line, the report and the store.
+
+A process runs what it has imported, so a file counts as it was when it was first looked at. Only
+the user's own file is loaded anew when it changes.
 """
 
 from __future__ import annotations
@@ -18,24 +21,34 @@ from pathlib import Path
 from xaibench.registry import Registered
 
 PACKAGE = Path(__file__).parents[1]
-NO_NUMBER = {"cli", "report", "analysis", "store", "published"}
+NO_NUMBER = {
+    *("cli", "report", "analysis", "store", "published"),
+    *("config.code", "config.names", "config.options", "config.shipped"),
+}
 """Parts of the package that change no stored number."""
 
 
 def code_of(*parts: Registered | str | None) -> str:
     """Hash of the code of registered functions and of modules by dotted name; None adds nothing.
 
-    A method or metric of another package counts with that package's whole source.
+    A method or metric of another package counts with that package's whole source, one of the
+    user's own file with the modules beside it that it imports.
     """
-    files: set[Path] = set()
+    files: dict[Path, int] = {}
     data: list[str] = []
     for part in parts:
-        if part is not None:
-            name = part if isinstance(part, str) else part.function.__module__
-            files |= _closure(tuple(_sources(name)))
-        if isinstance(part, Registered):  # one that stands for data declares its hash
-            data.append(str(part.metadata.get("content", "")))
-    lines = sorted(f"{_title(path)} {_digest(path, path.stat().st_mtime_ns)}" for path in files)
+        if part is None:
+            continue
+        name = part if isinstance(part, str) else part.function.__module__
+        start, own, changed = tuple(_sources(name)), None, 0
+        if isinstance(part, Registered):
+            data.append(str(part.metadata.get("content", "")))  # of one that stands for data
+            if part.source.endswith(".py"):
+                own = Path(part.source)
+                start, changed = (own, *start), own.stat().st_mtime_ns
+        for path in _closure(start, own, changed):
+            files[path] = max(files.get(path, 0), changed if path == own else 0)
+    lines = sorted(f"{_title(path)} {_digest(path, changed)}" for path, changed in files.items())
     return hashlib.sha256("\n".join([*data, *lines]).encode()).hexdigest()[:16]
 
 
@@ -46,19 +59,21 @@ def _title(path: Path) -> str:
 
 
 def _sources(module: str) -> Iterator[Path]:
-    """The files of a module of this package, of another's whole package, or of a single file."""
+    """The files of a module of this package, of another's whole package, or of a single file.
+
+    What lies in an archive counts as the whole archive.
+    """
     top = module.partition(".")[0]
     if top == PACKAGE.name:
-        yield from _files(module)
+        yield from _files(module, PACKAGE.parent)
         return
-    loaded = sys.modules.get(module)
-    own = getattr(loaded, "__file__", None)
+    own = getattr(sys.modules.get(module), "__file__", None)
     spec = _spec(top)
     folders = list(spec.submodule_search_locations or ()) if spec else []
-    if folders:
-        yield from sorted(path for folder in folders for path in Path(folder).rglob("*.py"))
-    elif own:
-        yield Path(own)
+    found = sorted(path for folder in folders for path in Path(folder).rglob("*.py"))
+    if own and not found:
+        found = [p for p in (Path(own), *Path(own).parents) if p.is_file()][:1]
+    yield from found
 
 
 def _spec(module: str) -> ModuleSpec | None:
@@ -68,19 +83,22 @@ def _spec(module: str) -> ModuleSpec | None:
         return None
 
 
-def _files(module: str) -> list[Path]:
-    """The file of a module of this package; none where the name is not a module's."""
-    base = PACKAGE.parent.joinpath(*module.split("."))
+def _files(module: str, root: Path) -> list[Path]:
+    """The file of a module under a folder; none where the name is not a module's there."""
+    base = root.joinpath(*module.split("."))
     return [p for p in (base.with_suffix(".py"), base / "__init__.py") if p.is_file()]
 
 
 @functools.cache
-def _closure(start: tuple[Path, ...]) -> frozenset[Path]:
-    """The files, and all of this package that they import, directly or through others."""
+def _closure(start: tuple[Path, ...], own: Path | None = None, changed: int = 0) -> frozenset[Path]:
+    """The files, and all of this package that they import, directly or through others.
+
+    own: the user's file, last changed at that time: also what it imports from its folder.
+    """
     found, waiting = set(start), list(start)
     while waiting:
         path = waiting.pop()
-        for other in _imports(path, path.stat().st_mtime_ns):
+        for other in _imports(path, changed if path == own else 0, own.parent if own else None):
             if other not in found:
                 found.add(other)
                 waiting.append(other)
@@ -88,29 +106,45 @@ def _closure(start: tuple[Path, ...]) -> frozenset[Path]:
 
 
 @functools.cache
-def _tree(path: Path, _changed: int) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
+def _tree(path: Path, _changed: int) -> ast.Module | None:
+    """A file's syntax tree; None where it is no Python that this version reads."""
+    try:
+        return ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError):
+        return None
 
 
 @functools.cache
-def _imports(path: Path, changed: int) -> frozenset[Path]:
-    """Modules of this package that a file names in its imports, wherever they stand."""
-    names: set[str] = set()
-    for node in ast.walk(_tree(path, changed)):
+def _imports(path: Path, changed: int, beside: Path | None) -> frozenset[Path]:
+    """Modules of this package and of a folder that a file imports, wherever that stands."""
+    found: set[Path] = set()
+    for node in ast.walk(_tree(path, changed) or ast.Module([], [])):
         if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    own = (name.split(".") for name in names)
-    counted = [n for n in own if n[0] == PACKAGE.name and len(n) > 1 and n[1] not in NO_NUMBER]
-    return frozenset(path for name in counted for path in _files(".".join(name)))
+            names, root = [alias.name for alias in node.names], beside
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{node.module or ''}.{alias.name}".strip(".") for alias in node.names]
+            names += [node.module] if node.module else []
+            root = path.parents[node.level - 1] if beside and node.level else beside
+        else:
+            continue
+        for parts in (name.split(".") for name in names):
+            if parts[0] == PACKAGE.name:
+                counts = NO_NUMBER.isdisjoint({".".join(parts[1:2]), ".".join(parts[1:3])})
+                found |= set(_files(".".join(parts), PACKAGE.parent)) if counts else set()
+            elif root:
+                heads = (".".join(parts[: n + 1]) for n in range(len(parts)))
+                found |= {file for head in heads for file in _files(head, root)}
+    return frozenset(found - {PACKAGE / "__init__.py"})
 
 
 @functools.cache
 def _digest(path: Path, changed: int) -> str:
-    """Hash of a file's syntax tree without docstrings."""
+    """Hash of a file's syntax tree without docstrings, or of its bytes where it has none."""
     words: list[str] = []
-    _write(_tree(path, changed), words)
+    tree = _tree(path, changed)
+    if tree is None:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    _write(tree, words)
     return hashlib.sha256(" ".join(words).encode()).hexdigest()
 
 
