@@ -38,9 +38,10 @@ VALUES = {
     "out": ("somewhere", Path("somewhere")),
     "strict": ("1", True),
     "overwrite": ("true", True),
+    "keep_stale": ("1", True),
     "dry_run": ("yes", True),
 }
-FLAGS = ("strict", "overwrite", "dry_run")
+FLAGS = ("strict", "overwrite", "keep_stale", "dry_run")
 
 
 @pytest.fixture(autouse=True)

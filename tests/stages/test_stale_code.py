@@ -8,7 +8,18 @@ import pandas as pd
 import pytest
 
 import xaibench
+from xaibench.config import code
+from xaibench.config.protocol import load_protocol
+from xaibench.config.requests import resolve_methods, resolve_metrics
+from xaibench.config.variations import UNTOUCHED
 from xaibench.errors import XaibenchError
+from xaibench.models.load import loader
+from xaibench.stages.unit import (
+    code_of_maps,
+    code_of_predictions,
+    code_of_scores,
+    code_of_state,
+)
 from xaibench.store import tables
 from xaibench.store.origin import origin
 from xaibench.studies.audit import audit
@@ -120,6 +131,54 @@ def test_keep_stale_keeps_them(files: Path) -> None:
     write(files, factor="-1.0")
     assert run(files, 3, keep_stale=True) == (NOTHING, [])
     assert values(files, "mine", "peak").equals(old)
+
+
+def test_what_is_made_beside_kept_results_is_made_anew_without_them(files: Path) -> None:
+    run(files, 3, metric="sparseness")
+    write(files, factor="-1.0")
+    run(files, 4, keep_stale=True)  # peak of three old maps, and of a new one
+    run(files, 4)
+    kept = values(files, "mine", "peak")
+    run(files, 4, overwrite=True)
+    assert values(files, "mine", "peak").equals(kept)
+
+
+@pytest.mark.parametrize(
+    ("edited", "stale"),
+    [
+        ("models/efficientnet_lite0.py", "predictions state maps scores"),
+        ("stages/predict.py", "predictions maps scores"),
+        ("stages/prepare.py", "predictions state maps scores"),  # where a state lies
+        ("stages/explain.py", "maps scores"),
+        ("stages/score.py", "scores"),
+        ("methods/rise.py", "state maps scores"),
+        ("metrics/causal.py", "scores"),
+        ("config/options.py", ""),
+        ("methods/lime.py", ""),
+    ],
+)
+def test_what_rests_on_stale_results_is_stale(
+    edited: str, stale: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A score is of maps and predictions, a map of predicted classes and what was prepared."""
+    protocol = load_protocol("published")
+    rise = resolve_methods(["rise"], protocol)[0]
+    insertion = resolve_metrics(["insertion"], protocol)[0]
+    network = loader("efficientnet_lite0")
+
+    def codes() -> dict[str, str]:
+        return {
+            "predictions": code_of_predictions(network, UNTOUCHED),
+            "state": code_of_state(network, rise),
+            "maps": code_of_maps(network, rise, UNTOUCHED),
+            "scores": code_of_scores(network, rise, UNTOUCHED, insertion),
+        }
+
+    before, digest = codes(), code._digest
+    monkeypatch.setattr(
+        code, "_digest", lambda path, at: "" if path.match(edited) else digest(path, at)
+    )
+    assert {what for what, hash_ in codes().items() if hash_ != before[what]} == set(stale.split())
 
 
 def test_some_images_of_a_stale_block_leave_the_others_there_once(files: Path) -> None:

@@ -69,13 +69,17 @@ def _preparations(run: Run, blocks: Sequence[Block]) -> Iterator[Preparation]:
         if path is None or path in seen or not (unit.lacking_maps or scored & again):
             continue
         seen.add(path)
-        code = code_of_state(unit.method)
-        if not path.exists() or not (run.config.keep_stale or read_origin(path).code == code):
-            yield Preparation(unit.method, unit.variation, path, code)
+        code, kept = code_of_state(run.loader, unit.method), run.config.keep_stale
+        if not path.exists() or not (kept or read_origin(path).code == code):
+            yield Preparation(unit.method, unit.variation, path, "" if kept else code)
 
 
 class _Planner:
-    """Asks the ledger for every unit once. stale: results of other code met, by method."""
+    """Asks the ledger for every unit once. stale: results of other code met, by method.
+
+    What is made beside stale results that are kept may come from them: it says no code, so that
+    the first run that does not keep them makes it anew.
+    """
 
     def __init__(self, run: Run, stages: frozenset[str], ledger: Ledger) -> None:
         self.run, self.stages, self.ledger = run, stages, ledger
@@ -103,7 +107,7 @@ class _Planner:
 
     def _part(self, number: int, places: Places, forwarded: Places, variation: Variation) -> Part:
         """What a variation of a block lacks; forwarded: the images that need predictions."""
-        code = code_of_predictions(variation)
+        code = self._said(code_of_predictions(self.run.loader, variation))
         folder = layout.predictions(self.run.root, variation.transform, variation.name)
         predictions = self._lacking(folder, number, self._good(forwarded), code, "network")
         good = self._good(places)
@@ -141,9 +145,16 @@ class _Planner:
     def _codes(self, method: MethodRequest, variation: Variation) -> tuple[str, dict[str, str]]:
         key = (method.spec, variation.transform)
         if key not in self.codes:
-            scores = {m.spec: code_of_scores(method, variation, m) for m in self.run.metrics}
-            self.codes[key] = (code_of_maps(method, variation), scores)
+            network = self.run.loader
+            scores = {
+                m.spec: self._said(code_of_scores(network, method, variation, m))
+                for m in self.run.metrics
+            }
+            self.codes[key] = (self._said(code_of_maps(network, method, variation)), scores)
         return self.codes[key]
+
+    def _said(self, code: str) -> str:
+        return "" if self.run.config.keep_stale else code
 
     def _lacking(self, folder: Path, number: int, places: Places, code: str, whose: str) -> Places:
         ids = self.run.ids(places)

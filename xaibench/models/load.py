@@ -9,7 +9,7 @@ from pathlib import Path
 from xaibench.errors import UsageError, fold, unknown
 from xaibench.models.classifier import TorchClassifier
 from xaibench.models.torchvision import torchvision_names
-from xaibench.registry import entries, get
+from xaibench.registry import Registered, entries, get
 
 
 def load_model(
@@ -20,15 +20,19 @@ def load_model(
     A name without a scheme is a registered model, or else torchvision's. Raises UsageError for an
     unknown name or layer, XaibenchError for missing weights.
     """
-    classifier: TorchClassifier = get("models", _source(name))(name, weights)
+    classifier: TorchClassifier = loader(name)(name, weights)
     if cam_layer:
         classifier.layer(cam_layer)
         classifier = replace(classifier, layers=classifier.layers | {"cam": cam_layer})
     return classifier
 
 
+def loader(name: str) -> Registered:
+    """The registered function that loads a model of that name; UsageError names the nearest."""
+    return get("models", _source(name))
+
+
 def _source(name: str) -> str:
-    """The registered function that a model name belongs to; UsageError names the nearest."""
     schemes = {
         scheme: key
         for key, entry in entries("models").items()

@@ -31,9 +31,10 @@ from xaibench.datasets.subset import Subset
 from xaibench.errors import XaibenchError
 from xaibench.models.classifier import TorchClassifier
 from xaibench.models.device import AUTO_BATCH, resolve_device
-from xaibench.models.load import load_model
+from xaibench.models.load import load_model, loader
 from xaibench.ops.rows import ENOUGH
 from xaibench.probes.hooks import activations
+from xaibench.registry import Registered
 from xaibench.seeds import derive
 from xaibench.stages.labels import check_labels
 from xaibench.stages.outside import outside
@@ -115,6 +116,11 @@ class Run:
         if "ground_truth" in self.targets:
             check_labels(found, self.dataset)
         return replace(found.to(self.device), rows=self.batch_size)
+
+    @cached_property
+    def loader(self) -> Registered | None:
+        """The registered function that loads the network; None for one in memory."""
+        return None if self.network else loader(self.config.model_name)
 
     @cached_property
     def model(self) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from xaibench.config.code import code_of
 from xaibench.config.requests import MethodRequest, MetricRequest
 from xaibench.config.variations import Variation
+from xaibench.registry import Registered
 from xaibench.store.layout import UnitKey
 
 Places = tuple[int, ...]
@@ -94,21 +95,28 @@ class Block:
         return self.predictions + self.maps + self.scores
 
 
-def code_of_predictions(variation: Variation) -> str:
-    """Hash of the code that makes predictions."""
-    return code_of("xaibench.stages.predict", variation.entry)
+NETWORK = "xaibench.stages.predict"
+MAPS = "xaibench.stages.explain"
 
 
-def code_of_state(method: MethodRequest) -> str:
+def code_of_predictions(network: Registered | None, variation: Variation) -> str:
+    """Hash of the code that makes predictions; network: what loads it, None for one in memory."""
+    return code_of(network, NETWORK, variation.entry)
+
+
+def code_of_state(network: Registered | None, method: MethodRequest) -> str:
     """Hash of the code that makes what a method prepares."""
-    return code_of("xaibench.stages.prepare", method.entry)
+    return code_of(network, "xaibench.stages.prepare", method.entry)
 
 
-def code_of_maps(method: MethodRequest, variation: Variation) -> str:
-    """Hash of the code that makes a method's maps."""
-    return code_of("xaibench.stages.explain", method.entry, variation.entry)
+def code_of_maps(network: Registered | None, method: MethodRequest, variation: Variation) -> str:
+    """Hash of the code that makes a method's maps, of classes that were predicted."""
+    return code_of(network, NETWORK, MAPS, method.entry, variation.entry)
 
 
-def code_of_scores(method: MethodRequest, variation: Variation, metric: MetricRequest) -> str:
-    """Hash of the code that makes a metric's scores of a method's maps."""
-    return code_of("xaibench.stages.score", method.entry, variation.entry, metric.entry)
+def code_of_scores(
+    network: Registered | None, method: MethodRequest, variation: Variation, metric: MetricRequest
+) -> str:
+    """Hash of the code that makes a metric's scores: also that of the maps and predictions."""
+    stages = NETWORK, MAPS, "xaibench.stages.score"
+    return code_of(network, *stages, method.entry, variation.entry, metric.entry)

@@ -94,7 +94,9 @@ def stale_scores(run: Run) -> dict[str, int]:
         method, _, transform, _, metric = layout.score_keys(path)
         key = (method, transform, metric)
         if key not in codes:
-            codes[key] = code_of_scores(methods[method], views[transform], metrics[metric])
+            codes[key] = code_of_scores(
+                run.loader, methods[method], views[transform], metrics[metric]
+            )
         ids, origin = contents(path)
         found[f"{metric} of {method}"] += len(ids) * (origin.code != codes[key])
     return {what: count for what, count in found.items() if count}
