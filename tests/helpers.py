@@ -16,9 +16,10 @@ from torch import Tensor
 from xaibench.cli import main
 from xaibench.config.protocol import Protocol, load_protocol
 from xaibench.config.requests import MethodRequest, resolve_methods, resolve_metrics
-from xaibench.core.drive import drive
+from xaibench.core.explain import prepare
+from xaibench.core.score import score as score_all
 from xaibench.normalize import normalize
-from xaibench.types import Batch, Context, Explanation, Rows, Scoring
+from xaibench.types import Batch, Context, Explanation, Scoring
 
 
 def on(batch: Batch, device: torch.device) -> Batch:
@@ -66,13 +67,7 @@ def request(spec: str, protocol: str | Protocol = "published") -> MethodRequest:
 
 def prepared(ctx: Context, batch: Batch, method: MethodRequest) -> dict[str, Tensor] | None:
     """What the method prepares once per run, from the batch's images in parts; None if nothing."""
-    prepare = method.entry.metadata.get("prepare")
-    if prepare is None:
-        return None
-    found: dict[str, Tensor] = prepare(
-        ctx, lambda *_: iter(batch.images.split(ctx.batch_size)), **method.options
-    )
-    return found
+    return prepare(ctx, method, lambda *_: iter(batch.images.split(ctx.batch_size)))
 
 
 def explain(
@@ -120,10 +115,10 @@ def scoring(ctx: Context, batch: Batch, maps: Tensor, **more: object) -> Scoring
 
 def score(base: Scoring, spec: str, protocol: str = "published") -> Tensor:
     """One metric's values (B,) float64 on the CPU, NaN where a status says so."""
-    metric = resolve_metrics([spec], load_protocol(protocol))[0]
-    mine = replace(base, wanted=frozenset({metric.key}))
-    found = drive({"only": (metric.entry(mine, **metric.options), mine)})["only"][metric.key]
-    return (found.values if isinstance(found, Rows) else found).double().cpu()
+    (metric,) = resolve_metrics([spec], load_protocol(protocol))
+    found = score_all(base, [metric])
+    assert not found.failed
+    return torch.tensor(found.results[metric.spec].values, dtype=torch.float64)
 
 
 def cli(*words: object) -> tuple[int, str, str]:
