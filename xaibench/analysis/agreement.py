@@ -68,15 +68,16 @@ def pair_places(count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     return np.triu_indices(count, 1)
 
 
-def summarise(found: Agreement) -> list[Pair]:
+def summarise(agreement: Agreement) -> list[Pair]:
     """Return the pairs, methods in the paper's order, the highest correlation first."""
-    ranks = {row.method: i for i, row in enumerate(table_rows(found.methods, found.catalog))}
-    rho, share = _means(found.correlation), _means(found.overlap)
+    methods = agreement.methods
+    ranks = {row.method: i for i, row in enumerate(table_rows(methods, agreement.catalog))}
+    rho, share = _means(agreement.correlation), _means(agreement.overlap)
     pairs = []
-    for p, (i, j) in enumerate(zip(*pair_places(len(found.methods)), strict=True)):
-        first, second = sorted((found.methods[i], found.methods[j]), key=ranks.__getitem__)
-        n = int(np.isfinite(found.correlation[:, p]).sum())
-        pairs.append(Pair(first, second, rho[p], share[p], n, int(found.constant[:, p].sum())))
+    for p, (i, j) in enumerate(zip(*pair_places(len(methods)), strict=True)):
+        first, second = sorted((methods[i], methods[j]), key=ranks.__getitem__)
+        n = int(np.isfinite(agreement.correlation[:, p]).sum())
+        pairs.append(Pair(first, second, rho[p], share[p], n, int(agreement.constant[:, p].sum())))
     return sorted(pairs, key=lambda pair: _order(pair, ranks))
 
 
@@ -94,8 +95,8 @@ def _means(values: Floats) -> list[Mean]:
         for column, rows in enumerate(defined.T)
         if rows.any()
     }
-    found = [Mean(np.nan, np.nan, np.nan)] * values.shape[1]
+    means = [Mean(np.nan, np.nan, np.nan)] * values.shape[1]
     for column, ends in intervals(samples).items():
         mean = float(samples[column].sums.mean())
-        found[column] = Mean(mean, *(np.nan if end is None else end for end in ends[:2]))
-    return found
+        means[column] = Mean(mean, *(np.nan if end is None else end for end in ends[:2]))
+    return means

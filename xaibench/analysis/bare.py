@@ -32,11 +32,11 @@ def from_values(scores: pd.DataFrame) -> Catalog:
     still = value[(fixed & anew).to_numpy()]
     other = set(metric[~np.isin(value, (0.0, 1.0))].unique())
     binary = {spec.partition("(")[0] for spec in set(metric.unique()) - other}
-    found = {}
+    metrics = {}
     for key in dict.fromkeys([*known.metrics, *binary]):
         declared = _guessed(known.metric(key), value[(metric == key).to_numpy()], still)
-        found[key] = replace(declared, binary=key in binary)
-    return Catalog(known.methods, found)
+        metrics[key] = replace(declared, binary=key in binary)
+    return Catalog(known.methods, metrics)
 
 
 def _guessed(declared: MetricDeclaration, values: Floats, still: Floats) -> MetricDeclaration:

@@ -212,13 +212,13 @@ def _columns(pairs: dict[Key, Pair], catalog: Catalog) -> dict[str, Column]:
 def _order(key: Key) -> tuple[Any, ...]:
     """By target, transform and metric, as the paper has them."""
     return (
-        _place(key.target, TARGET_NAMES),
-        _place(key.transform, ["none", *TABLES[4].transforms]),
-        _place(key.metric, FORMS),
+        _rank(key.target, TARGET_NAMES),
+        _rank(key.transform, ["none", *TABLES[4].transforms]),
+        _rank(key.metric, FORMS),
     )
 
 
-def _place(name: str, order: Iterable[str]) -> tuple[int, str]:
+def _rank(name: str, order: Iterable[str]) -> tuple[int, str]:
     known = list(order)
     return (known.index(name) if name in known else len(known), name)
 
@@ -228,20 +228,20 @@ def _differences(
 ) -> tuple[str, ...]:
     """What the runs are of, where it is not the same: `protocol: published, reference`."""
     known = ("model", "dataset", "protocol")
-    found = [
+    differing = [
         (name, getattr(headers[0], name), getattr(headers[1], name))
         for name in known
         if getattr(headers[0], name) != getattr(headers[1], name)
     ]
     # A hash says no more than the name beside it, unless the names are the same.
-    said = {name for name, _, _ in found}
+    said = {name for name, _, _ in differing}
     silent = {"weights_sha256": "model", "weights": "model", "layers": "model"}
     silent |= {"data_fingerprint": "dataset", "protocol_sha256": "protocol"}
     for name in sorted(set(a) & set(b) - set(known)):
         if a[name] != b[name] and silent.get(name) not in said:
-            found.append((name, a[name], b[name]))
+            differing.append((name, a[name], b[name]))
     return tuple(
-        f"{name} ({_value(first)} in A, {_value(second)} in B)" for name, first, second in found
+        f"{name} ({_value(first)} in A, {_value(second)} in B)" for name, first, second in differing
     )
 
 

@@ -90,17 +90,16 @@ def cell_effects(
     start = _values(base)
     mean = _mean(_by_image(start))
     first = Effect(*cell, "from", FROM, mean, None, None, None, _images(start), _constant(base))
-    found: list[tuple[Effect, pd.Series[float] | None]] = [(first, None)]
-    for variant in singles:
-        found.append(_effect(cell, "switch", variant, start))
-    changes = [change for _, change in found[1:]]
+    changed: list[tuple[Effect, pd.Series[float] | None]] = [(first, None)]
+    changed += [_effect(cell, "switch", variant, start) for variant in singles]
+    changes = [change for _, change in changed[1:]]
     if everything is not None:
         effect, total = _effect(cell, "all", everything, start)
-        found.append((effect, total))
+        changed.append((effect, total))
         one = len(singles) == 1 and everything.rows is singles[0].rows
         if total is not None and changes and not one and all(c is not None for c in changes):
-            found.append(_interaction(cell, total, [c for c in changes if c is not None]))
-    return [(effect, None if c is None else _by_image(c)) for effect, c in found]
+            changed.append(_interaction(cell, total, [c for c in changes if c is not None]))
+    return [(effect, None if c is None else _by_image(c)) for effect, c in changed]
 
 
 def _interaction(
@@ -128,7 +127,7 @@ def _effect(
     paired = values[change.index]
     if not len(change):
         return Effect(*cell, kind, variant.name, None, None, None, None, 0), change
-    places = variant.rows.set_index(PLACE).index
+    keys = variant.rows.set_index(PLACE).index
     same = np.allclose(paired, start[change.index], rtol=ROUNDING, atol=ROUNDING)
     effect = Effect(
         *cell,
@@ -139,7 +138,7 @@ def _effect(
         low=None,
         high=None,
         n=_images(change),
-        n_constant=_constant(variant.rows[places.isin(change.index)]),
+        n_constant=_constant(variant.rows[keys.isin(change.index)]),
         note=UNCHANGED if same else "",
     )
     return effect, change
@@ -181,7 +180,7 @@ def with_intervals(
         for i, (_, change) in enumerate(held)
         if change is not None
     }
-    found = [effect for effect, _ in held]
+    bounded = [effect for effect, _ in held]
     for i, ends in intervals(samples).items():
-        found[i] = replace(found[i], low=ends.low, high=ends.high)
-    return found
+        bounded[i] = replace(bounded[i], low=ends.low, high=ends.high)
+    return bounded

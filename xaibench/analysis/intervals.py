@@ -46,17 +46,17 @@ class Interval(NamedTuple):
 
 def alike(keys: Iterable[K], what: Callable[[K], Hashable]) -> list[list[K]]:
     """The keys in groups for which `what` is the same, in order."""
-    found: dict[Hashable, list[K]] = {}
+    groups: dict[Hashable, list[K]] = {}
     for key in keys:
-        found.setdefault(what(key), []).append(key)
-    return list(found.values())
+        groups.setdefault(what(key), []).append(key)
+    return list(groups.values())
 
 
 def intervals(
     samples: Mapping[K, Sample], *, resamples: int = RESAMPLES, seed: int = SEED
 ) -> dict[K, Interval]:
     """The interval of each sample's mean over images, Wilson's where it is binary."""
-    found = dict.fromkeys(samples, Interval())
+    bounds = dict.fromkeys(samples, Interval())
     known = [key for key, sample in samples.items() if len(sample.sums) > 1]
     for members in alike(known, lambda key: (samples[key].binary, samples[key].images)):
         sums = np.stack([samples[key].sums for key in members], axis=1)
@@ -68,8 +68,8 @@ def intervals(
             ends = bootstrap_intervals(sums, counts, resamples=resamples, seed=seed)
         marks = unsure(sums, counts, binary).tolist()
         for key, (low, high), mark in zip(members, ends.T.tolist(), marks, strict=True):
-            found[key] = Interval(low, high, mark)
-    return found
+            bounds[key] = Interval(low, high, mark)
+    return bounds
 
 
 def _side_by_side(counts: list[Floats | None], sums: Floats) -> Floats:

@@ -48,9 +48,9 @@ def other_columns(measured: Measured, catalog: Catalog) -> tuple[TableColumn, ..
     }
     largest: dict[tuple[str, str, str], float] = {}
     for key, measurement in measured.items():
-        place = (key.target, key.transform, key.metric)
-        if place not in covered:
-            largest[place] = max(largest.get(place, 0.0), abs(measurement.mean or 0.0))
+        group = (key.target, key.transform, key.metric)
+        if group not in covered:
+            largest[group] = max(largest.get(group, 0.0), abs(measurement.mean or 0.0))
     columns = []
     for target, transform, metric in sorted(largest, key=_other_order):
         words = [TARGET_NAMES.get(target, target)] + [transform] * (transform != "none")
@@ -59,8 +59,8 @@ def other_columns(measured: Measured, catalog: Catalog) -> tuple[TableColumn, ..
     return tuple(columns)
 
 
-def _other_order(place: tuple[str, str, str]) -> tuple[int, str, bool, str, int, str]:
-    target, transform, metric = place
+def _other_order(group: tuple[str, str, str]) -> tuple[int, str, bool, str, int, str]:
+    target, transform, metric = group
     targets, metrics = list(TARGET_NAMES), list(FORMS)
     key = metric.partition("(")[0]
     return (
@@ -77,14 +77,14 @@ def table_rows(methods: Iterable[str], catalog: Catalog) -> tuple[Row, ...]:
     """Return a row a method: by family, in each the paper's in its order, then others by name."""
     families = list(FAMILIES)
 
-    def place(spec: str) -> tuple[int, int, str, str]:
+    def order(spec: str) -> tuple[int, int, str, str]:
         declared = catalog.method(spec)
         known = METHODS.index(declared.key) if declared.key in METHODS else len(METHODS)
         return families.index(declared.family), known, declared.key, spec
 
     return tuple(
         Row(spec, catalog.label(spec), FAMILIES[catalog.method(spec).family])
-        for spec in sorted(set(methods), key=place)
+        for spec in sorted(set(methods), key=order)
     )
 
 

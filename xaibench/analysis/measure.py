@@ -98,8 +98,8 @@ def measure(
         )
         for key in sorted(cells)
     }
-    found = intervals(samples, resamples=resamples, seed=seed)
-    return {key: _measurement(group, found[key]) for key, group in cells.items()}
+    ends = intervals(samples, resamples=resamples, seed=seed)
+    return {key: _measurement(group, ends[key]) for key, group in cells.items()}
 
 
 def _measurement(group: Group, interval: Interval) -> Measurement:

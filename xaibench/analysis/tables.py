@@ -146,8 +146,8 @@ def _cell(
 ) -> Cell | None:
     if measurement is None:
         return None
-    place = (number, row.method, column.target, column.transform, column.column.paper)
-    printed, note = paper.get(place, (None, ""))
+    key = (number, row.method, column.target, column.transform, column.column.paper)
+    printed, note = paper.get(key, (None, ""))
     mean, low, high = (
         None if value is None else column.column.printed(value)
         for value in (measurement.mean, measurement.low, measurement.high)
@@ -170,10 +170,10 @@ def _cell(
 
 def _mark_places(cells: list[list[Cell | None]], index: int, column: Column) -> None:
     means = [cell.mean if cell else None for cell in (line[index] for line in cells)]
-    for line, place in zip(cells, places(means, column), strict=True):
+    for line, rank in zip(cells, places(means, column), strict=True):
         cell = line[index]
-        if cell is not None and place:
-            line[index] = replace(cell, place=place)
+        if cell is not None and rank:
+            line[index] = replace(cell, place=rank)
 
 
 def _paper() -> Paper:

@@ -124,13 +124,13 @@ def _changes(
         return {}
     plain = scores[(scores["transform"].astype(str) == "none") & (scores["target"] == target)]
     cells, own = dict(groups(plain)), measure(plain)
-    found = {}
+    changes = {}
     for key, other in cells.items():
         base = key._replace(metric=parse(key.metric)[0])
         if key.metric in present and base in cells and len(other.images):
             cell = _change(cells[base], other, own[base], printed[base.metric].scale)
-            found.update({(key.method, key.metric): cell} if cell else {})
-    return found
+            changes.update({(key.method, key.metric): cell} if cell else {})
+    return changes
 
 
 def _change(own: Group, other: Group, measured: Measurement, scale: float) -> Cell | None:

@@ -55,8 +55,8 @@ def ablate(values: dict[str, Any]) -> None:
     config = load_config(values)
     from xaibench.studies.ablate import ablate as ablate_config
 
-    found = ablate_config(config, after, split_all(only), say=typer.echo)
-    if found is None:
+    study = ablate_config(config, after, split_all(only), say=typer.echo)
+    if study is None:
         return
     from rich.console import Console
 
@@ -65,5 +65,5 @@ def ablate(values: dict[str, Any]) -> None:
     from xaibench.studies.ablation import directory
 
     folder = directory(config, after)
-    paths = write_page(page(found), folder, Console())
+    paths = write_page(page(study), folder, Console())
     typer.echo(f"written: {folder}/{{{','.join(p.name for p in paths)}}}")

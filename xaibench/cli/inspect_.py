@@ -40,19 +40,19 @@ def _lines(kind: str) -> list[tuple[str, str]]:
         return _protocols()
     from xaibench.registry import entries
 
-    found = [(e.key, e.doc) for e in entries(kind).values()]
-    return [("none", "The untouched images."), *found] if kind == "transforms" else found
+    untouched = [("none", "The untouched images.")] if kind == "transforms" else []
+    return untouched + [(e.key, e.doc) for e in entries(kind).values()]
 
 
 def _protocols() -> list[tuple[str, str]]:
     from xaibench.config.shipped import protocol_files
 
-    found = []
+    listed = []
     for name, path in protocol_files().items():
         lines = path.read_text(encoding="utf-8").splitlines()
         texts = [t.removeprefix("description:") for t in lines if t.startswith("description:")]
-        found.append((name, texts[0].strip() if texts else ""))
-    return found
+        listed.append((name, texts[0].strip() if texts else ""))
+    return listed
 
 
 def doctor() -> None:

@@ -48,15 +48,15 @@ def command(
     def called(**values: Any) -> None:
         function(values)
 
-    found: dict[str, Any] = {}
+    hints: dict[str, Any] = {}
     for name in OPTIONS:
         if name == before:
-            found |= {k: v for k, v in more.items() if k not in OPTIONS}
+            hints |= {k: v for k, v in more.items() if k not in OPTIONS}
         if name not in without:
-            found[name] = more.get(name) or of_run(name)
+            hints[name] = more.get(name) or of_run(name)
     kind = inspect.Parameter.KEYWORD_ONLY
-    parameters = [inspect.Parameter(k, kind, default=None, annotation=v) for k, v in found.items()]
+    parameters = [inspect.Parameter(k, kind, default=None, annotation=v) for k, v in hints.items()]
     called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    called.__annotations__ = found
+    called.__annotations__ = hints
     called.__doc__ = function.__doc__
     return called

@@ -170,13 +170,13 @@ def other_protocols(run: Path) -> list[Path]:
 
     own = identity_of(run)
     shared = own.keys() - {"protocol", "protocol_sha256", "preprocessing"}
-    found: dict[object, Path] = {}
+    latest: dict[object, Path] = {}
     for directory in by_age(run.parent):
         other = identity_of(directory)
         alike = other.keys() == own.keys() and all(other[key] == own[key] for key in shared)
         if alike and other != own and any(directory.glob("scores/**/*.parquet")):
-            found[other["protocol"]] = directory
-    return [directory for protocol, directory in found.items() if protocol != own["protocol"]]
+            latest[other["protocol"]] = directory
+    return [directory for protocol, directory in latest.items() if protocol != own["protocol"]]
 
 
 def normalize(
@@ -230,11 +230,11 @@ def clean(
     directory = find_run(run)
     from xaibench.store.clean import holdings, remove
 
-    found = holdings(directory)
+    held = holdings(directory)
     typer.echo(f"{directory}:")
-    for item in found:
+    for item in held:
         typer.echo(f"  {item.name:<12} {item.files:>6} files {item.size:>10}  {item.advice}")
-    chosen = [i for i in found if (maps and i.kind == "maps") or (scores and i.kind == "scores")]
+    chosen = [i for i in held if (maps and i.kind == "maps") or (scores and i.kind == "scores")]
     if not (maps or scores):
         typer.echo("nothing deleted; choose with --maps or --scores")
         return

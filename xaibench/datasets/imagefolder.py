@@ -22,7 +22,7 @@ def imagefolder(source: str) -> Dataset:
     inside = class_folders(root)
     start = f"{inside}/" if inside else ""
     paths = files_below(root / inside if inside else root)
-    ids = [f"{start}{paths[place]}" for place in ilsvrc.in_order(paths)]
+    ids = [f"{start}{paths[i]}" for i in ilsvrc.in_order(paths)]
     classes = {wnid: index for index, wnid in enumerate(imagenet_wnids())}
     classes |= {str(index): index for index in range(len(classes))}
     folders = [_first_folder(name.removeprefix(start)) for name in ids]

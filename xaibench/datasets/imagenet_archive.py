@@ -32,8 +32,8 @@ def imagenet_archive(source: str) -> Dataset | None:
         raise XaibenchError(f"{archive} is there, but not its labels: {devkit.REMEDY}.")
     spans = {n: s for n, s in tars.index(archive).items() if is_image(n)}
     names = list(spans)
-    places, labels = numbered(names, truth, archive)
-    ids = [names[place] for place in places]
+    order, labels = numbered(names, truth, archive)
+    ids = [names[i] for i in order]
     name = ilsvrc.dataset_name(root, ids, labels)
     return Dataset(name, root, tuple(ids), labels, tuple(spans[i] for i in ids))
 
@@ -45,21 +45,21 @@ def numbered(
 
     Raises XaibenchError unless there is just one image for each line of the ground truth.
     """
-    places: dict[int, int] = {}
-    for place, name in enumerate(names):
+    indices: dict[int, int] = {}
+    for index, name in enumerate(names):
         known = ilsvrc.number(name)
-        if known is None or known in places or not 1 <= known <= len(truth.labels):
-            again = f"; its number comes twice in {where}" if known in places else ""
+        if known is None or known in indices or not 1 <= known <= len(truth.labels):
+            again = f"; its number comes twice in {where}" if known in indices else ""
             raise XaibenchError(
                 f"{name} in {where} has no line in {truth.source.name}, which names "
                 f"{len(truth.labels):,} images{again}: take it out, or give the whole devkit."
             )
-        places[known] = place
-    if len(places) < len(truth.labels):
-        first = next(i for i in range(1, len(truth.labels) + 1) if i not in places)
+        indices[known] = index
+    if len(indices) < len(truth.labels):
+        first = next(i for i in range(1, len(truth.labels) + 1) if i not in indices)
         raise XaibenchError(
-            f"{len(places):,} of {len(truth.labels):,} images are in {where} (first missing: "
+            f"{len(indices):,} of {len(truth.labels):,} images are in {where} (first missing: "
             f"{ilsvrc.official(first)}, says {truth.source.name}): copy or download it again; to "
             "use fewer, keep all and say which with --subset or --limit."
         )
-    return [places[i] for i in sorted(places)], truth.labels
+    return [indices[i] for i in sorted(indices)], truth.labels

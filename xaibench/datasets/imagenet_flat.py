@@ -36,8 +36,7 @@ def imagenet_flat(source: str) -> Dataset | None:
                 f"{len(names) - len(known)} of {len(names):,} images in {folder} are none of "
                 f"ImageNet's validation images (first: {other}): take them out."
             )
-        order = ilsvrc.in_order(names)
-        names = [names[place] for place in order]
+        names = [names[i] for i in ilsvrc.in_order(names)]
         labels = _labels(folder, names)
         ids = tuple((folder / name).relative_to(root).as_posix() for name in names)
         return Dataset(ilsvrc.dataset_name(root, ids, labels), root, ids, labels)
@@ -56,9 +55,9 @@ def _labels(folder: Path, names: list[str]) -> tuple[int, ...]:
     """The images' classes: a list that names just them, the devkit's, or the names' own."""
     lists = list(_lists(folder))
     wanted = {ilsvrc.stem(name) for name in names}
-    exact = [found for found in lists if found.labels.keys() == wanted]
+    exact = [one for one in lists if one.labels.keys() == wanted]
     if exact:
-        tables = [found.of(names) for found in exact]
+        tables = [one.of(names) for one in exact]
         for one, table in zip(exact, tables, strict=True):
             if table != tables[0]:
                 raise XaibenchError(
@@ -72,7 +71,7 @@ def _labels(folder: Path, names: list[str]) -> tuple[int, ...]:
     if None not in appended:
         return ilsvrc.class_indices([str(wnid) for wnid in appended], str(folder))
     if lists:
-        raise _disagreement(folder, names, max(lists, key=lambda found: len(found.labels)))
+        raise _disagreement(folder, names, max(lists, key=lambda one: len(one.labels)))
     raise XaibenchError(
         f"{folder} has {len(names):,} of ImageNet's validation images but not their labels: "
         f"{devkit.REMEDY}, or a CSV of `name,label` lines (class index from 0, or WordNet id)."
@@ -122,18 +121,18 @@ def _read(path: Path) -> dict[str, str]:
     return labels
 
 
-def _disagreement(folder: Path, names: list[str], found: _List) -> XaibenchError:
+def _disagreement(folder: Path, names: list[str], listed: _List) -> XaibenchError:
     """What a list has and the folder has not, or the other way round."""
     held = {ilsvrc.stem(name) for name in names}
-    lacking = [name for name in found.labels if name not in held]
-    bare = [name for name in names if ilsvrc.stem(name) not in found.labels]
+    lacking = [name for name in listed.labels if name not in held]
+    bare = [name for name in names if ilsvrc.stem(name) not in listed.labels]
     if lacking:
         return XaibenchError(
-            f"{len(found.labels) - len(lacking):,} of {len(found.labels):,} images that "
-            f"{found.path} lists are in {folder} (first missing: {min(lacking)}): complete the "
+            f"{len(listed.labels) - len(lacking):,} of {len(listed.labels):,} images that "
+            f"{listed.path} lists are in {folder} (first missing: {min(lacking)}): complete the "
             "copy; to use fewer, keep all and say which with --subset or --limit."
         )
     return XaibenchError(
-        f"{len(bare):,} of {len(names):,} images in {folder} have no label in {found.path} "
+        f"{len(bare):,} of {len(names):,} images in {folder} have no label in {listed.path} "
         f"(first: {bare[0]}): give a list of all of them."
     )

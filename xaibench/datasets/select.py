@@ -66,16 +66,16 @@ def _listed(dataset: Dataset, path: Path) -> list[int]:
     unknown, wrong = [], []
     for number, line in enumerate(lines(path)):
         name, label = (line, None) if names.find(line) else (pair(line) or (line, None))
-        found = names.find(name)
-        if len(found) > 1:
+        indices = names.find(name)
+        if len(indices) > 1:
             raise UsageError(
-                f"'{name}' in {path} is the name of {len(found)} images (first: "
-                f"{', '.join(dataset.ids[i] for i in found[:2])}): give their paths."
+                f"'{name}' in {path} is the name of {len(indices)} images (first: "
+                f"{', '.join(dataset.ids[i] for i in indices[:2])}): give their paths."
             )
-        if found:
-            chosen[found[0]] = None
-            if label is not None and not _same(label, dataset.labels[found[0]], path):
-                wrong.append((name, label, dataset.labels[found[0]]))
+        if indices:
+            chosen[indices[0]] = None
+            if label is not None and not _same(label, dataset.labels[indices[0]], path):
+                wrong.append((name, label, dataset.labels[indices[0]]))
         elif number > 0 or name.split(",")[0].strip().lower() not in HEADERS:
             unknown.append(name)
     _check(dataset, path, chosen, unknown, wrong)

@@ -24,17 +24,17 @@ def find(source: Path, suffix: str) -> list[Path]:
     """
     if source.is_file():
         return [source] if source.suffix == suffix else []
-    found = []
+    paths = []
     for folder, inner, names in os.walk(source, followlinks=True):
         if folder == str(source) and any(map(is_image, names)):
             return []
         depth = len(Path(folder).relative_to(source).parts)
         inner[:] = [i for i in inner if depth < _DEPTH and not is_wnid(i) and i[:1] != "."]
-        found += [Path(folder) / n for n in names if n.endswith(suffix) and n[:1] != "."]
-    found.sort(key=lambda path: path.relative_to(source).as_posix())
-    chosen = [p for p in found if _VALIDATION.search(p.relative_to(source).as_posix())]
-    _check_complete(chosen or found)
-    return chosen or found
+        paths += [Path(folder) / n for n in names if n.endswith(suffix) and n[:1] != "."]
+    paths.sort(key=lambda path: path.relative_to(source).as_posix())
+    chosen = [p for p in paths if _VALIDATION.search(p.relative_to(source).as_posix())]
+    _check_complete(chosen or paths)
+    return chosen or paths
 
 
 def _check_complete(paths: list[Path]) -> None:

@@ -37,7 +37,7 @@ def index(path: Path) -> dict[str, Span]:
     return spans
 
 
-def _cut(path: Path, found: dict[str, Span]) -> XaibenchError:
+def _cut(path: Path, spans: dict[str, Span]) -> XaibenchError:
     size = path.stat().st_size
-    whole = sum(span.offset + span.size <= size for span in found.values())
+    whole = sum(span.offset + span.size <= size for span in spans.values())
     return XaibenchError(f"{path} is cut short after {whole:,} files: copy or download it again.")

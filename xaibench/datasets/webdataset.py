@@ -35,7 +35,7 @@ def webdataset(source: str) -> Dataset | None:
     later = ((path, _grouped(tars.index(path))) for path in files[1:])
     groups = itertools.chain([(files[0], first)], later)
     samples = [sample for path, keys in groups for sample in _samples(path, keys, folder)]
-    samples = [samples[place] for place in ilsvrc.in_order([s.id for s in samples])]
+    samples = [samples[i] for i in ilsvrc.in_order([s.id for s in samples])]
     ids = tuple(sample.id for sample in samples)
     labels = ilsvrc.class_indices((s.label for s in samples), str(root))
     name = ilsvrc.dataset_name(folder, ids, labels)

@@ -28,16 +28,16 @@ def file(name: str, weights: Path | None = None) -> TorchClassifier:
         raise UsageError(f"model '{name}': {FORM}.")
     path = existing(location, FORM)
     title = f"file:{path.name}:{function_name}"
-    found = _classifier(drawn(lambda: _call(_function(path, function_name), title)), title)
+    classifier = _classifier(drawn(lambda: _call(_function(path, function_name), title)), title)
     if weights:
-        load_into(found.module, load_state(weights), weights)
+        load_into(classifier.module, load_state(weights), weights)
     source = f"{path.name} {file_sha256(path)}"
     return replace(
-        found,
+        classifier,
         name=title,
         weights_id=f"file:{weights.name}, {source}" if weights else source,
-        weights_sha256=file_sha256(weights) if weights else state_sha256(found.module),
-        num_classes=_classes(found, title),
+        weights_sha256=file_sha256(weights) if weights else state_sha256(classifier.module),
+        num_classes=_classes(classifier, title),
     )
 
 
@@ -55,10 +55,9 @@ def _classifier(returned: object, title: str) -> TorchClassifier:
 def _function(path: Path, name: str) -> Callable[[], Any]:
     """The function of that name in a Python file, whose folder becomes importable."""
     module = imported(path, f"xaibench_model_{path.stem}")
-    found = getattr(module, name, None)
-    if not callable(found):
+    function: Callable[[], Any] | None = getattr(module, name, None)
+    if not callable(function):
         raise no_function(path, name, module)
-    function: Callable[[], Any] = found
     return function
 
 

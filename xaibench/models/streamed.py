@@ -151,18 +151,18 @@ def _forward(part: Part, value: Tensor, chunk: int) -> tuple[Tensor, list[_Stati
     measured: list[_Statistics] = []
     with torch.no_grad():
         while True:
-            found: _Statistics | None = None
+            merged: _Statistics | None = None
             outputs = []
             for piece in value.split(chunk):
                 try:
                     outputs.append(part(piece))
                 except _Unknown as reached:
-                    found = _measure(found, reached)
-            if found is None:
+                    merged = _measure(merged, reached)
+            if merged is None:
                 return torch.cat(outputs), measured
-            found.mean, found.var = found.mean.to(value.dtype), found.var.to(value.dtype)
-            found.norm.statistics = found
-            measured.append(found)
+            merged.mean, merged.var = merged.mean.to(value.dtype), merged.var.to(value.dtype)
+            merged.norm.statistics = merged
+            measured.append(merged)
 
 
 def _measure(sofar: _Statistics | None, reached: _Unknown) -> _Statistics:
@@ -187,9 +187,9 @@ def _backward(
         wanted = s.mean, s.var = s.mean.clone().requires_grad_(), s.var.clone().requires_grad_()
         for_mean, for_var = (torch.zeros_like(t, dtype=torch.float64) for t in known)
         for piece, given in pieces:
-            found = _pull(part, piece, given, measured[at + 1 :], wanted)
-            for_mean += found[0]
-            for_var += found[1]
+            pulled = _pull(part, piece, given, measured[at + 1 :], wanted)
+            for_mean += pulled[0]
+            for_var += pulled[1]
         s.mean, s.var = known
         s.gradients = for_mean.to(value.dtype), for_var.to(value.dtype)
     parts: list[Tensor] = []

@@ -106,11 +106,11 @@ def write_claims(sources: Sequence[Source], out_dir: Path, console: Console) -> 
     return write_page(page(*check_claims(list(sources))), out_dir, console)
 
 
-def write_agreement(found: Agreement, out_dir: Path, console: Console) -> list[Path]:
+def write_agreement(agreement: Agreement, out_dir: Path, console: Console) -> list[Path]:
     """Print the table; write `agreement.md`, `.csv`, `.json`, `.png` and `.svg` into `out_dir`."""
     from xaibench.analysis.agreement import summarise
     from xaibench.report.figures.heatmap import draw
     from xaibench.report.pages.agreement import page
 
-    pairs = summarise(found)
-    return write_page(page(found, pairs), out_dir, console) + draw(found, pairs, out_dir)
+    pairs = summarise(agreement)
+    return write_page(page(agreement, pairs), out_dir, console) + draw(agreement, pairs, out_dir)

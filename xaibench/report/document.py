@@ -136,8 +136,8 @@ class Grid:
 
     def groups(self) -> list[tuple[str, list[int]]]:
         """The headings over the columns, each with the columns' positions."""
-        places = range(len(self.columns))
-        return [(n, list(m)) for n, m in groupby(places, key=lambda i: self.columns[i].group)]
+        positions = range(len(self.columns))
+        return [(n, list(m)) for n, m in groupby(positions, key=lambda i: self.columns[i].group)]
 
     def families(self, columns: Sequence[int]) -> list[tuple[str, list[int]]]:
         """The families, each with the positions of its rows that have a cell in `columns`."""
@@ -195,5 +195,5 @@ def record(fields: Sequence[str], *held: Mapping[str, Any], **more: object) -> d
     Their last bits depend on the machine, and results are version-controlled.
     """
     values = ChainMap(more, *reversed(held))
-    found = {name: values[name] for name in fields}
-    return {k: float(f"{v:.10g}") if isinstance(v, float) else v for k, v in found.items()}
+    kept = {name: values[name] for name in fields}
+    return {k: float(f"{v:.10g}") if isinstance(v, float) else v for k, v in kept.items()}

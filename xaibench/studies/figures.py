@@ -70,12 +70,12 @@ def photographs(root: Path, images: list[str], methods: list[str]) -> dict[str, 
     from xaibench.studies.audit.cases import run_of
 
     run = run_of(root, methods, ["insertion"], ["none"])
-    places = {image: place for place, image in enumerate(run.dataset.ids)}
-    read, inputs, failures = run.decode(sorted(places[image] for image in images))
+    indices = {image: index for index, image in enumerate(run.dataset.ids)}
+    read, inputs, failures = run.decode(sorted(indices[image] for image in images))
     if failures:
         raise XaibenchError(f"{failures[0].image} cannot be read any more: {failures[0].reason}.")
     pixels = run.classifier.to_pixels(inputs).permute(0, 2, 3, 1).numpy()
-    return {run.dataset.ids[place]: pixels[row] for row, place in enumerate(read)}
+    return {run.dataset.ids[index]: pixels[row] for row, index in enumerate(read)}
 
 
 def maps_of(

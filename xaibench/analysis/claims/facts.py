@@ -75,10 +75,10 @@ def facts(evidence: Evidence) -> list[str]:
             )
         elif explains == OWN:
             lines.append(f"{told}: its map never changes, and each method is compared with itself.")
-    found = completeness(evidence)
-    if found.verdict == FACT:
+    finding = completeness(evidence)
+    if finding.verdict == FACT:
         lines.append(
-            f"Completeness, {found.numbers}: a float32 sum of a map in [0, 1] and a difference of "
-            "logits are equal only by chance."
+            f"Completeness, {finding.numbers}: a float32 sum of a map in [0, 1] and a difference "
+            "of logits are equal only by chance."
         )
     return lines

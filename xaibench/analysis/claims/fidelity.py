@@ -32,17 +32,17 @@ TENTH = 0.1
 
 def gradient_weak(evidence: Evidence) -> Finding:
     """All gradient methods below all CAM and perturbation methods in over half of the metrics."""
-    found = evidence.block((*GRADIENT, *CAM, *PERTURBATION), FIDELITY)
-    if isinstance(found, Finding):
-        return found
-    ahead = _pairs(found[(*CAM, *PERTURBATION)], found[GRADIENT])  # (N, pairs, metrics)
-    yes, no = _p(ahead, found), _p(-ahead, found)
+    block = evidence.block((*GRADIENT, *CAM, *PERTURBATION), FIDELITY)
+    if isinstance(block, Finding):
+        return block
+    ahead = _pairs(block[(*CAM, *PERTURBATION)], block[GRADIENT])  # (N, pairs, metrics)
+    yes, no = _p(ahead, block), _p(-ahead, block)
     below = (ahead.mean(axis=0) > 0).all(axis=0)
     numbers = (
         "all three below every CAM and perturbation method in "
-        f"{names_where(below, found.shorts)} metrics"
+        f"{names_where(below, block.shorts)} metrics"
     )
-    return _in_most(all_of(yes, 0), any_of(no, 0), found.n, numbers)
+    return _in_most(all_of(yes, 0), any_of(no, 0), block.n, numbers)
 
 
 def cam_best(evidence: Evidence) -> Finding:
@@ -56,18 +56,18 @@ def fake_cam_best(evidence: Evidence) -> Finding:
 
 
 def _leads(evidence: Evidence, whose: tuple[str, ...], words: str) -> Finding:
-    found = evidence.block((*whose, *GRADIENT, *PERTURBATION), FIDELITY)
-    if isinstance(found, Finding):
-        return found
-    own = found[whose].mean(axis=1)
-    ahead = np.stack([own - found[rivals].mean(axis=1) for rivals in (GRADIENT, PERTURBATION)], 1)
+    block = evidence.block((*whose, *GRADIENT, *PERTURBATION), FIDELITY)
+    if isinstance(block, Finding):
+        return block
+    own = block[whose].mean(axis=1)
+    ahead = np.stack([own - block[rivals].mean(axis=1) for rivals in (GRADIENT, PERTURBATION)], 1)
     leads = (ahead.mean(axis=0) > 0).all(axis=0)
     numbers = (
         f"{words} is ahead of those of the gradient and the perturbation methods in "
-        f"{names_where(leads, found.shorts)} metrics"
+        f"{names_where(leads, block.shorts)} metrics"
     )
-    yes, no = _p(ahead, found), _p(-ahead, found)
-    return _in_most(all_of(yes, 0), any_of(no, 0), found.n, numbers)
+    yes, no = _p(ahead, block), _p(-ahead, block)
+    return _in_most(all_of(yes, 0), any_of(no, 0), block.n, numbers)
 
 
 def _in_most(yes: Floats, no: Floats, n: int | None, numbers: str) -> Finding:
@@ -87,32 +87,32 @@ def d_not_fooled(evidence: Evidence) -> Finding:
 
 
 def _not_fooled(evidence: Evidence, metrics: tuple[str, ...]) -> Finding:
-    found = evidence.block((CONTROL, *CAM), metrics)
-    if isinstance(found, Finding):
-        return found
-    ahead = _pairs(found[CAM], found[(CONTROL,)])
-    means = found.values.mean(axis=0)
+    block = evidence.block((CONTROL, *CAM), metrics)
+    if isinstance(block, Finding):
+        return block
+    ahead = _pairs(block[CAM], block[(CONTROL,)])
+    means = block.values.mean(axis=0)
     numbers = "; ".join(
         f"{short}: Fake-CAM {means[0, i]:.1f}, lowest CAM {means[1:, i].min():.1f}"
-        for i, short in enumerate(found.shorts)
+        for i, short in enumerate(block.shorts)
     )
-    return decide(all_of(_p(ahead, found)), any_of(_p(-ahead, found).ravel()), found.n, numbers)
+    return decide(all_of(_p(ahead, block)), any_of(_p(-ahead, block).ravel()), block.n, numbers)
 
 
 def fake_top_two(evidence: Evidence) -> Finding:
     """In each of AI, AD and M at most one method is above Fake-CAM."""
-    found = evidence.block(METHODS, TOP_TWO)
-    if isinstance(found, Finding):
-        return found
+    block = evidence.block(METHODS, TOP_TWO)
+    if isinstance(block, Finding):
+        return block
     others = [name for name in METHODS if name != CONTROL]
-    ahead = _pairs(found[(CONTROL,)], found[others])  # Fake-CAM minus each of nine
-    places = 1 + (ahead.mean(axis=0) < 0).sum(axis=0)
+    ahead = _pairs(block[(CONTROL,)], block[others])  # Fake-CAM minus each of nine
+    ranks = 1 + (ahead.mean(axis=0) < 0).sum(axis=0)
     numbers = "Fake-CAM's place: " + ", ".join(
-        f"{short} {place}" for short, place in zip(found.shorts, places, strict=True)
+        f"{short} {rank}" for short, rank in zip(block.shorts, ranks, strict=True)
     )
-    yes = at_least(len(others) - 1, _p(ahead, found), axis=0)
-    no = at_least(2, _p(-ahead, found), axis=0)
-    return decide(all_of(yes), any_of(no), found.n, numbers)
+    yes = at_least(len(others) - 1, _p(ahead, block), axis=0)
+    no = at_least(2, _p(-ahead, block), axis=0)
+    return decide(all_of(yes), any_of(no), block.n, numbers)
 
 
 def _pairs(first: Floats, second: Floats) -> Floats:
@@ -130,10 +130,10 @@ def _p(differences: Floats, block: Block, margin: float = 0.0) -> Floats:
 
 def truth_is_optimal(evidence: Evidence) -> Finding:
     """The mean for the ground truth above both other targets' in over half of the metrics."""
-    found = _targets(evidence)
-    if isinstance(found, Finding):
-        return found
-    means, n, shorts = found
+    targets = _targets(evidence)
+    if isinstance(targets, Finding):
+        return targets
+    means, n, shorts = targets
     ahead = np.stack([means[0] - means[1], means[0] - means[2]], axis=1)  # (N, 2, metrics)
     where = ahead.mean(axis=0) > 0
     numbers = (
@@ -148,10 +148,10 @@ def truth_is_optimal(evidence: Evidence) -> Finding:
 
 def predicted_slightly_lower(evidence: Evidence) -> Finding:
     """From ground truth to predicted, over half of the metrics fall, by less than `SLIGHT`."""
-    found = _targets(evidence)
-    if isinstance(found, Finding):
-        return found
-    means, n, shorts = found
+    targets = _targets(evidence)
+    if isinstance(targets, Finding):
+        return targets
+    means, n, shorts = targets
     change = means[1] - means[0]
     numbers = "change of the methods' mean: " + _points(change, shorts)
     falls, little = above(-change, 0, 100.0), above(change, -SLIGHT, 100.0)
@@ -163,10 +163,10 @@ def predicted_slightly_lower(evidence: Evidence) -> Finding:
 
 def least_probable_apart(evidence: Evidence) -> Finding:
     """For the least probable class AI, AD, D higher, AG and I under `TENTH` of what they were."""
-    found = _targets(evidence)
-    if isinstance(found, Finding):
-        return found
-    means, n, shorts = found
+    targets = _targets(evidence)
+    if isinstance(targets, Finding):
+        return targets
+    means, n, shorts = targets
     low = np.isin(shorts, ["AG", "I"])
     right = np.where(low, TENTH * means[0] - means[2], means[2] - means[0])
     numbers = "methods' mean, ground truth to least probable: " + ", ".join(
@@ -184,9 +184,9 @@ def _targets(evidence: Evidence) -> tuple[list[Floats], int | None, list[str]] |
     """Means over methods (N, metrics) of Table 2's three targets, on the images of all three."""
     spec = TABLES[2]
     for target in spec.targets:
-        found = evidence.block(METHODS, spec.metrics, target)
-        if isinstance(found, Finding):
-            return found
+        block = evidence.block(METHODS, spec.metrics, target)
+        if isinstance(block, Finding):
+            return block
     keys = [
         evidence.key(x, m, target=t) for t in spec.targets for x in METHODS for m in spec.metrics
     ]

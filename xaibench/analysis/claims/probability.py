@@ -59,33 +59,33 @@ def cam_ag_ad(evidence: Evidence) -> Finding:
 
 def d_less_than_i(evidence: Evidence) -> Finding:
     """I's rank correlation with the probability above D's."""
-    found = _ranks(evidence, METHODS, ("insertion", "deletion"))
-    if isinstance(found, Finding):
-        return found
-    first, second = (influence(found.probability, column) for column in found.metrics.T)
+    ranks = _ranks(evidence, METHODS, ("insertion", "deletion"))
+    if isinstance(ranks, Finding):
+        return ranks
+    first, second = (influence(ranks.probability, column) for column in ranks.metrics.T)
     difference = (first - second)[:, None]
     yes, no = above(difference, 0, 2.0), above(-difference, 0, 2.0)
-    return decide(yes[0], no[0], len(difference), _told(found, ("insertion", "deletion")))
+    return decide(yes[0], no[0], len(difference), _told(ranks, ("insertion", "deletion")))
 
 
 def _signs(
     evidence: Evidence, methods: Sequence[str], metrics: Sequence[str], signs: Sequence[int]
 ) -> Finding:
-    found = _ranks(evidence, methods, metrics)
-    if isinstance(found, Finding):
-        return found
-    n = len(found.probability)
-    r = np.array(signs) * np.array([_or_none(found.probability, b) for b in found.metrics.T])
+    ranks = _ranks(evidence, methods, metrics)
+    if isinstance(ranks, Finding):
+        return ranks
+    n = len(ranks.probability)
+    r = np.array(signs) * np.array([_or_none(ranks.probability, b) for b in ranks.metrics.T])
     contrary = np.ones(len(r))
     if n >= MIN_IMAGES:  # the variance of Fisher's z for ranks: Fieller et al. 1957
         z = np.arctanh(np.clip(r, -0.999999, 0.999999)) - np.arctanh(NONE)
         contrary = np.asarray(ndtr(z * np.sqrt((n - 3) / 1.06)))
     yes = correlation_p(r, n) if n > 2 else np.ones(len(r))
-    return decide(all_of(yes), any_of(contrary), n, _told(found, metrics))
+    return decide(all_of(yes), any_of(contrary), n, _told(ranks, metrics))
 
 
-def _told(found: _Ranks, metrics: Sequence[str]) -> str:
-    rounded = np.round(found.medians, 2) + 0.0  # never "-0.00"
+def _told(ranks: _Ranks, metrics: Sequence[str]) -> str:
+    rounded = np.round(ranks.medians, 2) + 0.0  # never "-0.00"
     told = ", ".join(f"{SHORTS[m]} {r:+.2f}" for m, r in zip(metrics, rounded, strict=True))
     return f"median over the methods of Spearman's rho with the probability: {told}"
 

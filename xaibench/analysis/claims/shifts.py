@@ -65,33 +65,33 @@ class Shifts:
             if all(getattr(key, name) in names for name, names in lists.items())
         ]
 
-    def bounds(self, places: Sequence[list[int]]) -> tuple[Floats, Floats, Floats]:
+    def bounds(self, groups: Sequence[list[int]]) -> tuple[Floats, Floats, Floats]:
         """Mean sizes over groups of cells: two (N, groups) as `sizes` has them, and as seen."""
         least, largest = sizes(self.change)
-        parts = [np.stack([x[:, p].mean(axis=1) for p in places], 1) for x in (least, largest)]
+        parts = [np.stack([x[:, p].mean(axis=1) for p in groups], 1) for x in (least, largest)]
         return parts[0], parts[1], parts[1].mean(axis=0)
 
     def signed(self, metric: str) -> Floats:
         """Change of the methods' mean under each transform (N, transforms)."""
-        places = [self.where(metric=metric, transform=name) for name in TRANSFORMS]
-        return np.stack([self.change[:, p].mean(axis=1) for p in places], axis=1)
+        groups = [self.where(metric=metric, transform=name) for name in TRANSFORMS]
+        return np.stack([self.change[:, p].mean(axis=1) for p in groups], axis=1)
 
 
 def all_sensitive(evidence: Evidence) -> Finding:
     """Every method's mean size of change over metrics and transforms is `MOVED` points or more."""
-    found = shifts(evidence)
-    if isinstance(found, Finding):
-        return found
-    methods = [m for m in METHODS if found.where(method=m)]
-    least, largest, seen = found.bounds([found.where(method=m) for m in methods])
+    changes = shifts(evidence)
+    if isinstance(changes, Finding):
+        return changes
+    methods = [m for m in METHODS if changes.where(method=m)]
+    least, largest, seen = changes.bounds([changes.where(method=m) for m in methods])
     label = evidence.catalog.label
     low, high = int(seen.argmin()), int(seen.argmax())
     numbers = (
         f"mean size of change over metrics and transforms: least {label(methods[low])} "
-        f"{seen[low]:.1f} points, most {label(methods[high])} {seen[high]:.1f}{found.note}"
+        f"{seen[low]:.1f} points, most {label(methods[high])} {seen[high]:.1f}{changes.note}"
     )
     yes, no = above(least, MOVED, 100.0), above(-largest, -MOVED, 100.0)
-    return decide(all_of(yes), any_of(no), found.n, numbers)
+    return decide(all_of(yes), any_of(no), changes.n, numbers)
 
 
 def gradient_more(evidence: Evidence) -> Finding:
@@ -105,20 +105,20 @@ def cam_more_stable(evidence: Evidence) -> Finding:
 
 
 def _gradient_more(evidence: Evidence, rivals: Sequence[str]) -> Finding:
-    found = shifts(evidence)
-    if isinstance(found, Finding):
-        return found
+    changes = shifts(evidence)
+    if isinstance(changes, Finding):
+        return changes
     names = ("gradient", *rivals)
-    places = [found.where(method=_FAMILIES[name]) for name in names]
-    if not all(places):
+    groups = [changes.where(method=_FAMILIES[name]) for name in names]
+    if not all(groups):
         return Finding(UNMEASURED, "no scores of one of the families")
-    least, largest, seen = found.bounds(places)
+    least, largest, seen = changes.bounds(groups)
     numbers = "mean size of change: " + ", ".join(
         f"{name} methods {points:.1f} points" for name, points in zip(names, seen, strict=True)
     )
     yes = above(least[:, :1] - largest[:, 1:], 0, 100.0)
     no = above(least[:, 1:] - largest[:, :1], 0, 100.0)
-    return decide(all_of(yes), any_of(no), found.n, numbers + found.note + _maps(evidence))
+    return decide(all_of(yes), any_of(no), changes.n, numbers + changes.note + _maps(evidence))
 
 
 def _maps(evidence: Evidence) -> str:
@@ -134,34 +134,34 @@ def _maps(evidence: Evidence) -> str:
 
 def metrics_sensitive(evidence: Evidence) -> Finding:
     """Over half of AI, AD, AG, I and D change by `MOVED` points or more in the mean size."""
-    found = shifts(evidence)
-    if isinstance(found, Finding):
-        return found
-    least, largest, seen = found.bounds([found.where(metric=m) for m in METRICS])
+    changes = shifts(evidence)
+    if isinstance(changes, Finding):
+        return changes
+    least, largest, seen = changes.bounds([changes.where(metric=m) for m in METRICS])
     count = len(METRICS)
     yes = at_least(most(count), above(least, MOVED, 100.0))
     no = at_least(count - count // 2, above(-largest, -MOVED, 100.0))
-    return decide(yes, no, found.n, _by_metric(seen) + found.note)
+    return decide(yes, no, changes.n, _by_metric(seen) + changes.note)
 
 
 def ag_most_stable(evidence: Evidence) -> Finding:
     """AG changes by fewer points than AI, AD, I and D."""
-    found = shifts(evidence)
-    if isinstance(found, Finding):
-        return found
-    places = [found.where(metric=m) for m in METRICS]
-    least, largest, seen = found.bounds(places)
+    changes = shifts(evidence)
+    if isinstance(changes, Finding):
+        return changes
+    groups = [changes.where(metric=m) for m in METRICS]
+    least, largest, seen = changes.bounds(groups)
     own = METRICS.index("average_gain")
     rest = [i for i in range(len(METRICS)) if i != own]
     yes = above(least[:, rest] - largest[:, [own]], 0, 100.0)
     no = above(least[:, [own]] - largest[:, rest], 0, 100.0)
     shares = [
-        size / max(abs(float(found.plain[p].mean())), 1e-12)
-        for size, p in zip(seen, places, strict=True)
+        size / max(abs(float(changes.plain[p].mean())), 1e-12)
+        for size, p in zip(seen, groups, strict=True)
     ]
     relative = ", ".join(f"{SHORTS[m]} {s:.0%}" for m, s in zip(METRICS, shares, strict=True))
-    numbers = f"{_by_metric(seen)}; as a share of the untransformed mean: {relative}{found.note}"
-    return decide(all_of(yes), any_of(no), found.n, numbers)
+    numbers = f"{_by_metric(seen)}; as a share of the untransformed mean: {relative}{changes.note}"
+    return decide(all_of(yes), any_of(no), changes.n, numbers)
 
 
 def _by_metric(seen: Floats) -> str:
@@ -171,33 +171,33 @@ def _by_metric(seen: Floats) -> str:
 
 def i_falls_d_rises(evidence: Evidence) -> Finding:
     """In over half of the transforms the methods' mean of I falls and that of 100 - D rises."""
-    found = shifts(evidence)
-    if isinstance(found, Finding):
-        return found
-    falls, rises = -found.signed("insertion"), found.signed("deletion")
+    changes = shifts(evidence)
+    if isinstance(changes, Finding):
+        return changes
+    falls, rises = -changes.signed("insertion"), changes.signed("deletion")
     yes = np.stack([above(falls, 0, 100.0), above(rises, 0, 100.0)])
     no = np.stack([above(-falls, 0, 100.0), above(-rises, 0, 100.0)])
     count = len(TRANSFORMS)
     return decide(
         at_least(most(count), all_of(yes, 0)),
         at_least(count - count // 2, any_of(no, 0)),
-        found.n,
-        _by_transform(falls, rises) + found.note,
+        changes.n,
+        _by_transform(falls, rises) + changes.note,
     )
 
 
 def less_in_crop(evidence: Evidence) -> Finding:
     """I falls less and 100 - D rises less under crop than under each of the other transforms."""
-    found = shifts(evidence)
-    if isinstance(found, Finding):
-        return found
+    changes = shifts(evidence)
+    if isinstance(changes, Finding):
+        return changes
     crop = [TRANSFORMS.index("crop")]
     rest = [i for i in range(len(TRANSFORMS)) if i not in crop]
-    falls, rises = -found.signed("insertion"), found.signed("deletion")
+    falls, rises = -changes.signed("insertion"), changes.signed("deletion")
     less = np.concatenate([x[:, rest] - x[:, crop] for x in (falls, rises)], axis=1)
-    numbers = _by_transform(falls, rises) + found.note
+    numbers = _by_transform(falls, rises) + changes.note
     yes, no = above(less, 0, 100.0), above(-less, 0, 100.0)
-    return decide(all_of(yes), any_of(no), found.n, numbers)
+    return decide(all_of(yes), any_of(no), changes.n, numbers)
 
 
 def _by_transform(falls: Floats, rises: Floats) -> str:

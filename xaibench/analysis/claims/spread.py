@@ -83,10 +83,10 @@ def robustness_indistinct(evidence: Evidence) -> Finding:
 
 def robustness_extremes(evidence: Evidence) -> Finding:
     """In over half of MS, AS, S, C and EC one method is far from the median of all."""
-    found = _bounds(evidence, ROBUSTNESS, METHODS, farthest)
-    if isinstance(found, Finding):
-        return found
-    seen, far, near, n = found
+    bounds = _bounds(evidence, ROBUSTNESS, METHODS, farthest)
+    if isinstance(bounds, Finding):
+        return bounds
+    seen, far, near, n = bounds
     numbers = (
         f"the farthest from the methods' median, of the metric's range: {_told(seen, ROBUSTNESS)}"
     )
@@ -94,10 +94,10 @@ def robustness_extremes(evidence: Evidence) -> Finding:
 
 
 def _indistinct(evidence: Evidence, metrics: Sequence[str], methods: Sequence[str]) -> Finding:
-    found = _bounds(evidence, metrics, methods, middle_half)
-    if isinstance(found, Finding):
-        return found
-    seen, apart, alike, n = found
+    bounds = _bounds(evidence, metrics, methods, middle_half)
+    if isinstance(bounds, Finding):
+        return bounds
+    seen, apart, alike, n = bounds
     numbers = f"middle half of the methods spans, of the metric's range: {_told(seen, metrics)}"
     return _verdict(alike, apart, n, f"{numbers}; apart in {_count(seen >= SPREAD)}")
 

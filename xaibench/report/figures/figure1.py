@@ -68,7 +68,7 @@ def choose(scores: pd.DataFrame) -> list[Choice]:
     Raises:
         XaibenchError: where there is nothing to choose from.
     """
-    found = []
+    choices = []
     for metric in FIGURE_1:
         rows = scores[(scores["metric"] == metric) & scores["status"].isin(AVERAGED)]
         table = rows.pivot(index="image", columns="method", values="value").dropna()
@@ -82,13 +82,13 @@ def choose(scores: pd.DataFrame) -> list[Choice]:
             if which == "best" or len(means) > 1:
                 row = printed.loc[image].to_numpy(dtype=np.float64)
                 values = dict(zip(map(str, printed.columns), row.tolist(), strict=True))
-                found.append(Choice(metric, which, image, values))
-    if not found:
+                choices.append(Choice(metric, which, image, values))
+    if not choices:
         names = ", ".join(FIGURE_1)
         raise XaibenchError(
             f"Figure 1 needs an image that every method has a score of {names} for: run these."
         )
-    return found
+    return choices
 
 
 def draw(
@@ -126,11 +126,11 @@ def draw(
         for left, label in zip(lefts, ["Image", *map(method_label, methods)], strict=True):
             add_head(fig, left + side / 2, head, label)
         top = head
-        for place, choice in enumerate(choices):
-            if place and choice.metric != choices[place - 1].metric:
+        for index, choice in enumerate(choices):
+            if index and choice.metric != choices[index - 1].metric:
                 top += _BETWEEN
             label = metric_label(paper_column(choice.metric, catalog))
-            _row_label(fig, label, choices, place, top, side)
+            _row_label(fig, label, choices, index, top, side)
             photograph = photographs[choice.image]
             _picture(fig, lefts[0], top, side, photograph, f"p {probabilities[choice.image]:.2f}")
             for left, method in zip(lefts[1:], methods, strict=True):
@@ -157,12 +157,12 @@ def overlay(photograph: Picture, saliency: Picture) -> Picture:
 
 
 def _row_label(
-    fig: Figure, label: str, choices: Sequence[Choice], place: int, top: float, side: float
+    fig: Figure, label: str, choices: Sequence[Choice], index: int, top: float, side: float
 ) -> None:
-    choice = choices[place]
+    choice = choices[index]
     add_turned(fig, _MARGIN - 0.1, top + side / 2, choice.which)
     if choice.which == "best":
-        both = place + 1 < len(choices) and choices[place + 1].metric == choice.metric
+        both = index + 1 < len(choices) and choices[index + 1].metric == choice.metric
         middle = top + (side + LINE / 2 if both else side / 2)
         add_turned(fig, 0.1, middle, label)
 

@@ -91,8 +91,8 @@ def draw(points: Points, folder: Path, target: str, run: str, catalog: Catalog) 
             left = _LEFT + j * (side + _GAP)
             add_head(fig, left + side / 2, head, labels[j], color=colours[j], weight="bold")
             for i, metric in enumerate(FIGURE_2):
-                place = (left, head, side, step)
-                _panel(fig, points.get((method, metric)), colours[j], (i, j), place)
+                box = (left, head, side, step)
+                _panel(fig, points.get((method, metric)), colours[j], (i, j), box)
         for i, metric in enumerate(FIGURE_2):
             middle = head + i * step + LINE + side / 2
             add_turned(fig, 0.1, middle, metric_label(paper_column(metric, catalog), bars=False))
@@ -104,12 +104,12 @@ def draw(points: Points, folder: Path, target: str, run: str, catalog: Catalog) 
 
 def _panel(
     fig: Figure,
-    found: tuple[Floats, Floats] | None,
+    points: tuple[Floats, Floats] | None,
     colour: str,
-    place: tuple[int, int],
+    cell: tuple[int, int],
     box: tuple[float, float, float, float],
 ) -> None:
-    (i, j), (left, head, side, step) = place, box
+    (i, j), (left, head, side, step) = cell, box
     top = head + i * step
     axes = add_axes(fig, left, top + LINE, side, side)
     axes.set(xlim=(-0.05, 1.05), ylim=(-5, 105), xticks=[0, 1], yticks=[0, 50, 100])
@@ -117,10 +117,10 @@ def _panel(
     axes.set_yticklabels(["0", "50", "100"] if j == 0 else [])
     for edge in ("top", "right"):
         axes.spines[edge].set_visible(False)
-    if found is None:
+    if points is None:
         axes.text(0.5, 50, "not scored", ha="center", va="center", color="0.4", rotation=45)
         return
-    x, y = found
+    x, y = points
     size = 9.0 if len(x) < 200 else 2.0 if len(x) < _MANY else 0.5
     opacity = min(0.7, max(0.02, 500 / len(x)))  # where points pile up it should still show
     axes.scatter(

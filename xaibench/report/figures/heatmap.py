@@ -29,26 +29,26 @@ _UNDEFINED = (0.85, 0.85, 0.85, 1.0)
 _LONGEST = 14  # characters of a label
 
 
-def draw(found: Agreement, pairs: list[Pair], folder: Path) -> list[Path]:
+def draw(agreement: Agreement, pairs: list[Pair], folder: Path) -> list[Path]:
     """Write `agreement.png` and `agreement.svg`."""
-    rows = table_rows(found.methods, found.catalog)
+    rows = table_rows(agreement.methods, agreement.catalog)
     methods = [row.method for row in rows]
     labels = [_short(row.label) for row in rows]
     cells = len(methods) - 1
     cell = min(_LARGEST, ((WIDTH - _GAP) / 2 - _LABELS) / cells)
     side = cell * cells
-    top = f"Overlap of the top {100 * found.top:g}%, %"
+    top = f"Overlap of the top {100 * agreement.top:g}%, %"
     width = max(3.6, 2 * (_LABELS + side) + _GAP)
-    caption = _caption(found)
+    caption = _caption(agreement)
     lines = caption_lines(caption, width)
     high = LINE + 0.08 + side + _LABELS
     with figure(width, high + len(lines) * LINE + 0.05) as fig:
         correlation = {(p.first, p.second): p.correlation.mean for p in pairs}
         overlap = {(p.first, p.second): 100 * p.overlap.mean for p in pairs}
-        place = (_LABELS, LINE + 0.08, side)
-        _triangle(fig, methods, labels, correlation, place, ("RdBu_r", -1, 1), "Spearman's \u03c1")
-        place = (2 * _LABELS + side + _GAP, LINE + 0.08, side)
-        _triangle(fig, methods, labels, overlap, place, ("viridis", 0, 100), top)
+        box = (_LABELS, LINE + 0.08, side)
+        _triangle(fig, methods, labels, correlation, box, ("RdBu_r", -1, 1), "Spearman's \u03c1")
+        box = (2 * _LABELS + side + _GAP, LINE + 0.08, side)
+        _triangle(fig, methods, labels, overlap, box, ("viridis", 0, 100), top)
         add_text(fig, 0.0, high + 0.02, "\n".join(lines), linespacing=1.25)
         return save(fig, folder, "agreement", caption)
 
@@ -58,11 +58,11 @@ def _triangle(
     methods: list[str],
     labels: list[str],
     values: dict[tuple[str, str], float],
-    place: tuple[float, float, float],
+    box: tuple[float, float, float],
     scale: tuple[str, float, float],
     title: str,
 ) -> None:
-    left, top, side = place
+    left, top, side = box
     name, low, high = scale
     cells = len(methods) - 1
     axes = add_axes(fig, left, top, side, side)
@@ -102,11 +102,12 @@ def _short(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}\u2026"
 
 
-def _caption(found: Agreement) -> str:
+def _caption(agreement: Agreement) -> str:
+    top = f"{100 * agreement.top:g}%"
     return (
         "Do the methods point at the same pixels? Left: Spearman's rank correlation between two "
-        f"methods' maps of the same image. Right: share of common pixels among the top "
-        f"{100 * found.top:g}% of each, where unrelated maps share {100 * found.top:g}%. Means "
-        f"over {count(len(found.images), 'image')}, {target_name(found.target)}; a dash is "
+        f"methods' maps of the same image. Right: share of common pixels among the top {top} of "
+        f"each, where unrelated maps share {top}. Means over "
+        f"{count(len(agreement.images), 'image')}, {target_name(agreement.target)}; a dash is "
         "undefined (constant maps)."
     )

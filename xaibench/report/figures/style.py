@@ -82,7 +82,7 @@ def add_head(fig: Figure, middle: float, height: float, text: str, **more: Any) 
 
 def save(fig: Figure, folder: Path, name: str, title: str) -> list[Path]:
     """Write `name.png` and `name.svg`, each replaced atomically; `title` is the text for ears."""
-    found = []
+    paths = []
     for kind, metadata in (("png", {"Title": title}), ("svg", {"Title": title, "Date": None})):
         path = folder / f"{name}.{kind}"
 
@@ -91,8 +91,8 @@ def save(fig: Figure, folder: Path, name: str, title: str) -> list[Path]:
                 fig.savefig(file, format=kind, dpi=_DPI[kind], metadata=metadata)
 
         write(path, draw)
-        found.append(path)
-    return found
+        paths.append(path)
+    return paths
 
 
 def caption_lines(text: str, width: float) -> list[str]:

@@ -59,39 +59,39 @@ class Ablation:
         return column_of(metric, self.catalog, max(means, default=0.0))
 
 
-def page(found: Ablation) -> d.Document:
+def page(study: Ablation) -> d.Document:
     """Return the page of an ablation."""
-    lines = records(found)
+    lines = records(study)
     return d.Document(
         name="ablation",
         formats=("md", "csv", "json"),
-        title=f"Ablation {found.before} -> {found.after}: {found.model}, {found.dataset}, "
-        f"{count(found.images, 'image')}",
-        legend=legend(found),
-        sections=list(_sections(found)),
+        title=f"Ablation {study.before} -> {study.after}: {study.model}, {study.dataset}, "
+        f"{count(study.images, 'image')}",
+        legend=legend(study),
+        sections=list(_sections(study)),
         fields=FIELDS,
         records=lines,
         content={
-            "from": found.before,
-            "to": found.after,
-            "model": found.model,
-            "dataset": found.dataset,
-            "images": found.images,
+            "from": study.before,
+            "to": study.after,
+            "model": study.model,
+            "dataset": study.dataset,
+            "images": study.images,
             "interval": "95%, paired percentile bootstrap over images",
-            "transforms": list(dict.fromkeys(effect.transform for effect in found.effects)),
-            "switches": [d.record(("name", "before", "after"), vars(s)) for s in found.listed],
+            "transforms": list(dict.fromkeys(effect.transform for effect in study.effects)),
+            "switches": [d.record(("name", "before", "after"), vars(s)) for s in study.listed],
             "effects": lines,
         },
     )
 
 
-def legend(found: Ablation) -> str:
+def legend(study: Ablation) -> str:
     """Say how to read the tables."""
-    whole = any(effect.kind == "all" for effect in found.effects)
-    changed = any(effect.transform != "none" for effect in found.effects)
-    alone = any(effect.note == NOT_ALONE for effect in found.effects)
+    whole = any(effect.kind == "all" for effect in study.effects)
+    changed = any(effect.transform != "none" for effect in study.effects)
+    alone = any(effect.note == NOT_ALONE for effect in study.effects)
     return (
-        f"Change of the mean against {found.before} when one difference alone is switched, with "
+        f"Change of the mean against {study.before} when one difference alone is switched, with "
         "its 95% interval (paired widened percentile bootstrap over images, not corrected for "
         "the number of comparisons); bold where it excludes 0. "
         + "An image's value on a transform is the mean of its variations. "
@@ -100,35 +100,35 @@ def legend(found: Ablation) -> str:
         f"switch cannot move the number. 'unchanged': by no more than {ROUNDING:g} in any image. "
         + f"'{NOT_ALONE}': explaining again is not defined in a BatchNorm group. " * alone
         + "Interaction: all of them minus the sum of the rows above, 'none' likewise. " * whole
-        + f"Sorted by the largest change, relative to the metric's largest {found.before} mean."
+        + f"Sorted by the largest change, relative to the metric's largest {study.before} mean."
     )
 
 
-def records(found: Ablation) -> list[dict[str, Any]]:
+def records(study: Ablation) -> list[dict[str, Any]]:
     """One record an effect in printed units, keys `FIELDS`; within a kind the largest first.
 
     `units` is the metric's printed form, as in `tables.csv` (`average_drop_bar` is 100 - AD%).
     """
     nothing = dict.fromkeys(("switch", "before", "after"), "")
-    switches = {switch.name: vars(switch) | {"switch": switch.name} for switch in found.listed}
-    places = {key: i for i, key in enumerate(dict.fromkeys(map(_place, found.effects)))}
+    switches = {switch.name: vars(switch) | {"switch": switch.name} for switch in study.listed}
+    order = {key: i for i, key in enumerate(dict.fromkeys(map(_group, study.effects)))}
     ordered = sorted(
-        found.effects,
-        key=lambda e: (places[_place(e)], _KINDS.index(e.kind), -abs(e.change or 0.0)),
+        study.effects,
+        key=lambda e: (order[_group(e)], _KINDS.index(e.kind), -abs(e.change or 0.0)),
     )
     return [
         d.record(
             FIELDS,
             vars(effect),
             switches.get(effect.switch, nothing),
-            _printed(found, effect)._asdict(),
-            units=found.column(effect.metric).paper,
+            _printed(study, effect)._asdict(),
+            units=study.column(effect.metric).paper,
         )
         for effect in ordered
     ]
 
 
-def _place(effect: Effect) -> tuple[str, str, str, str]:
+def _group(effect: Effect) -> tuple[str, str, str, str]:
     return effect.target, effect.transform, effect.metric, effect.method
 
 
@@ -141,8 +141,8 @@ class _Printed(NamedTuple):
     high: float | None
 
 
-def _printed(found: Ablation, effect: Effect) -> _Printed:
-    column = found.column(effect.metric)
+def _printed(study: Ablation, effect: Effect) -> _Printed:
+    column = study.column(effect.metric)
     change, low, high = (
         None if value is None else column.scale * value
         for value in (effect.change, effect.low, effect.high)
@@ -152,24 +152,24 @@ def _printed(found: Ablation, effect: Effect) -> _Printed:
     return _Printed(None if effect.mean is None else column.printed(effect.mean), change, low, high)
 
 
-def _sections(found: Ablation) -> Iterator[d.Section]:
+def _sections(study: Ablation) -> Iterator[d.Section]:
     """All tables: over the methods where there are several, then one a method and target."""
-    methods = list(dict.fromkeys(effect.method for effect in found.effects))
-    places = dict.fromkeys((effect.target, effect.transform) for effect in found.effects)
-    for (target, transform), method in product(places, [""] * (len(methods) > 1) + methods):
+    methods = list(dict.fromkeys(effect.method for effect in study.effects))
+    groups = dict.fromkeys((effect.target, effect.transform) for effect in study.effects)
+    for (target, transform), method in product(groups, [""] * (len(methods) > 1) + methods):
         effects = [
             effect
-            for effect in found.effects
+            for effect in study.effects
             if (effect.target, effect.transform) == (target, transform)
             and method in ("", effect.method)
         ]
         if effects:
-            what = found.catalog.label(method) if method else "Largest change over methods"
+            what = study.catalog.label(method) if method else "Largest change over methods"
             title = f"{what}, {target_name(target, transform)}"
-            yield d.Section(title, (_grid(found, effects, method, transform),))
+            yield d.Section(title, (_grid(study, effects, method, transform),))
 
 
-def _grid(found: Ablation, effects: Sequence[Effect], method: str, transform: str) -> d.Grid:
+def _grid(study: Ablation, effects: Sequence[Effect], method: str, transform: str) -> d.Grid:
     """The table of a method, or of all of them where it is ""."""
     metrics = list(dict.fromkeys(effect.metric for effect in effects))
     held: dict[tuple[str, str], list[Effect]] = {}
@@ -177,49 +177,49 @@ def _grid(found: Ablation, effects: Sequence[Effect], method: str, transform: st
         held.setdefault((effect.switch, effect.metric), []).append(effect)
     switches = [
         switch
-        for switch in found.listed
+        for switch in study.listed
         if (not method or method in switch.methods) and transform in switch.transforms
     ]
-    rows = {FROM: d.Row(found.before, "mean")} if method else {}
-    for switch in _by_size(found, effects, switches):
+    rows = {FROM: d.Row(study.before, "mean")} if method else {}
+    for switch in _by_size(study, effects, switches):
         rows[switch.name] = d.Row(switch.name, f"{switch.before} -> {switch.after}")
     if any(effect.kind == "all" for effect in effects):
-        rows |= {ALL: d.Row(ALL, found.after)}
+        rows |= {ALL: d.Row(ALL, study.after)}
         rows |= {INTERACTION: d.Row(INTERACTION)} if method else {}
-    columns = [d.Column(found.column(metric).header) for metric in metrics]
+    columns = [d.Column(study.column(metric).header) for metric in metrics]
     start = {} if method else {m: held[FROM, m] for m in metrics}
     cells = [
-        [_cell(found, held.get((name, m), []), start.get(m)) for m in metrics] for name in rows
+        [_cell(study, held.get((name, m), []), start.get(m)) for m in metrics] for name in rows
     ]
     return d.Grid(("",), columns, list(rows.values()), cells, widest=_LABEL)
 
 
-def _by_size(found: Ablation, effects: Sequence[Effect], switches: list[Listed]) -> list[Listed]:
+def _by_size(study: Ablation, effects: Sequence[Effect], switches: list[Listed]) -> list[Listed]:
     """Largest first: a row's size is its largest change, relative to the metric's largest mean."""
     largest: dict[str, float] = {}
-    for effect in found.effects:
+    for effect in study.effects:
         if effect.kind == "from":
-            mean = abs(_printed(found, effect).mean or 0.0)
+            mean = abs(_printed(study, effect).mean or 0.0)
             largest[effect.metric] = max(mean, largest.get(effect.metric, 0.0))
     sizes = {switch.name: 0.0 for switch in switches}
     for effect in effects:
         if effect.kind == "switch":
-            size = abs(_printed(found, effect).change or 0.0) / (largest.get(effect.metric) or 1.0)
+            size = abs(_printed(study, effect).change or 0.0) / (largest.get(effect.metric) or 1.0)
             sizes[effect.switch] = max(sizes[effect.switch], size)
     return sorted(switches, key=lambda switch: sizes[switch.name], reverse=True)
 
 
-def _cell(found: Ablation, some: list[Effect], start: list[Effect] | None) -> d.Cell:
+def _cell(study: Ablation, some: list[Effect], start: list[Effect] | None) -> d.Cell:
     """One method's effect, or the largest of several with their means at the start."""
     if not some:
         return d.Cell(MISSING)
-    return _only(found, some[0]) if start is None else _most(found, some, start)
+    return _only(study, some[0]) if start is None else _most(study, some, start)
 
 
-def _only(found: Ablation, effect: Effect) -> d.Cell:
+def _only(study: Ablation, effect: Effect) -> d.Cell:
     """One effect in words."""
-    printed, flags = _printed(found, effect), _flags(effect, found.images)
-    digits = found.column(effect.metric).digits + 1  # one more than elsewhere: changes are small
+    printed, flags = _printed(study, effect), _flags(effect, study.images)
+    digits = study.column(effect.metric).digits + 1  # one more than elsewhere: changes are small
     if effect.note:
         return d.Cell(effect.note, flags=flags if effect.n else ())
     if effect.kind == "from":
@@ -236,13 +236,13 @@ def _flags(effect: Effect, images: int) -> list[str]:
     return flags + [f"n {effect.n}"] * (effect.n != images)
 
 
-def _most(found: Ablation, some: list[Effect], start: list[Effect]) -> d.Cell:
+def _most(study: Ablation, some: list[Effect], start: list[Effect]) -> d.Cell:
     """The largest of the methods' effects in words, and how many are beyond doubt."""
     known = [effect for effect in some if effect.change is not None]
     if not known:
         return d.Cell(some[0].note or "no value")
     most = max(known, key=lambda effect: abs(effect.change or 0.0))
-    text = _only(found, most).text
+    text = _only(study, most).text
     if most.note:
         return d.Cell(text)
     firm = sum(effect.firm for effect in known)
@@ -250,7 +250,7 @@ def _most(found: Ablation, some: list[Effect], start: list[Effect]) -> d.Cell:
     order = _order_kept(start, known)
     if order is not None:
         flags.append(f"order tau {order:.2f}")
-    name = found.catalog.label(most.method)
+    name = study.catalog.label(most.method)
     return d.Cell(f"{text} {name}", flags=flags, tone="strong" if most.firm else "")
 
 

@@ -17,22 +17,22 @@ FIELDS = (
 ).split()
 
 
-def page(found: Agreement, pairs: Sequence[Pair]) -> d.Document:
-    """Return the page of the pairs that `found` was summarised to."""
+def page(agreement: Agreement, pairs: Sequence[Pair]) -> d.Document:
+    """Return the page of the pairs that `agreement` was summarised to."""
     lines = [_record(pair) for pair in pairs]
     return d.Document(
         name="agreement",
         formats=("md", "csv", "json"),
         title="Agreement of methods",
-        blocks=d.small_print(explain(found, pairs)),
-        sections=(d.Section("", (_grid(found, pairs), d.Figure("agreement.png", "heat map"))),),
+        blocks=d.small_print(explain(agreement, pairs)),
+        sections=(d.Section("", (_grid(agreement, pairs), d.Figure("agreement.png", "heat map"))),),
         fields=FIELDS,
         records=lines,
         content={
-            "target": found.target,
-            "images": len(found.images),
-            "top": found.top,
-            "top_pixels": found.pixels,
+            "target": agreement.target,
+            "images": len(agreement.images),
+            "top": agreement.top,
+            "top_pixels": agreement.pixels,
             "interval": "95%, percentile bootstrap over images",
             "undefined": "a constant map: counted in n_constant and left out",
             "pairs": lines,
@@ -40,22 +40,22 @@ def page(found: Agreement, pairs: Sequence[Pair]) -> d.Document:
     )
 
 
-def explain(found: Agreement, pairs: Sequence[Pair]) -> list[str]:
+def explain(agreement: Agreement, pairs: Sequence[Pair]) -> list[str]:
     """Say what the numbers are, and what was left out of them."""
-    images, constant = len(found.images), max(pair.n_constant for pair in pairs)
-    shortest = min(pair.n for pair in pairs)
+    images, constant = len(agreement.images), max(pair.n_constant for pair in pairs)
+    shortest, top = min(pair.n for pair in pairs), f"{100 * agreement.top:g}%"
     lines = [
-        f"{target_name(found.target).capitalize()}, {count(images, 'image')}. "
+        f"{target_name(agreement.target).capitalize()}, {count(images, 'image')}. "
         "Mean [95% interval from a bootstrap over images] of "
         "Spearman's rank correlation between two methods' maps of the same image, and of the "
-        f"share of common pixels among the top {100 * found.top:g}% of each ({found.pixels:,} "
-        f"pixels, ties in row-major order); two unrelated maps share {100 * found.top:g}%.",
+        f"share of common pixels among the top {top} of each ({agreement.pixels:,} "
+        f"pixels, ties in row-major order); two unrelated maps share {top}.",
     ]
     if constant:
         lines.append(
             "With a constant map both are undefined: such images are counted and left out."
         )
-    for method in map(found.catalog.method, found.methods):
+    for method in map(agreement.catalog.method, agreement.methods):
         if method.fixed:
             lines.append(
                 f"{method.title}'s map is {method.fixed}, so its top pixels are the first ones."
@@ -65,9 +65,9 @@ def explain(found: Agreement, pairs: Sequence[Pair]) -> list[str]:
     return lines
 
 
-def _grid(found: Agreement, pairs: Sequence[Pair]) -> d.Grid:
-    heads = ["Spearman", f"top {100 * found.top:g}% shared, %", "n", "constant"]
-    label = found.catalog.label
+def _grid(agreement: Agreement, pairs: Sequence[Pair]) -> d.Grid:
+    heads = ["Spearman", f"top {100 * agreement.top:g}% shared, %", "n", "constant"]
+    label = agreement.catalog.label
     rows = [d.Row(f"{label(pair.first)} / {label(pair.second)}") for pair in pairs]
     cells = [
         [_cell(p.correlation, 1.0, 2), _cell(p.overlap, 100.0, 1)]

@@ -96,12 +96,12 @@ def _verdict(
     names: Sequence[str], reads: str, part: Part, findings: Sequence[Finding]
 ) -> d.Verdict:
     """One part with all findings but those that stand under the facts."""
-    found = [
+    paragraphs = [
         d.Paragraph(finding_line(finding), _TONES[finding.verdict], name)
         for name, finding in zip(names, findings, strict=True)
         if finding.verdict != FACT
     ]
-    return d.Verdict(reads, part.rule, found)
+    return d.Verdict(reads, part.rule, paragraphs)
 
 
 def finding_line(finding: Finding) -> str:

@@ -39,7 +39,7 @@ def page(compared: Compared) -> d.Document:
         blocks=(d.Bullets((first, *d.small_print(_remarks(compared)))),),
         sections=[
             d.Section(x, [_grid(list(m), compared.catalog)])
-            for x, m in groupby(compared.comparisons, _place)
+            for x, m in groupby(compared.comparisons, _heading)
         ],
         fields=FIELDS,
         records=lines,
@@ -61,7 +61,7 @@ def page(compared: Compared) -> d.Document:
     )
 
 
-def _place(c: Comparison) -> str:
+def _heading(c: Comparison) -> str:
     return t.target_name(c.key.target, c.key.transform)
 
 

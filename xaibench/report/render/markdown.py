@@ -62,8 +62,8 @@ def _grid(grid: d.Grid, columns: list[int]) -> str:
     rule = ["---"] * len(grid.corner) + ["---" if head.left else "---:" for head in heads]
     lines.append(_line(rule))
     for family, rows in grid.families(columns):
-        for place, row in enumerate(rows):
-            above = [] if len(grid.corner) == 1 else ["" if place else escape(family)]
+        for i, row in enumerate(rows):
+            above = [] if len(grid.corner) == 1 else ["" if i else escape(family)]
             cells = [_cell(grid.cells[row][column]) for column in columns]
             lines.append(_line([*above, _label(grid.rows[row]), *cells]))
     return "\n".join(lines)

@@ -89,7 +89,7 @@ def stale_scores(run: Run) -> dict[str, int]:
     metrics = {m.spec: m for m in run.metrics}
     views = {v.transform: v for v in run.variations}
     codes: dict[tuple[str, str, str], str] = {}
-    found: Counter[str] = Counter()
+    stale: Counter[str] = Counter()
     for path in sorted((run.root / "scores").rglob(f"[0-9]*{layout.TABLE}")):
         method, _, transform, _, metric = layout.score_keys(path)
         key = (method, transform, metric)
@@ -98,25 +98,25 @@ def stale_scores(run: Run) -> dict[str, int]:
                 run.loader, methods[method], views[transform], metrics[metric]
             )
         ids, origin = contents(path)
-        found[f"{metric} of {method}"] += len(ids) * (origin.code != codes[key])
-    return {what: count for what, count in found.items() if count}
+        stale[f"{metric} of {method}"] += len(ids) * (origin.code != codes[key])
+    return {what: count for what, count in stale.items() if count}
 
 
 def case_maker(run: Run) -> Callable[[str, str, str, str, str], Case]:
     """A function (method, target, transform, variation, image) -> Case."""
     exact_arithmetic(run.device)
-    places = {image: place for place, image in enumerate(run.dataset.ids)}
+    indices = {image: index for index, image in enumerate(run.dataset.ids)}
     requests = {m.spec: m for m in run.methods}
     options = {m.spec: dict(m.options) for m in run.metrics}
     variations = {(v.transform, v.name): v for v in run.variations}
     unread = unreadable(run.root)
-    lost = {places[image] for image in unread if image in places}
+    lost = {indices[image] for image in unread if image in indices}
 
     def make(method: str, target: str, transform: str, variation: str, image: str) -> Case:
-        place, view = places[image], variations[transform, variation]
+        index, view = indices[image], variations[transform, variation]
         desk = Desk(run, lost)
-        predictions = load_predictions(run, [place], view)
-        unit = Unit(run.order(view).block(place), (place,), requests[method], view)
+        predictions = load_predictions(run, [index], view)
+        unit = Unit(run.order(view).block(index), (index,), requests[method], view)
         shard = load_maps(run, unit, target)
         if shard is None:
             raise XaibenchError(
