@@ -125,6 +125,57 @@ def test_any_module_on_its_own_input_and_it_stays_as_it_was() -> None:
         assert torch.equal(value, before[name])
 
 
+@pytest.mark.parametrize("kind", [torch.float64, torch.bfloat16])
+def test_a_module_of_another_type_is_evaluated_in_float32(kind: torch.dtype) -> None:
+    network = small().eval()
+    images = torch.randn(2, 3, 48, 48, generator=torch.Generator().manual_seed(1)).to(kind)
+    other = copy.deepcopy(network).to(kind)
+    asked = {"methods": "gradcam,gradient", "metrics": "deletion"}
+    found = xaibench.evaluate(other, images, **asked)
+    plain = copy.deepcopy(other).float()
+    assert found.value.tolist() == xaibench.evaluate(plain, images.float(), **asked).value.tolist()
+    assert all(p.dtype == kind for p in other.parameters())
+
+
+def test_modes_of_autograd_around_it_change_nothing() -> None:
+    network, images = small().eval(), torch.rand(2, 3, 32, 32)
+    asked = {"methods": "gradcam,gradient", "metrics": "deletion"}
+    expected = xaibench.evaluate(network, images, **asked).value.tolist()
+    for mode in (torch.no_grad(), torch.inference_mode()):
+        with mode:
+            given = images.clone()
+            assert xaibench.evaluate(network, given, **asked).value.tolist() == expected
+
+
+def test_two_functions_of_one_name_are_refused_and_one_given_twice_is_run_once() -> None:
+    def scaled(by: float):
+        def mine(ctx, batch, state):
+            return Explanation(batch.images[:, :1].expand(-1, batch.targets.shape[1], -1, -1) * by)
+
+        return mine
+
+    def constant(by: float):
+        def peak(scoring):
+            return scoring.maps.flatten(1).amax(1) * 0 + by
+
+        return peak
+
+    network, images = small(), torch.rand(2, 3, 32, 32)
+    one, two = constant(1.0), constant(2.0)
+    for asked in (
+        {"methods": [scaled(1), scaled(-1)]},
+        {"metrics": [one, two]},
+    ):
+        with pytest.raises(UsageError, match="two functions are called"):
+            xaibench.evaluate(network, images, **asked)
+    with pytest.raises(UsageError, match="two functions are called mine"):
+        xaibench.explain(network, images, methods=[scaled(1), scaled(-1)])
+    found = xaibench.evaluate(
+        network, images, methods=["fakecam", "fakecam"], metrics=[one, one, "sparseness"]
+    )
+    assert len(found) == 4
+
+
 def test_mean_and_std_reach_the_metrics_that_mask_pixels() -> None:
     """With mean 0 and std 1 the pixels are the input itself: the masked image is m * x."""
     network, images = small().eval(), torch.rand(2, 3, 32, 32)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +40,7 @@ from xaibench.registry import Registered
 from xaibench.registry.files import plain
 from xaibench.types import Batch, Context, Explanation
 
+R = TypeVar("R", MethodRequest, MetricRequest)
 Asked = str | Registered | Callable[..., Any] | Sequence[str | Registered | Callable[..., Any]]
 """Methods or metrics: a spec, a comma list, a registered object, a plain function, or several."""
 BLOCK = 80
@@ -238,7 +240,7 @@ def methods_of(asked: Asked, protocol: Protocol) -> list[MethodRequest]:
         else:
             entry = _registered("methods", one)
             found.append(method_request(entry, protocol, entry.key, {}))
-    return found
+    return _once(found)
 
 
 def metrics_of(asked: Asked, protocol: Protocol) -> list[MetricRequest]:
@@ -253,4 +255,14 @@ def metrics_of(asked: Asked, protocol: Protocol) -> list[MetricRequest]:
     for metric in found:
         if "boxes" in metric.needs:
             raise UsageError(f"{metric.spec} needs bounding boxes: use `xaibench run --boxes DIR`.")
-    return found
+    return _once(found)
+
+
+def _once(requests: list[R]) -> list[R]:
+    """Each once; UsageError where two go by one name, under which their results would mix."""
+    by_spec: dict[str, R] = {}
+    for one in requests:
+        held = by_spec.setdefault(one.spec, one).entry.function
+        if inspect.unwrap(held) is not inspect.unwrap(one.entry.function):
+            raise UsageError(f"two functions are called {one.spec}: give each a __name__.")
+    return list(by_spec.values())

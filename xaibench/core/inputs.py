@@ -101,14 +101,14 @@ def _input(picture: Picture, fed: InputSpec, resize: str, transform: Transform |
 def as_classifier(
     model: nn.Module | TorchClassifier, fed: InputSpec, layers: Mapping[str, str]
 ) -> TorchClassifier:
-    """A network as the stages see it; a module is copied and stays as it is.
+    """A network as the stages see it; a module is copied, in float32, and stays as it is.
 
     fed: its input. layers: role ('cam', 'iba') -> dotted module name, over those found.
     """
     if isinstance(model, TorchClassifier):
         found = model
     elif isinstance(model, nn.Module):
-        module = freeze(copy.deepcopy(model))
+        module = freeze(copy.deepcopy(model)).float()
         if not any(True for _ in module.parameters()):
             raise UsageError(f"{type(model).__name__} has no parameters: give a trained network.")
         found = TorchClassifier(type(model).__name__, module, fed, find_layers(module))
