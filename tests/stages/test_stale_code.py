@@ -11,6 +11,7 @@ import xaibench
 from xaibench.config import code
 from xaibench.config.protocol import load_protocol
 from xaibench.config.requests import resolve_methods, resolve_metrics
+from xaibench.config.run import load_config
 from xaibench.config.variations import UNTOUCHED
 from xaibench.errors import XaibenchError
 from xaibench.models.load import loader
@@ -20,6 +21,7 @@ from xaibench.stages.unit import (
     code_of_scores,
     code_of_state,
 )
+from xaibench.studies.ablate import ablate
 
 MODEL = """from networks import tiny
 
@@ -191,3 +193,17 @@ def test_stale_maps_are_not_scored(files: Path) -> None:
             },
             stages=frozenset({"score"}),
         )
+
+
+def test_an_ablations_copied_maps_stand_beside_no_stale_ones(files: Path) -> None:
+    mine = f"file:{files}/my.py:mine"
+    config = {"method": mine, "metric": "insertion", "limit": 2, "out": files / "ablation"}
+    config = load_config({"model": f"file:{files}/net.py:build", **config})
+    ablate(config, "reference", ["probability"])  # whose maps are the first protocol's
+    write(files, factor="-1.0")
+    ablate(config, "reference", ["probability"])
+    for name in ("published", "published+probability=float64"):
+        ids, maps = xaibench.load_maps(files / "ablation" / name, mine)
+        assert len(set(ids)) == len(ids) == 2
+        first = xaibench.load_maps(files / "ablation" / "published", mine)[1]
+        assert (maps == first).all()
