@@ -143,7 +143,7 @@ def test_what_is_made_beside_kept_results_is_made_anew_without_them(files: Path)
     ],
 )
 def test_what_rests_on_stale_results_is_stale(
-    edited: str, stale: str, monkeypatch: pytest.MonkeyPatch
+    edited: str, stale: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     """A score is of maps and predictions, a map of predicted classes and what was prepared."""
     protocol = load_protocol("published")
@@ -160,6 +160,8 @@ def test_what_rests_on_stale_results_is_stale(
         }
 
     before, digest = codes(), code._digest
+    code._lines.cache_clear()
+    request.addfinalizer(code._lines.cache_clear)
     monkeypatch.setattr(
         code, "_digest", lambda path, at: "" if path.match(edited) else digest(path, at)
     )
