@@ -128,6 +128,16 @@ def test_what_is_made_beside_kept_results_is_made_anew_without_them(files: Path)
     assert values(files, "mine", "peak").equals(kept)
 
 
+def test_kept_maps_of_another_form_are_in_nobodys_way(files: Path) -> None:
+    run(files, 2)
+    path = files / "my.py"
+    path.write_text(path.read_text().replace("maps[:, None]", "maps[:, None, ::2, ::2]"))
+    assert run(files, 3, keep_stale=True)[0]["maps"] == 2  # mine and fakecam of one image
+    with pytest.raises(XaibenchError, match="differ in form: run without --keep-stale"):
+        run(files, 3, keep_stale=True, metric="complexity")
+    assert run(files, 3, metric="complexity")[0]["scores"] == 6
+
+
 @pytest.mark.parametrize(
     ("edited", "stale"),
     [
