@@ -22,6 +22,7 @@ from xaibench.store.read import COLUMNS
 from xaibench.types import Explanation
 
 METHODS = ["gradient", "gradcam", "rise(n_masks=8)", "fakecam"]
+PICTURE = Image.new("RGB", (40, 40), "red")
 METRICS = "insertion,average_drop,monotonicity,max_sensitivity,sparseness"
 
 
@@ -230,7 +231,15 @@ def test_preprocessing_resizes_photographs(photographs) -> None:
     [
         ({"images": torch.zeros(2, 1, 8, 8)}, "give \\(B, 3, height, width\\)"),
         ({"images": torch.full((2, 3, 8, 8), torch.nan)}, "not finite"),
+        ({"images": []}, "0 images of several sizes, or none"),
+        ({"images": np.zeros((2, 3, 8, 8))}, "images hold ndarray"),
+        ({"images": [PICTURE], "transform": np.asarray}, "transform gave ndarray"),
         ({"labels": [0]}, "give 2 class indices"),
+        ({"labels": ["cat", "dog"]}, "must be 2 class indices"),
+        ({"methods": []}, "give at least one"),
+        ({"targets": []}, "give at least one"),
+        ({"batch_size": "many"}, "give auto or a number"),
+        ({"mean": [0.5]}, "need 3 values"),
         ({"labels": [0, 9]}, "label 9 is none of the 5 classes"),
         ({"targets": "ground_truth"}, "needs a label"),
         ({"targets": "first"}, "unknown target"),
@@ -249,6 +258,11 @@ def test_wrong_use_is_one_line(change: dict[str, object], words: str) -> None:
     with pytest.raises(UsageError, match=words) as error:
         xaibench.evaluate(**given)
     assert "\n" not in str(error.value)
+
+
+def test_one_picture_is_a_batch_of_one() -> None:
+    found = xaibench.evaluate(small(), PICTURE, metrics="sparseness")
+    assert found.image.tolist() == ["0"]
 
 
 def test_maps_that_do_not_fit() -> None:

@@ -153,6 +153,8 @@ def bench_of(
     device = resolve_device(setting.get("device", "auto"))
     exact_arithmetic(device)
     asked = setting.get("batch_size", "auto")
+    if asked != "auto" and not str(asked).isdecimal():
+        raise UsageError(f"batch_size '{asked}': give auto or a number.")
     rows = max(AUTO_BATCH[device.type] if asked == "auto" else int(asked), ENOUGH)
     classifier = replace(classifier.to(device), rows=rows, input=fed)
     size = classifier.rows_at(inputs.images.shape[-2:])
@@ -191,6 +193,8 @@ def bench_of(
 
 
 def _rgb(values: Sequence[float]) -> tuple[float, float, float]:
+    if len(values) != 3:
+        raise UsageError(f"mean and std need 3 values, not {len(values)}.")
     red, green, blue = map(float, values)
     return red, green, blue
 
@@ -213,6 +217,8 @@ def _targets(asked: str | Sequence[str] | None, inputs: Inputs) -> tuple[str, ..
             raise unknown("target", name, TARGETS)
         if name == "ground_truth" and not inputs.labelled:
             raise UsageError("ground_truth needs a label for every image: use predicted.")
+    if not names:
+        raise UsageError("no targets: give at least one.")
     return tuple(dict.fromkeys(map(fold, names)))
 
 
@@ -259,7 +265,9 @@ def metrics_of(asked: Asked, protocol: Protocol) -> list[MetricRequest]:
 
 
 def _once(requests: list[R]) -> list[R]:
-    """Each once; UsageError where two go by one name, under which their results would mix."""
+    """Each once; UsageError where there are none, or two go by one name and would mix."""
+    if not requests:
+        raise UsageError("no methods or no metrics: give at least one.")
     by_spec: dict[str, R] = {}
     for one in requests:
         held = by_spec.setdefault(one.spec, one).entry.function
