@@ -62,6 +62,17 @@ def test_other_maps_under_the_name_are_scored_anew(ran: Path) -> None:
     assert (after.value != before.value).any()
 
 
+def test_a_map_that_is_written_over_in_a_folder_is_read_again(ran: Path) -> None:
+    held = np.load(ran / "maps.npz")
+    (ran / "folder").mkdir()
+    for image, one in zip(held["ids"], held["maps"], strict=True):
+        np.save(ran / "folder" / f"{image}.npy", one)
+    config = {**options(ran), "maps": ran / "folder", "out": ran / "out", "metric": "sparseness"}
+    xaibench.run(config)
+    np.save(ran / "folder" / f"{held['ids'][0]}.npy", held["maps"][0] ** 2)
+    assert xaibench.run(config).computed == {"predictions": 0, "maps": 3, "scores": 3}
+
+
 def test_report_and_audit_know_them(ran: Path) -> None:
     score(ran, "--name", "mine")
     code, out, err = cli("report", ran / "out")
@@ -76,6 +87,7 @@ def test_report_and_audit_know_them(ran: Path) -> None:
     ("words", "message", "expected"),
     [
         (("--name", "gradcam"), "is a method's", 2),
+        (("--name", "GradCAM"), "is a method's", 2),
         (("--name", "a(b)"), "give letters", 2),
         (("--transform", "crop"), "untouched images", 2),
         (("--metric", "max_sensitivity(explanation=method)"), "which maps alone cannot", 2),

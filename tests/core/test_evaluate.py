@@ -22,6 +22,7 @@ from xaibench.store.read import COLUMNS
 from xaibench.types import Explanation
 
 METHODS = ["gradient", "gradcam", "rise(n_masks=8)", "fakecam"]
+PICTURE = Image.new("RGB", (40, 40), "red")
 METRICS = "insertion,average_drop,monotonicity,max_sensitivity,sparseness"
 
 
@@ -125,6 +126,57 @@ def test_any_module_on_its_own_input_and_it_stays_as_it_was() -> None:
         assert torch.equal(value, before[name])
 
 
+@pytest.mark.parametrize("kind", [torch.float64, torch.bfloat16])
+def test_a_module_of_another_type_is_evaluated_in_float32(kind: torch.dtype) -> None:
+    network = small().eval()
+    images = torch.randn(2, 3, 48, 48, generator=torch.Generator().manual_seed(1)).to(kind)
+    other = copy.deepcopy(network).to(kind)
+    asked = {"methods": "gradcam,gradient", "metrics": "deletion"}
+    found = xaibench.evaluate(other, images, **asked)
+    plain = copy.deepcopy(other).float()
+    assert found.value.tolist() == xaibench.evaluate(plain, images.float(), **asked).value.tolist()
+    assert all(p.dtype == kind for p in other.parameters())
+
+
+def test_modes_of_autograd_around_it_change_nothing() -> None:
+    network, images = small().eval(), torch.rand(2, 3, 32, 32)
+    asked = {"methods": "gradcam,gradient", "metrics": "deletion"}
+    expected = xaibench.evaluate(network, images, **asked).value.tolist()
+    for mode in (torch.no_grad(), torch.inference_mode()):
+        with mode:
+            given = images.clone()
+            assert xaibench.evaluate(network, given, **asked).value.tolist() == expected
+
+
+def test_two_functions_of_one_name_are_refused_and_one_given_twice_is_run_once() -> None:
+    def scaled(by: float):
+        def mine(ctx, batch, state):
+            return Explanation(batch.images[:, :1].expand(-1, batch.targets.shape[1], -1, -1) * by)
+
+        return mine
+
+    def constant(by: float):
+        def peak(scoring):
+            return scoring.maps.flatten(1).amax(1) * 0 + by
+
+        return peak
+
+    network, images = small(), torch.rand(2, 3, 32, 32)
+    one, two = constant(1.0), constant(2.0)
+    for asked in (
+        {"methods": [scaled(1), scaled(-1)]},
+        {"metrics": [one, two]},
+    ):
+        with pytest.raises(UsageError, match="two functions are called"):
+            xaibench.evaluate(network, images, **asked)
+    with pytest.raises(UsageError, match="two functions are called mine"):
+        xaibench.explain(network, images, methods=[scaled(1), scaled(-1)])
+    found = xaibench.evaluate(
+        network, images, methods=["fakecam", "fakecam"], metrics=[one, one, "sparseness"]
+    )
+    assert len(found) == 4
+
+
 def test_mean_and_std_reach_the_metrics_that_mask_pixels() -> None:
     """With mean 0 and std 1 the pixels are the input itself: the masked image is m * x."""
     network, images = small().eval(), torch.rand(2, 3, 32, 32)
@@ -179,7 +231,15 @@ def test_preprocessing_resizes_photographs(photographs) -> None:
     [
         ({"images": torch.zeros(2, 1, 8, 8)}, "give \\(B, 3, height, width\\)"),
         ({"images": torch.full((2, 3, 8, 8), torch.nan)}, "not finite"),
+        ({"images": []}, "0 images of several sizes, or none"),
+        ({"images": np.zeros((2, 3, 8, 8))}, "images hold ndarray"),
+        ({"images": [PICTURE], "transform": np.asarray}, "transform gave ndarray"),
         ({"labels": [0]}, "give 2 class indices"),
+        ({"labels": ["cat", "dog"]}, "must be 2 class indices"),
+        ({"methods": []}, "give at least one"),
+        ({"targets": []}, "give at least one"),
+        ({"batch_size": "many"}, "give auto or a number"),
+        ({"mean": [0.5]}, "need 3 values"),
         ({"labels": [0, 9]}, "label 9 is none of the 5 classes"),
         ({"targets": "ground_truth"}, "needs a label"),
         ({"targets": "first"}, "unknown target"),
@@ -198,6 +258,11 @@ def test_wrong_use_is_one_line(change: dict[str, object], words: str) -> None:
     with pytest.raises(UsageError, match=words) as error:
         xaibench.evaluate(**given)
     assert "\n" not in str(error.value)
+
+
+def test_one_picture_is_a_batch_of_one() -> None:
+    found = xaibench.evaluate(small(), PICTURE, metrics="sparseness")
+    assert found.image.tolist() == ["0"]
 
 
 def test_maps_that_do_not_fit() -> None:

@@ -11,6 +11,7 @@ import xaibench
 from xaibench.config import code
 from xaibench.config.protocol import load_protocol
 from xaibench.config.requests import resolve_methods, resolve_metrics
+from xaibench.config.run import load_config
 from xaibench.config.variations import UNTOUCHED
 from xaibench.errors import XaibenchError
 from xaibench.models.load import loader
@@ -22,6 +23,7 @@ from xaibench.stages.unit import (
 )
 from xaibench.store import tables
 from xaibench.store.origin import origin
+from xaibench.studies.ablate import ablate
 from xaibench.studies.audit import audit
 
 MODEL = """from networks import tiny
@@ -143,6 +145,16 @@ def test_what_is_made_beside_kept_results_is_made_anew_without_them(files: Path)
     assert values(files, "mine", "peak").equals(kept)
 
 
+def test_kept_maps_of_another_form_are_in_nobodys_way(files: Path) -> None:
+    run(files, 2)
+    path = files / "my.py"
+    path.write_text(path.read_text().replace("maps[:, None]", "maps[:, None, ::2, ::2]"))
+    assert run(files, 3, keep_stale=True)[0]["maps"] == 2  # mine and fakecam of one image
+    with pytest.raises(XaibenchError, match="differ in form: run without --keep-stale"):
+        run(files, 3, keep_stale=True, metric="complexity")
+    assert run(files, 3, metric="complexity")[0]["scores"] == 6
+
+
 @pytest.mark.parametrize(
     ("edited", "stale"),
     [
@@ -158,7 +170,7 @@ def test_what_is_made_beside_kept_results_is_made_anew_without_them(files: Path)
     ],
 )
 def test_what_rests_on_stale_results_is_stale(
-    edited: str, stale: str, monkeypatch: pytest.MonkeyPatch
+    edited: str, stale: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     """A score is of maps and predictions, a map of predicted classes and what was prepared."""
     protocol = load_protocol("published")
@@ -175,6 +187,8 @@ def test_what_rests_on_stale_results_is_stale(
         }
 
     before, digest = codes(), code._digest
+    code._lines.cache_clear()
+    request.addfinalizer(code._lines.cache_clear)
     monkeypatch.setattr(
         code, "_digest", lambda path, at: "" if path.match(edited) else digest(path, at)
     )
@@ -208,3 +222,17 @@ def test_stale_maps_are_not_scored(files: Path) -> None:
             },
             stages=frozenset({"score"}),
         )
+
+
+def test_an_ablations_copied_maps_stand_beside_no_stale_ones(files: Path) -> None:
+    mine = f"file:{files}/my.py:mine"
+    config = {"method": mine, "metric": "insertion", "limit": 2, "out": files / "ablation"}
+    config = load_config({"model": f"file:{files}/net.py:build", **config})
+    ablate(config, "reference", ["probability"])  # whose maps are the first protocol's
+    write(files, factor="-1.0")
+    ablate(config, "reference", ["probability"])
+    for name in ("published", "published+probability=float64"):
+        ids, maps = xaibench.load_maps(files / "ablation" / name, mine)
+        assert len(set(ids)) == len(ids) == 2
+        first = xaibench.load_maps(files / "ablation" / "published", mine)[1]
+        assert (maps == first).all()

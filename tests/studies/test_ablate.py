@@ -173,7 +173,7 @@ def test_lost_scores_come_back_alone(
 
 def words(config: RunConfig, out: Path) -> list[object]:
     metrics = [word for metric in METRICS for word in ("--metric", metric)]
-    return ["--data", config.data, *metrics, "--out", out]
+    return ["--model", TEN, "--data", config.data, *metrics, "--out", out]
 
 
 def test_the_command(config: RunConfig, done: tuple[Path, Ablation]) -> None:

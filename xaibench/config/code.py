@@ -14,7 +14,6 @@ import functools
 import hashlib
 import importlib.util
 import sys
-from collections.abc import Iterator
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
@@ -34,22 +33,30 @@ def code_of(*parts: Registered | str | None) -> str:
     A method or metric of another package counts with that package's whole source, one of the
     user's own file with the modules beside it that it imports.
     """
-    files: dict[Path, int] = {}
+    lines: set[str] = set()
     data: list[str] = []
     for part in parts:
         if part is None:
             continue
-        name = part if isinstance(part, str) else part.function.__module__
-        start, own, changed = tuple(_sources(name)), None, 0
+        start, own, changed = _sources(_module(part)), None, 0
         if isinstance(part, Registered):
             data.append(str(part.metadata.get("content", "")))  # of one that stands for data
             if part.source.endswith(".py"):
                 own = Path(part.source)
                 start, changed = (own, *start), own.stat().st_mtime_ns
-        for path in _closure(start, own, changed):
-            files[path] = max(files.get(path, 0), changed if path == own else 0)
-    lines = sorted(f"{_title(path)} {_digest(path, changed)}" for path, changed in files.items())
-    return hashlib.sha256("\n".join([*data, *lines]).encode()).hexdigest()[:16]
+        lines |= _lines(start, own, changed)
+    return hashlib.sha256("\n".join([*data, *sorted(lines)]).encode()).hexdigest()[:16]
+
+
+def _module(part: Registered | str) -> str:
+    return part if isinstance(part, str) else str(part.function.__module__)
+
+
+@functools.cache
+def _lines(start: tuple[Path, ...], own: Path | None, changed: int) -> frozenset[str]:
+    """Names and digests of files with all that they import."""
+    files = _closure(start, own, changed)
+    return frozenset(f"{_title(p)} {_digest(p, changed if p == own else 0)}" for p in files)
 
 
 def _title(path: Path) -> str:
@@ -58,22 +65,22 @@ def _title(path: Path) -> str:
     return path.relative_to(PACKAGE).as_posix() if inside else path.name
 
 
-def _sources(module: str) -> Iterator[Path]:
+@functools.cache
+def _sources(module: str) -> tuple[Path, ...]:
     """The files of a module of this package, of another's whole package, or of a single file.
 
     What lies in an archive counts as the whole archive.
     """
     top = module.partition(".")[0]
     if top == PACKAGE.name:
-        yield from _files(module, PACKAGE.parent)
-        return
+        return tuple(_files(module, PACKAGE.parent))
     own = getattr(sys.modules.get(module), "__file__", None)
     spec = _spec(top)
     folders = list(spec.submodule_search_locations or ()) if spec else []
     found = sorted(path for folder in folders for path in Path(folder).rglob("*.py"))
     if own and not found:
         found = [p for p in (Path(own), *Path(own).parents) if p.is_file()][:1]
-    yield from found
+    return tuple(found)
 
 
 def _spec(module: str) -> ModuleSpec | None:

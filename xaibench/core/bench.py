@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +40,7 @@ from xaibench.registry import Registered
 from xaibench.registry.files import plain
 from xaibench.types import Batch, Context, Explanation
 
+R = TypeVar("R", MethodRequest, MetricRequest)
 Asked = str | Registered | Callable[..., Any] | Sequence[str | Registered | Callable[..., Any]]
 """Methods or metrics: a spec, a comma list, a registered object, a plain function, or several."""
 BLOCK = 80
@@ -151,6 +153,8 @@ def bench_of(
     device = resolve_device(setting.get("device", "auto"))
     exact_arithmetic(device)
     asked = setting.get("batch_size", "auto")
+    if asked != "auto" and not str(asked).isdecimal():
+        raise UsageError(f"batch_size '{asked}': give auto or a number.")
     rows = max(AUTO_BATCH[device.type] if asked == "auto" else int(asked), ENOUGH)
     classifier = replace(classifier.to(device), rows=rows, input=fed)
     size = classifier.rows_at(inputs.images.shape[-2:])
@@ -189,6 +193,8 @@ def bench_of(
 
 
 def _rgb(values: Sequence[float]) -> tuple[float, float, float]:
+    if len(values) != 3:
+        raise UsageError(f"mean and std need 3 values, not {len(values)}.")
     red, green, blue = map(float, values)
     return red, green, blue
 
@@ -211,6 +217,8 @@ def _targets(asked: str | Sequence[str] | None, inputs: Inputs) -> tuple[str, ..
             raise unknown("target", name, TARGETS)
         if name == "ground_truth" and not inputs.labelled:
             raise UsageError("ground_truth needs a label for every image: use predicted.")
+    if not names:
+        raise UsageError("no targets: give at least one.")
     return tuple(dict.fromkeys(map(fold, names)))
 
 
@@ -238,7 +246,7 @@ def methods_of(asked: Asked, protocol: Protocol) -> list[MethodRequest]:
         else:
             entry = _registered("methods", one)
             found.append(method_request(entry, protocol, entry.key, {}))
-    return found
+    return _once(found)
 
 
 def metrics_of(asked: Asked, protocol: Protocol) -> list[MetricRequest]:
@@ -253,4 +261,16 @@ def metrics_of(asked: Asked, protocol: Protocol) -> list[MetricRequest]:
     for metric in found:
         if "boxes" in metric.needs:
             raise UsageError(f"{metric.spec} needs bounding boxes: use `xaibench run --boxes DIR`.")
-    return found
+    return _once(found)
+
+
+def _once(requests: list[R]) -> list[R]:
+    """Each once; UsageError where there are none, or two go by one name and would mix."""
+    if not requests:
+        raise UsageError("no methods or no metrics: give at least one.")
+    by_spec: dict[str, R] = {}
+    for one in requests:
+        held = by_spec.setdefault(one.spec, one).entry.function
+        if inspect.unwrap(held) is not inspect.unwrap(one.entry.function):
+            raise UsageError(f"two functions are called {one.spec}: give each a __name__.")
+    return list(by_spec.values())

@@ -14,16 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from xaibench.config.requests import (
-    MethodRequest,
-    MetricRequest,
-    made_elsewhere,
-)
+from xaibench.config.requests import MethodRequest, MetricRequest, made_elsewhere
 from xaibench.core.bench import Asked, Bench, Setting, bench_of, methods_of, metrics_of
 from xaibench.core.explain import State, cost, explainer
-from xaibench.core.inputs import (
-    Pictures,
-)
+from xaibench.core.inputs import Pictures
 from xaibench.core.score import memo, score, seen
 from xaibench.errors import UsageError, XaibenchError
 from xaibench.models.classifier import TorchClassifier
@@ -35,6 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+@torch.inference_mode(False)
 def evaluate(
     model: nn.Module | TorchClassifier,
     images: Pictures,
@@ -77,6 +72,7 @@ def evaluate(
     return _frame(rows)
 
 
+@torch.inference_mode(False)
 def explain(
     model: nn.Module | TorchClassifier,
     images: Pictures,
@@ -102,6 +98,7 @@ def explain(
     return {spec: torch.cat(parts) for spec, parts in maps.items()}
 
 
+@torch.inference_mode(False)
 def score_maps(
     model: nn.Module | TorchClassifier,
     images: Pictures,

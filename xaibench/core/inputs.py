@@ -56,14 +56,20 @@ def load_inputs(
     if isinstance(images, Tensor):
         batch, names = images.detach().float().cpu(), [str(i) for i in range(len(images))]
     else:
-        batch = torch.stack([_input(one, fed, resize, transform) for one in images])
-        names = _names(images)
+        pictures = [images] if isinstance(images, Picture) else list(images)
+        parts = [_input(one, fed, resize, transform) for one in pictures]
+        if len({part.shape for part in parts}) != 1:
+            raise UsageError(f"{len(parts)} images of several sizes, or none: bring all to one.")
+        batch, names = torch.stack(parts), _names(pictures)
     if batch.dim() != 4 or batch.shape[1] != 3 or not len(batch):
         raise UsageError(f"images of shape {tuple(batch.shape)}: give (B, 3, height, width).")
     if not bool(batch.isfinite().all()):
         raise UsageError("images hold values that are not finite.")
     count = len(batch)
-    classes = torch.full((count,), -1) if labels is None else torch.as_tensor(np.asarray(labels))
+    try:
+        classes = torch.as_tensor([-1] * count if labels is None else np.asarray(labels))
+    except TypeError:
+        raise UsageError(f"labels must be {count} class indices, -1 for none.") from None
     if classes.shape != (count,) or classes.is_floating_point():
         raise UsageError(f"labels of shape {tuple(classes.shape)}: give {count} class indices.")
     chosen = tuple(map(str, names if ids is None else ids))
@@ -89,10 +95,16 @@ def _input(picture: Picture, fed: InputSpec, resize: str, transform: Transform |
                 opened = decode(file)
         except OSError as error:
             raise XaibenchError(f"{picture} cannot be read ({error}): check the path.") from None
-    else:
+    elif isinstance(picture, Image.Image):
         opened = decode(picture)
+    else:
+        kind = type(picture).__name__
+        raise UsageError(f"images hold {kind}: give a tensor (B, 3, H, W), PIL images or paths.")
     if transform is not None:
-        return transform(opened)
+        made = transform(opened)
+        if not isinstance(made, Tensor):
+            raise UsageError(f"transform gave {type(made).__name__}: it must give (3, H, W).")
+        return made
     geometry = Geometry(fed.resize, fed.crop, resize == "squash", fed.interpolation)
     pixels = torch.from_numpy(np.ascontiguousarray(geometry.apply(opened)))
     return as_input(pixels[None], fed.mean, fed.std)[0]
@@ -101,14 +113,14 @@ def _input(picture: Picture, fed: InputSpec, resize: str, transform: Transform |
 def as_classifier(
     model: nn.Module | TorchClassifier, fed: InputSpec, layers: Mapping[str, str]
 ) -> TorchClassifier:
-    """A network as the stages see it; a module is copied and stays as it is.
+    """A network as the stages see it; a module is copied, in float32, and stays as it is.
 
     fed: its input. layers: role ('cam', 'iba') -> dotted module name, over those found.
     """
     if isinstance(model, TorchClassifier):
         found = model
     elif isinstance(model, nn.Module):
-        module = freeze(copy.deepcopy(model))
+        module = freeze(copy.deepcopy(model)).float()
         if not any(True for _ in module.parameters()):
             raise UsageError(f"{type(model).__name__} has no parameters: give a trained network.")
         found = TorchClassifier(type(model).__name__, module, fed, find_layers(module))

@@ -86,5 +86,5 @@ def _classes(classifier: TorchClassifier, title: str) -> int:
         ) from error
     if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != 1:
         shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-        raise XaibenchError(f"{title} put out {shape} for one image: it must be logits (1, K).")
+        raise XaibenchError(f"{title} returned {shape} for one image: it must be logits (1, K).")
     return logits.shape[1]

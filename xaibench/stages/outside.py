@@ -12,7 +12,7 @@ from typing import Any
 from xaibench.config.requests import MethodRequest, MetricRequest, made_elsewhere
 from xaibench.config.run import RunConfig
 from xaibench.datasets.subset import Subset
-from xaibench.errors import UsageError, XaibenchError
+from xaibench.errors import UsageError, XaibenchError, fold
 from xaibench.registry import Registered, entries
 from xaibench.store.outside import Outside, read_maps
 from xaibench.types import Batch, Context, Explanation
@@ -30,7 +30,7 @@ class MadeElsewhere(Registered):
 
 def stand_in(path: Path, name: str) -> MadeElsewhere:
     """Maps as a method of that name: each image's own, whatever class is asked for."""
-    held = _read(path, path.stat().st_mtime_ns) if path.exists() else read_maps(path)
+    held = _maps(path)
     rows = {image: row for row, image in enumerate(held.ids)}
 
     def explain(_ctx: Context, batch: Batch, _state: None) -> Explanation:
@@ -43,8 +43,14 @@ def stand_in(path: Path, name: str) -> MadeElsewhere:
     )
 
 
+def _maps(path: Path) -> Outside:
+    """The maps of a file or folder, read again where any of its files has changed."""
+    files = sorted(p for p in (path, *path.rglob("*.np[yz]")) if p.exists())
+    return _read(path, tuple((p, p.stat().st_mtime_ns) for p in files))
+
+
 @functools.lru_cache(maxsize=4)
-def _read(path: Path, _changed: int) -> Outside:
+def _read(path: Path, _changed: tuple[tuple[Path, int], ...]) -> Outside:
     return read_maps(path)
 
 
@@ -61,7 +67,7 @@ def outside(
     name = config.name or path.stem
     if not NAME.fullmatch(name):
         raise UsageError(f"name '{name}': give letters, digits, - and _, as in --name mine.")
-    if name in entries("methods"):
+    if fold(name) in entries("methods"):  # folders may not tell cases apart
         raise UsageError(f"name '{name}' is a method's: give the maps another --name.")
     if config.transform != ("none",):
         raise UsageError("maps made elsewhere are of untouched images: use --transform none.")
@@ -69,7 +75,7 @@ def outside(
         if "explain" in metric.needs:
             raise UsageError(f"{metric.spec} explains other inputs, which maps alone cannot.")
     entry = stand_in(path, name)
-    held = set(_read(path, path.stat().st_mtime_ns).ids)
+    held = set(_maps(path).ids)
     known = set(subset.dataset.ids)
     strange = sorted(held - known)
     if strange:

@@ -102,19 +102,29 @@ def load(path: Path) -> MapShard:
 
 
 def join(shards: Sequence[MapShard], ids: Sequence[str]) -> MapShard | None:
-    """Shards put together, with the wanted ids in their order; None where there are none."""
-    rows = {image: row for row, image in enumerate(i for shard in shards for i in shard.ids)}
-    wanted = [rows[image] for image in ids if image in rows]
-    if not wanted:
+    """Shards put together, with the wanted ids in their order; None where there are none.
+
+    Raises XaibenchError where the maps have different sizes or values beside them.
+    """
+    asked = set(ids)
+    rows = [[row for row, image in enumerate(s.ids) if image in asked] for s in shards]
+    parts = [shard.select(some) for shard, some in zip(shards, rows, strict=True) if some]
+    if not parts:
         return None
+    first = parts[0]
+    if len({(s.maps.shape[1:], s.size, frozenset(s.scalars)) for s in parts}) > 1:
+        raise XaibenchError(
+            "old and new maps of one method differ in form: run without --keep-stale."
+        )
     whole = replace(
-        shards[0],
-        ids=tuple(i for shard in shards for i in shard.ids),
-        maps=torch.cat([s.maps for s in shards]),
-        explained=torch.cat([s.explained for s in shards]),
-        scalars={k: torch.cat([s.scalars[k] for s in shards]) for k in shards[0].scalars},
+        first,
+        ids=tuple(i for s in parts for i in s.ids),
+        maps=torch.cat([s.maps for s in parts]),
+        explained=torch.cat([s.explained for s in parts]),
+        scalars={k: torch.cat([s.scalars[k] for s in parts]) for k in first.scalars},
     )
-    return whole.select(wanted)
+    where = {image: row for row, image in enumerate(whole.ids)}
+    return whole.select([where[image] for image in ids if image in where])
 
 
 def _header(path: Path) -> dict[str, Any]:

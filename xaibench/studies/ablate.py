@@ -29,6 +29,7 @@ from xaibench.config.switches import Switch
 from xaibench.registry.files import located
 from xaibench.store import layout
 from xaibench.store.atomic import write
+from xaibench.store.ledger import contents, give_way
 from xaibench.studies.ablation import Job, Place, Study, directory_name, jobs, study
 
 if TYPE_CHECKING:
@@ -156,8 +157,13 @@ def _share_maps(
             folder = layout.maps(source, method, aimed, transform, name)
             paths += folder.glob(f"[0-9]*{layout.MAPS}")
         for path in paths:
-            if not (target / path.relative_to(source)).exists():
-                write(target / path.relative_to(source), partial(shutil.copyfile, path))
+            into = target / path.relative_to(source)
+            if into.exists():
+                continue
+            if path.parent != whole.parent:  # maps: those of other code make room
+                ids, made = contents(path)
+                give_way(into.parent, layout.MAPS, layout.block_of(path), ids, made.code)
+            write(into, partial(shutil.copyfile, path))
 
 
 def gather(plan: Study) -> Ablation:
