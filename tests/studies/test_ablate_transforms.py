@@ -132,7 +132,7 @@ def test_maps_that_cannot_differ_are_taken(name: str, done: tuple[Path, Ablation
     for path in maps:
         assert (run / path).read_bytes() == (first / path).read_bytes()
         untouched = path.parts[3] == "none"
-        assert store.load(run / path).subset == ("" if untouched else subset)
+        assert store.load(run / path).origin.subset == ("" if untouched else subset)
 
 
 def test_probabilities_differ_in_their_last_bits_alone(done: tuple[Path, Ablation]) -> None:
@@ -218,7 +218,8 @@ def test_tables_have_the_switches_of_their_transform(done: tuple[Path, Ablation]
 
 
 def test_the_command_and_its_dry_run(done: tuple[Path, Ablation], tmp_path: Path) -> None:
-    words = ["ablate", "--metric", f"sparseness,{DELETION}", "--limit", IMAGES]
+    words = ["ablate", "--model", THOUSAND, "--metric", f"sparseness,{DELETION}"]
+    words += ["--limit", IMAGES]
     words += ["--method", "gradient", "--transform", "none,resize,crop"]
     words += ["--switch", ",".join(SWITCHES)]
     code, said, err = cli(*words, "--dry-run", "--out", tmp_path / "dry")
