@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from xaibench.config.run import RunConfig
 from xaibench.errors import Failed
@@ -99,15 +99,11 @@ def _readable(unit: Unit, lost: set[int]) -> Unit:
     def good(places: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(place for place in places if place not in lost)
 
-    return Unit(
-        unit.block,
-        good(unit.places),
-        unit.method,
-        unit.variation,
-        unit.code,
-        unit.score_codes,
-        {target: good(places) for target, places in unit.maps.items()},
-        {t: {m: good(places) for m, places in of.items()} for t, of in unit.scores.items()},
+    return replace(
+        unit,
+        places=good(unit.places),
+        maps={target: good(places) for target, places in unit.maps.items()},
+        scores={t: {m: good(places) for m, places in of.items()} for t, of in unit.scores.items()},
     )
 
 
