@@ -117,8 +117,8 @@ def test_claims_of_named_runs(runs: Path) -> None:
     [
         (["old", "new", "later"], "side by side go two"),
         (["old", "--compare", "old"], "given twice"),
-        (["old", "new", "--table", 1], "--table, --figures and --agreement go with one run"),
-        (["--claims", "--table", 1], "--table, --figures and --agreement go with one run"),
+        (["old", "new", "--table", 1], "--agreement and --page go with one run"),
+        (["--claims", "--table", 1], "--agreement and --page go with one run"),
     ],
 )
 def test_wrong_usage(runs: Path, words: list[object], said: str) -> None:

@@ -78,9 +78,14 @@ def test_report_and_audit_know_them(ran: Path) -> None:
     code, out, err = cli("report", ran / "out")
     assert code == 0, err
     assert "mine" in out
+    fill = [line for line in (ran / "out" / "report" / "tables.md").read_text().split("\n")]
+    commands = [line for line in fill if line.startswith("xaibench run")]
+    assert commands
+    assert not any("mine" in command for command in commands), "no command can make these maps"
     code, out, err = cli("audit", ran / "out", "--fraction", "1")
     assert code == 0, err
     assert "insertion" in out
+    assert "stale" not in out
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,11 @@ from xml.etree import ElementTree
 import pytest
 from rich.console import Console
 
-from xaibench.errors import XaibenchError
-from xaibench.report import RENDERERS, write_page
+from xaibench.analysis.compare import Source
+from xaibench.errors import UsageError, XaibenchError
+from xaibench.report import RENDERERS, write_page, write_pages
 from xaibench.report import document as d
+from xaibench.report.pages import tables
 
 
 def page(values: dict[str, float]) -> d.Document:
@@ -134,3 +136,20 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(XaibenchError, match="cannot write"):
         write_page(page(VALUES), tmp_path / "file", Console(file=io.StringIO()))
+
+
+def test_a_page_is_asked_for_by_its_files_name(
+    full_study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`xaibench report --page NAME`: what makes a page reachable is a function in its file."""
+
+    def of_run(source: Source) -> d.Document:
+        text = f"{source.scores.image.nunique()} images"
+        return d.Document("tables", ("md",), "How many", (), lead=[text])
+
+    monkeypatch.setattr(tables, "of_run", of_run, raising=False)
+    source = Source("a run", full_study)
+    (path,) = write_pages(["Tables"], source, tmp_path, Console(quiet=True))
+    assert "20 images" in path.read_text()
+    with pytest.raises(UsageError, match="did you mean 'tables'"):
+        write_pages(["tabels"], source, tmp_path, Console(quiet=True))

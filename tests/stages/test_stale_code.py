@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from helpers import cli
 
 import xaibench
 from xaibench.config import code
@@ -111,6 +112,21 @@ def test_a_changed_metric_keeps_the_maps(files: Path) -> None:
     write(files, offset="1.0")
     assert run(files, 3)[0] == {"predictions": 0, "maps": 0, "scores": 6}
     assert (values(files, "mine", "peak") >= 1).all()
+
+
+def test_the_report_says_that_stale_scores_are_among_current_ones(files: Path) -> None:
+    run(files, 3)
+    code, said, err = cli("report", files / "out")
+    assert code == 0, err
+    assert "Stale scores" not in said
+    write(files, factor="-1.0")
+    run(files, 2)
+    code, said, err = cli("report", files / "out")
+    assert code == 0, err
+    assert "Stale scores stand among current ones" in " ".join(said.split())
+    assert "sparseness of file:my.py:mine" in " ".join(said.split())
+    page = (files / "out" / "report" / "tables.md").read_text()
+    assert "Stale scores stand among current ones" in page
 
 
 def test_the_audit_says_what_is_stale(files: Path) -> None:

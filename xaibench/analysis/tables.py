@@ -103,7 +103,7 @@ def _with_fill(
 ) -> Table:
     if table.number == OTHER:
         return table
-    methods = [row.method for row in table.rows]
+    methods = [r.method for r in table.rows if not catalog.method(r.method).elsewhere]
     fill = find_fill(table.number, catalog, measured, methods, labelled, run)
     return replace(table, fill=fill)
 

@@ -171,7 +171,8 @@ def _fill(scores: pd.DataFrame, catalog: Catalog, target: str, run: RunWords | N
     metrics = {key: declared for key, declared in catalog.metrics.items() if declared.orders}
     plain = scores[(scores["target"] == target) & (scores["transform"].astype(str) == "none")]
     held = set(zip(plain["method"].astype(str), plain["metric"].astype(str), strict=True))
-    rows = table_rows({method for method, metric in held if metric in metrics}, catalog)
+    methods = {method for method, metric in held if metric in metrics}
+    rows = table_rows({m for m in methods if not catalog.method(m).elsewhere}, catalog)
     wanted = [
         (row.method, metric, order)
         for row in rows

@@ -34,6 +34,9 @@ Out = Annotated[
 MORE = {"from_": From, "to": To, "switch": Switches, "out": Out}
 
 
+WITHOUT = ("metric_backend", "protocol", "overwrite", "keep_stale", "maps", "name")
+
+
 def add_to(app: typer.Typer) -> None:
     """Register the command."""
     app.command(
@@ -42,7 +45,7 @@ def add_to(app: typer.Typer) -> None:
         "  xaibench ablate --from published --to reference --method gradcam,rise --limit 5\n\n"
         "  xaibench ablate --switch causal.kernel --limit 5\n\n"
         "  xaibench ablate --method gradient --transform resize --limit 5",
-    )(o.command(ablate, ("metric_backend", "protocol", "overwrite"), MORE))
+    )(o.command(ablate, WITHOUT, MORE))
 
 
 def ablate(values: dict[str, Any]) -> None:

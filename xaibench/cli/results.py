@@ -74,16 +74,16 @@ def report(
     agreement: Annotated[
         bool, o.option("agreement", "Compare the methods' maps too: a table and a heat map.")
     ] = False,
+    page: Annotated[
+        Optional[list[str]],
+        o.option("page", "A page of report/pages alone, by its file's name; repeatable."),
+    ] = None,
     top: Annotated[
         float, o.option("top", "Share of the pixels that --agreement calls top. [default: 0.1]")
     ] = 0.1,
 ) -> None:
     """Tables with the paper's numbers beside ours: terminal, Markdown, CSV, LaTeX, JSON, HTML."""
-    for number in table or []:
-        if number not in (1, 2, 3, 4):
-            raise UsageError(f"unknown table {number}: the paper's are 1, 2, 3 and 4.")
-    if not 0 < top <= 1:
-        raise UsageError(f"top {top:g}: give a share of the pixels, above 0 and at most 1.")
+    _check_values(table, top)
     directories = [find_run(one) for one in run or ()] or [find_run(None)]
     directories += [find_run(compare)] if compare else []
     if claims and not (run or compare):
@@ -92,17 +92,21 @@ def report(
         raise UsageError(f"{len(directories)} runs: side by side go two (--claims takes more).")
     if len({directory.resolve() for directory in directories}) < len(directories):
         raise UsageError(f"{directories[-1]} is given twice: name another run.")
-    if (table or figures or agreement) and (claims or len(directories) > 1):
+    if (table or figures or agreement or page) and (claims or len(directories) > 1):
         raise UsageError(
-            "--table, --figures and --agreement go with one run: leave them out, or --claims and "
-            "--compare."
+            "--table, --figures, --agreement and --page go with one run: leave them out, or "
+            "--claims and --compare."
         )
     from rich.console import Console
 
     from xaibench import report as reports
 
     console, into = Console(), directories[0] / "report"
-    if claims:
+    if page:
+        paths = reports.write_pages(
+            page, source_of(directories[0], predictions=True), into, console
+        )
+    elif claims:
         sources = [source_of(directory, predictions=True) for directory in directories]
         paths = reports.write_claims(sources, into, console)
     elif len(directories) > 1:
@@ -111,6 +115,15 @@ def report(
     else:
         paths = tables(directories[0], table, console, figures, agreement, top)
     typer.echo(f"written: {into}/{{{','.join(p.name for p in paths)}}}")
+
+
+def _check_values(table: list[int] | None, top: float) -> None:
+    """UsageError for a table that there is none of, and for a share that is none."""
+    for number in table or []:
+        if number not in (1, 2, 3, 4):
+            raise UsageError(f"unknown table {number}: the paper's are 1, 2, 3 and 4.")
+    if not 0 < top <= 1:
+        raise UsageError(f"top {top:g}: give a share of the pixels, above 0 and at most 1.")
 
 
 def tables(
@@ -124,6 +137,7 @@ def tables(
     """The tables of one run, and what else of it is asked for; returns the files written."""
     from xaibench.report import write_report
     from xaibench.store.catalog import catalog_in
+    from xaibench.store.ledger import of_several_codes
     from xaibench.store.read import load_scores
     from xaibench.studies.words import run_words
 
@@ -134,7 +148,12 @@ def tables(
 
         tied = measure_ties(directory)
     into, catalog = directory / "report", catalog_in(directory)
-    paths = write_report(scores, into, table or None, console, words, catalog, tied)
+    several = of_several_codes(directory)
+    notes = [
+        "Stale scores stand among current ones, made by different code or maps: "
+        f"{', '.join(several)}. Run all of their images again."
+    ] * bool(several)
+    paths = write_report(scores, into, table or None, console, words, catalog, tied, notes)
     if agreement:
         from xaibench.studies.agreement import write_agreement
 

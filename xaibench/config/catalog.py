@@ -44,6 +44,7 @@ class MethodDeclaration:
         citation: key in references.bib.
         fixed: what its map is, where that is the same whatever the input.
         transposed: whether its maps are mirrored at the diagonal on transformed inputs.
+        elsewhere: whether there are maps alone, which no command can make.
     """
 
     key: str
@@ -54,6 +55,7 @@ class MethodDeclaration:
     citation: str = ""
     fixed: str = ""
     transposed: bool | None = None
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,13 @@ its files. Scores alone are read, no model is imported, and pandas and rich only
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from xaibench.errors import fold, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,6 +57,7 @@ def write_report(
     run: RunWords | None = None,
     catalog: Catalog | None = None,
     tied: Tied | None = None,
+    notes: Sequence[str] = (),
 ) -> list[Path]:
     """Print the tables and write `tables.md`, `.csv`, `.json`, `.tex` and `.html` into `out_dir`.
 
@@ -67,6 +71,7 @@ def write_report(
         catalog: what the run's methods and metrics declare (`store.catalog.catalog_in`); by default
             what is shipped and what the values give away.
         tied: shares of tied pixels (`xaibench.studies.ties.measure_ties`), for the report on ties.
+        notes: what else has to be said above the tables.
 
     Raises:
         XaibenchError: unknown table, no scores, or scores of more than one run.
@@ -77,9 +82,31 @@ def write_report(
     from xaibench.report.pages.tables import page
 
     header = build_header(scores, catalog)
+    header = replace(header, notes=(*header.notes, *notes))
     built = build_tables(scores, tables, run=run, catalog=catalog)
     built += ties_tables(scores, catalog, tied, run) if tables is None else []
     return write_page(page(header, built), out_dir, console)
+
+
+def write_pages(
+    names: Sequence[str], source: Source, out_dir: Path, console: Console
+) -> list[Path]:
+    """Print pages of one run and write their files into `out_dir`.
+
+    names: of files in `pages/` with a function `of_run(source) -> Document`.
+
+    Raises:
+        UsageError: for a name that there is no such file of.
+    """
+    known = [path.stem for path in sorted(Path(__file__).parent.glob("pages/[a-z]*.py"))]
+    modules = {name: import_module(f"xaibench.report.pages.{name}") for name in known}
+    builders = {n: module.of_run for n, module in modules.items() if hasattr(module, "of_run")}
+    paths = []
+    for name in names:
+        if fold(name) not in builders:
+            raise unknown("page", name, builders)
+        paths += write_page(builders[fold(name)](source), out_dir, console)
+    return paths
 
 
 def write_comparison(a: Source, b: Source, out_dir: Path, console: Console) -> list[Path]:

@@ -39,7 +39,13 @@ def stand_in(path: Path, name: str) -> MadeElsewhere:
 
     explain.__module__ = __name__
     return MadeElsewhere(
-        "methods", name, explain, (name,), {"content": held.sha256}, {}, source=str(path)
+        "methods",
+        name,
+        explain,
+        (name,),
+        {"content": held.sha256, "elsewhere": True},
+        {},
+        source=str(path),
     )
 
 

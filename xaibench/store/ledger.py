@@ -59,6 +59,15 @@ def contents(path: Path) -> tuple[tuple[str, ...], Origin]:
     return kind.read_ids(path), kind.read_origin(path)
 
 
+def of_several_codes(root: Path) -> list[str]:
+    """Scores of which some were made by other code than the rest: `metric of method` in words."""
+    codes: dict[str, set[str]] = {}
+    for path in sorted((root / "scores").rglob(f"[0-9]*{layout.TABLE}")):
+        method, _, _, _, metric = layout.score_keys(path)
+        codes.setdefault(f"{metric} of {method}", set()).add(tables.read_origin(path).code)
+    return [what for what, made in codes.items() if len(made) > 1]
+
+
 def unreadable(root: Path, blocks: Sequence[int] | None = None) -> dict[str, str]:
     """Images that could not be decoded when the run met them, with the reason."""
     folder = layout.failures(root)

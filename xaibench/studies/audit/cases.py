@@ -88,11 +88,14 @@ def stale_scores(run: Run) -> dict[str, int]:
     methods = {m.spec: m for m in run.methods}
     metrics = {m.spec: m for m in run.metrics}
     views = {v.transform: v for v in run.variations}
+    elsewhere = made_elsewhere_in(run.root)
     codes: dict[tuple[str, str, str], str] = {}
     stale: Counter[str] = Counter()
     for path in sorted((run.root / "scores").rglob(f"[0-9]*{layout.TABLE}")):
         method, _, transform, _, metric = layout.score_keys(path)
         key = (method, transform, metric)
+        if method in elsewhere:
+            continue  # maps alone: `xaibench score` says when they are others
         if key not in codes:
             codes[key] = code_of_scores(
                 run.loader, methods[method], views[transform], metrics[metric]
