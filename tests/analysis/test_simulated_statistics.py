@@ -30,7 +30,7 @@ def _script() -> Any:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look themselves up
+    sys.path.insert(0, str(path.parent))  # as when it is run
     spec.loader.exec_module(module)
     return module
 

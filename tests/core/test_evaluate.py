@@ -273,6 +273,8 @@ def test_maps_that_do_not_fit() -> None:
     ):
         with pytest.raises(UsageError, match=words):
             xaibench.score_maps(network, images, maps)
+    with pytest.raises(UsageError, match="maps are scored for one"):
+        xaibench.score_maps(network, images, torch.rand(2, 8, 8), target="predicted,least_probable")
     with pytest.raises(UsageError, match="which maps alone cannot"):
         xaibench.score_maps(
             network, images, torch.rand(2, 8, 8), metrics="max_sensitivity(explanation=method)"

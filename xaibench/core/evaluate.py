@@ -117,6 +117,8 @@ def score_maps(
     as for `evaluate`. A metric that explains other inputs cannot be had: UsageError.
     """
     bench = bench_of(model, images, labels, target, setting)
+    if len(bench.names) > 1:
+        raise UsageError(f"targets {', '.join(bench.names)}: maps are scored for one, give it.")
     native = checked_maps(maps, len(bench.inputs.ids))
     wanted = metrics_of(metrics, bench.protocol)
     for metric in wanted:
