@@ -9,7 +9,6 @@ from pathlib import Path
 
 from xaibench.config.requests import MethodRequest
 from xaibench.config.variations import UNTOUCHED, Variation
-from xaibench.stages.prepare import state_path
 from xaibench.stages.run import Run
 from xaibench.stages.unit import (
     Block,
@@ -22,6 +21,7 @@ from xaibench.stages.unit import (
     code_of_state,
 )
 from xaibench.store import layout
+from xaibench.store.layout import UnitKey
 from xaibench.store.ledger import Ledger, unreadable
 from xaibench.store.state import read_origin
 
@@ -64,7 +64,7 @@ def _preparations(run: Run, blocks: Sequence[Block]) -> Iterator[Preparation]:
     again = {m.spec for m in run.metrics if "explain" in m.needs}
     seen: set[Path] = set()
     for unit in (unit for block in blocks for part in block.parts for unit in part.units):
-        path = state_path(run, unit.method, unit.variation)
+        path = run.state_path(unit.method, unit.variation)
         scored = {m for of in unit.scores.values() for m, places in of.items() if places}
         if path is None or path in seen or not (unit.lacking_maps or scored & again):
             continue
@@ -122,19 +122,19 @@ class _Planner:
     ) -> Unit:
         run = self.run
         code, score_codes = self._codes(method, variation)
-        unit = Unit(number, places, method, variation, code, score_codes)
+        key = UnitKey(method.spec, variation.transform, variation.name)
         maps: dict[str, Places] = {}
         scores: dict[str, dict[str, Places]] = {}
         for target in run.targets:
             if "score" in self.stages:
                 scores[target] = {
                     metric: self._lacking(
-                        unit.key.scores(run.root, target, metric), number, places, of, method.spec
+                        key.scores(run.root, target, metric), number, places, of, method.spec
                     )
                     for metric, of in score_codes.items()
                 }
             if "explain" in self.stages:
-                folder = unit.key.maps(run.root, target)
+                folder = key.maps(run.root, target)
                 lacking = self._lacking(folder, number, places, code, method.spec)
                 if "score" in self.stages:  # a map that no score needs is not computed
                     unscored = {p for left in scores[target].values() for p in left}

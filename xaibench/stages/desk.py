@@ -14,7 +14,6 @@ from xaibench.config.variations import UNTOUCHED, Variation
 from xaibench.core.score import memo
 from xaibench.errors import Failed
 from xaibench.stages.images import Images
-from xaibench.stages.prepare import state_path
 from xaibench.stages.run import Run
 from xaibench.store.predictions import Predictions
 from xaibench.store.state import State, load
@@ -64,7 +63,7 @@ class Desk:
 
     def state(self, method: MethodRequest, variation: Variation) -> State | None:
         """What the method prepared; None if nothing. Raises Failed where it could not."""
-        path = state_path(self.run, method, variation)
+        path = self.run.state_path(method, variation)
         if path is None:
             return None
         if path.name not in self._states:

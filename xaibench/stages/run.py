@@ -181,6 +181,20 @@ class Run:
             group = self.protocol.batchnorm_group(method.entry.key, key, variation.name)
         return replace(self.context, batch_size=self.classifier.rows_at(size), group_size=group)
 
+    def state_path(self, method: MethodRequest, variation: Variation) -> Path | None:
+        """Where what a method prepares for a variation lies; None where it prepares nothing."""
+        if method.entry.metadata.get("prepare") is None:
+            return None
+        return layout.state(self.root, method.spec, self.state_source(method, variation)[1])
+
+    def state_source(
+        self, method: MethodRequest, variation: Variation
+    ) -> tuple[Sequence[int], str]:
+        """The images that a state comes from, and the hash of the subset that they are, if any."""
+        if variation.request and method.prepared_of_subset and not self.subset.whole:
+            return self.subset.places, self.subset.sha256
+        return range(len(self.dataset)), ""
+
     def decode(self, places: Sequence[int]) -> tuple[list[int], Tensor, list[Unreadable]]:
         """The places whose images can be read, their images (n, 3, H, W), and the failures."""
         resize = self.protocol.preprocessing.resize
