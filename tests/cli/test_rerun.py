@@ -13,6 +13,7 @@ import pytest
 from helpers import cli
 
 import xaibench
+from xaibench.stages import block
 
 FAST = ["--metric", "insertion(rows_per_step=112)"]
 State = dict[str, tuple[int, bytes]]
@@ -182,9 +183,7 @@ def test_a_lost_block_of_maps_comes_back_with_explain(base: Path, copy: Path) ->
 
 @pytest.mark.parametrize("step", ["predict", "explain_unit", "score_unit"])
 def test_an_interrupted_run_goes_on(base: Path, tmp_path: Path, step: str) -> None:
-    from xaibench.execution import local
-
-    real, calls = getattr(local, step), []
+    real, calls = getattr(block, step), []
 
     def second_call_dies(*arguments: object) -> object:
         calls.append(1)
@@ -193,7 +192,7 @@ def test_an_interrupted_run_goes_on(base: Path, tmp_path: Path, step: str) -> No
         return real(*arguments)
 
     out = tmp_path / "out"
-    with mock.patch.object(local, step, second_call_dies):
+    with mock.patch.object(block, step, second_call_dies):
         assert cli("run", *FAST, "--out", out, "--limit", 7)[0] == 130
     before = state(out)
     assert any(name.startswith("scores/") for name in before)

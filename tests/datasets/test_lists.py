@@ -37,7 +37,7 @@ def test_blank_lines_byte_order_marks_and_carriage_returns(tmp_path: Path) -> No
 
 def test_what_is_no_list(tmp_path: Path) -> None:
     (tmp_path / "photo.txt").write_bytes(b"\xff\xd8\xff\xe0")
-    with pytest.raises(XaibenchError, match="is no text: give a list"):
+    with pytest.raises(XaibenchError, match="is not text: give a list"):
         lines(tmp_path / "photo.txt")
     with pytest.raises(XaibenchError, match="No such file or directory; check the path"):
         lines(tmp_path / "none.txt")

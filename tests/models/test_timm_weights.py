@@ -155,8 +155,8 @@ def test_without_a_network_it_fails_at_once_with_three_remedies(cache):
     assert time.monotonic() - began < 5
     said = str(raised.value)
     for part in (
-        "the weights resnet18.a1_in1k are neither cached nor to be downloaded",
-        "connect once",
+        "the weights resnet18.a1_in1k are not cached and cannot be downloaded",
+        "go online once",
         "save model.safetensors of the hub's timm/resnet18.a1_in1k as",
         str(cache / "torch" / "hub" / "checkpoints" / "resnet18.a1_in1k.safetensors"),
         "--weights FILE",
@@ -180,7 +180,7 @@ def test_a_silent_hub_fails_after_a_few_seconds(cache, silent, monkeypatch):
     monkeypatch.setattr(constants, "ENDPOINT", silent)
     monkeypatch.setattr(module, "CONNECT_SECONDS", 0.3)
     began = time.monotonic()
-    with pytest.raises(XaibenchError, match=r"to be downloaded \(timed out\).*connect once"):
+    with pytest.raises(XaibenchError, match=r"cannot be downloaded \(timed out\).*go online once"):
         load_model("timm:resnet18")
     assert time.monotonic() - began < 4
 
