@@ -176,7 +176,7 @@ def test_kept_maps_of_another_form_are_in_nobodys_way(files: Path) -> None:
     [
         ("models/efficientnet_lite0.py", "predictions state maps scores"),
         ("stages/predict.py", "predictions maps scores"),
-        ("stages/prepare.py", "predictions state maps scores"),  # where a state lies
+        ("stages/prepare.py", "state maps scores"),
         ("stages/explain.py", "maps scores"),
         ("stages/score.py", "scores"),
         ("methods/rise.py", "state maps scores"),

@@ -96,6 +96,7 @@ class Block:
 
 
 NETWORK = "xaibench.stages.predict"
+STATE = "xaibench.stages.prepare"
 MAPS = "xaibench.stages.explain"
 
 
@@ -106,17 +107,22 @@ def code_of_predictions(network: Registered | None, variation: Variation) -> str
 
 def code_of_state(network: Registered | None, method: MethodRequest) -> str:
     """Hash of the code that makes what a method prepares."""
-    return code_of(network, "xaibench.stages.prepare", method.entry)
+    return code_of(network, STATE, method.entry)
 
 
 def code_of_maps(network: Registered | None, method: MethodRequest, variation: Variation) -> str:
-    """Hash of the code that makes a method's maps, of classes that were predicted."""
-    return code_of(network, NETWORK, MAPS, method.entry, variation.entry)
+    """Hash of the code that makes a method's maps, also of what it prepares and of predictions."""
+    return code_of(network, *_below(method), MAPS, method.entry, variation.entry)
+
+
+def _below(method: MethodRequest) -> list[str]:
+    """The stages that a method's maps rest on."""
+    return [NETWORK, STATE] if method.entry.metadata.get("prepare") else [NETWORK]
 
 
 def code_of_scores(
     network: Registered | None, method: MethodRequest, variation: Variation, metric: MetricRequest
 ) -> str:
     """Hash of the code that makes a metric's scores: also that of the maps and predictions."""
-    stages = NETWORK, MAPS, "xaibench.stages.score"
+    stages = *_below(method), MAPS, "xaibench.stages.score"
     return code_of(network, *stages, method.entry, variation.entry, metric.entry)
