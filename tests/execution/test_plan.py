@@ -98,6 +98,16 @@ def test_every_folder_is_looked_into_once(tmp_path: Path) -> None:
     assert [path for path, same in itertools.groupby(inside) if len(list(same)) > 1] == []
 
 
+def test_stale_results_that_are_not_asked_for_are_not_counted(tmp_path: Path) -> None:
+    """Of a run on a transform alone, the untouched images' maps and scores are none of its work."""
+    more = {"transform": "none,rotation", "limit": 2, "method": "fakecam"}
+    xaibench.run({**COMMON, "out": tmp_path, **more})
+    with mock.patch("xaibench.execution.plan.code_of_scores", return_value="other"):
+        found = planned(tmp_path, **{**more, "transform": "rotation"})
+    assert found.count("scores") == 2 * 4 * 2 * 2
+    assert found.stale["fakecam"] == found.count("scores")
+
+
 def test_images_known_to_be_unreadable_are_left_out(tmp_path: Path) -> None:
     from PIL import Image
 

@@ -95,24 +95,34 @@ class _Planner:
         plain = tuple(v for v in run.variations if v.request is None)
         for number, places in run.whole.blocks(together).items():
             chosen = tuple(p for p in places if p in asked)
-            parts = [self._part(number, chosen, tuple(places), v) for v in plain or (UNTOUCHED,)]
-            if not plain:  # the classes to explain come from the untouched images
-                parts = [Part(UNTOUCHED, parts[0].code, parts[0].predictions, ())]
+            # the classes to explain come from the untouched images, asked for or not
+            methods = run.methods if plain else ()
+            views = plain or (UNTOUCHED,)
+            parts = [self._part(number, chosen, tuple(places), v, methods) for v in views]
             yield Block(number, chosen, tuple(places), tuple(parts))
         if run.transformed:
             for number, places in run.subset.blocks(run.selection).items():
                 chosen, companions = tuple(places), tuple(run.companions(places))
-                parts = [self._part(number, chosen, chosen, v) for v in run.transformed]
+                parts = [
+                    self._part(number, chosen, chosen, v, run.methods) for v in run.transformed
+                ]
                 yield Block(number, chosen, companions, tuple(parts))
 
-    def _part(self, number: int, places: Places, forwarded: Places, variation: Variation) -> Part:
+    def _part(
+        self,
+        number: int,
+        places: Places,
+        forwarded: Places,
+        variation: Variation,
+        methods: Sequence[MethodRequest],
+    ) -> Part:
         """What a variation of a block lacks; forwarded: the images that need predictions."""
         code = self._said(code_of_predictions(self.run.loader, variation))
         folder = layout.predictions(self.run.root, variation.transform, variation.name)
         predictions = self._lacking(folder, number, self._good(forwarded), code, "network")
         good = self._good(places)
-        units = [self._unit(number, good, method, variation) for method in self.run.methods]
-        return Part(variation, code, predictions, tuple(units) if good else ())
+        units = [self._unit(number, good, m, variation) for m in methods] if good else []
+        return Part(variation, code, predictions, tuple(units))
 
     def _good(self, places: Places) -> Places:
         return tuple(p for p in places if p not in self.lost)
