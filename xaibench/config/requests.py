@@ -137,6 +137,13 @@ def made_elsewhere(name: str, entry: Registered | None = None) -> MethodRequest:
     return MethodRequest(name, entry, {}, Normalization(), Normalization())
 
 
+def check_maps_alone(metrics: Iterable[MetricRequest]) -> None:
+    """UsageError for the first metric that explains other inputs, where there are maps alone."""
+    for metric in metrics:
+        if "explain" in metric.needs:
+            raise UsageError(f"{metric.spec} explains other inputs, which maps alone cannot.")
+
+
 def resolve_metrics(
     specs: Iterable[str], protocol: Protocol, backend: str = "native"
 ) -> list[MetricRequest]:

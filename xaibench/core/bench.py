@@ -76,6 +76,7 @@ class Bench:
 
     inputs: Inputs
     protocol: Protocol
+    classifier: TorchClassifier
     ctx: Context
     names: tuple[str, ...]
     classes: Tensor
@@ -176,7 +177,8 @@ def bench_of(
         raise UsageError(
             f"{classifier.name} put out {tuple(logits.shape)}: expected logits (B, K)."
         )
-    ctx = replace(ctx, classifier=replace(classifier, num_classes=logits.shape[1]))
+    classifier = replace(classifier, num_classes=logits.shape[1])
+    ctx = replace(ctx, classifier=classifier)
     names = _targets(targets, inputs)
     of = {
         "ground_truth": inputs.labels,
@@ -189,7 +191,7 @@ def bench_of(
             f"{classifier.name}."
         )
     classes = torch.stack([of[name] for name in names], 1)
-    return Bench(inputs, protocol, ctx, names, classes, logits, probabilities)
+    return Bench(inputs, protocol, classifier, ctx, names, classes, logits, probabilities)
 
 
 def _rgb(values: Sequence[float]) -> tuple[float, float, float]:

@@ -14,16 +14,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from xaibench.config.requests import MethodRequest, MetricRequest, made_elsewhere
+from xaibench.config.requests import (
+    MethodRequest,
+    MetricRequest,
+    check_maps_alone,
+    made_elsewhere,
+)
 from xaibench.core.bench import Asked, Bench, Setting, bench_of, methods_of, metrics_of
-from xaibench.core.explain import State, cost, explainer
+from xaibench.core.explain import State, cam_channels, cost, explainer
 from xaibench.core.inputs import Pictures
 from xaibench.core.score import memo, score, seen
 from xaibench.errors import UsageError, XaibenchError
 from xaibench.models.classifier import TorchClassifier
 from xaibench.normalize import normalize
-from xaibench.probes.hooks import activations
-from xaibench.types import Answer, Batch, Context, Explanation, Memo
+from xaibench.types import Answer, Batch, Explanation, Memo
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -121,9 +125,7 @@ def score_maps(
         raise UsageError(f"targets {', '.join(bench.names)}: maps are scored for one, give it.")
     native = checked_maps(maps, len(bench.inputs.ids))
     wanted = metrics_of(metrics, bench.protocol)
-    for metric in wanted:
-        if "explain" in metric.needs:
-            raise UsageError(f"{metric.spec} explains other inputs, which maps alone cannot.")
+    check_maps_alone(wanted)
     rows: list[dict[str, Any]] = []
     method = made_elsewhere(name)
     for start, stop in bench.blocks():
@@ -164,7 +166,9 @@ def _scored(
     again = any("explain" in m.needs for m in metrics)
     extras: dict[str, Any] = {}
     if again:
-        extras["explain_forwards"] = cost(method, lambda: _channels(bench.ctx)).total(1)[0]
+        extras["explain_forwards"] = cost(method, lambda: cam_channels(bench.classifier)).total(1)[
+            0
+        ]
         extras["in_subset"] = torch.ones(len(batch), dtype=torch.bool)
     scoring = seen(
         bench.ctx,
@@ -202,11 +206,6 @@ def _scored(
         for i, image in enumerate(batch.ids)
         for metric in metrics
     ]
-
-
-def _channels(ctx: Context) -> int:
-    blank = ctx.classifier.blank()  # type: ignore[attr-defined]
-    return int(activations(ctx.classifier, "cam", blank).shape[1])
 
 
 def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:

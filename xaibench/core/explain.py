@@ -11,7 +11,9 @@ from torch import Tensor
 
 from xaibench.config.requests import MethodRequest
 from xaibench.errors import Failed, XaibenchError, reason
+from xaibench.models.classifier import TorchClassifier
 from xaibench.normalize import normalize
+from xaibench.probes.hooks import activations
 from xaibench.types import Batch, Classifier, Context, Cost, Explain, Explanation
 
 State = dict[str, Tensor]
@@ -108,6 +110,11 @@ def explainer(
         return normalize(torch.cat(parts), batch.size, steps)
 
     return explain_again
+
+
+def cam_channels(classifier: TorchClassifier) -> int:
+    """Channels of the CAM layer, on which Score-CAM's cost depends."""
+    return int(activations(classifier, "cam", classifier.blank()).shape[1])
 
 
 def cost(method: MethodRequest, channels: Callable[[], int]) -> Cost:

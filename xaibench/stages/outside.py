@@ -9,7 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from xaibench.config.requests import MethodRequest, MetricRequest, made_elsewhere
+from xaibench.config.requests import (
+    MethodRequest,
+    MetricRequest,
+    check_maps_alone,
+    made_elsewhere,
+)
 from xaibench.config.run import RunConfig
 from xaibench.datasets.subset import Subset
 from xaibench.errors import UsageError, XaibenchError, fold
@@ -77,9 +82,7 @@ def outside(
         raise UsageError(f"name '{name}' is a method's: give the maps another --name.")
     if config.transform != ("none",):
         raise UsageError("maps made elsewhere are of untouched images: use --transform none.")
-    for metric in metrics:
-        if "explain" in metric.needs:
-            raise UsageError(f"{metric.spec} explains other inputs, which maps alone cannot.")
+    check_maps_alone(metrics)
     entry = stand_in(path, name)
     held = set(_maps(path).ids)
     known = set(subset.dataset.ids)

@@ -22,7 +22,7 @@ from xaibench.config.requests import (
 )
 from xaibench.config.run import RunConfig
 from xaibench.config.variations import Variation, variations
-from xaibench.core.explain import cost
+from xaibench.core.explain import cam_channels, cost
 from xaibench.datasets.base import Dataset
 from xaibench.datasets.boxes import Box, Boxes
 from xaibench.datasets.load import Unreadable, load_dataset, read_images
@@ -33,7 +33,6 @@ from xaibench.models.classifier import TorchClassifier
 from xaibench.models.device import AUTO_BATCH, resolve_device
 from xaibench.models.load import load_model, loader
 from xaibench.ops.rows import ENOUGH
-from xaibench.probes.hooks import activations
 from xaibench.registry import Registered
 from xaibench.seeds import derive
 from xaibench.stages.labels import check_labels
@@ -232,7 +231,7 @@ class Run:
     @cached_property
     def _channels(self) -> int:
         """Channels of the CAM layer, on which Score-CAM's cost depends."""
-        return int(activations(self.classifier, "cam", self.classifier.blank()).shape[1])
+        return cam_channels(self.classifier)
 
     def cost(self, method: MethodRequest) -> Cost:
         """Network passes that one image's explanation costs."""

@@ -36,12 +36,7 @@ def save(path: Path, tensors: dict[str, Tensor], origin: Origin) -> State:
 
 def load(path: Path) -> State:
     """Read prepared tensors; XaibenchError where they do not match their checksum."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            meta = json.loads((file.metadata() or {}).get("xaibench", "{}"))
-            tensors = {key: file.get_tensor(key) for key in file.keys()}
-    except (SafetensorError, OSError, ValueError):
-        meta, tensors = {}, {}
+    meta, tensors = _read(path, whole=True)
     sha = checksum(tensors)
     if not tensors or meta.get("sha256") != sha:
         raise XaibenchError(f"{path} is damaged: delete it and run the same command again.")
@@ -50,9 +45,14 @@ def load(path: Path) -> State:
 
 def read_origin(path: Path) -> Origin:
     """What made prepared tensors, from the file's header alone; an empty one where damaged."""
+    return from_json(_read(path, whole=False)[0].get("origin"))
+
+
+def _read(path: Path, whole: bool) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """What a file says of itself, with its tensors if the whole is asked; {} where damaged."""
     try:
         with safe_open(path, framework="pt") as file:
             meta = json.loads((file.metadata() or {}).get("xaibench", "{}"))
+            return meta, {key: file.get_tensor(key) for key in file.keys()} if whole else {}
     except (SafetensorError, OSError, ValueError):
-        return Origin()
-    return from_json(meta.get("origin"))
+        return {}, {}

@@ -25,9 +25,9 @@ from xaibench.stages.predict import load_predictions
 from xaibench.stages.run import Run, resolve
 from xaibench.stages.score import load_maps, scoring
 from xaibench.stages.unit import Unit, code_of_scores
-from xaibench.store import layout
+from xaibench.store import layout, tables
 from xaibench.store.atomic import read_json
-from xaibench.store.ledger import contents, unreadable
+from xaibench.store.ledger import unreadable
 from xaibench.store.sources import files_of
 from xaibench.store.sources import made_elsewhere as made_elsewhere_in
 from xaibench.studies.audit.checks import Case
@@ -100,9 +100,9 @@ def stale_scores(run: Run) -> dict[str, int]:
             codes[key] = code_of_scores(
                 run.loader, methods[method], views[transform], metrics[metric]
             )
-        ids, origin = contents(path)
-        stale[f"{metric} of {method}"] += len(ids) * (origin.code != codes[key])
-    return {what: count for what, count in stale.items() if count}
+        if tables.read_origin(path).code != codes[key]:
+            stale[f"{metric} of {method}"] += len(tables.read_ids(path))
+    return dict(stale)
 
 
 def case_maker(run: Run) -> Callable[[str, str, str, str, str], Case]:
