@@ -262,5 +262,10 @@ def clean(
         if not sys.stdin.isatty():
             raise XaibenchError("clean asks before it deletes: add --yes where nobody can answer.")
         typer.confirm(f"delete {names}?", abort=True)
-    remove(directory, chosen)
+    from xaibench.store.lock import writing
+
+    with writing(directory):
+        left = remove(directory, chosen)
     typer.echo(f"deleted {names}")
+    for path in left:
+        typer.echo(f"left alone, since no run made it: {path}")

@@ -21,7 +21,6 @@ from xaibench.stages.unit import Part
 from xaibench.store import layout, predictions, tables
 from xaibench.store.atomic import write_json
 from xaibench.store.ledger import give_way
-from xaibench.store.origin import origin
 from xaibench.store.predictions import Predictions
 
 
@@ -51,7 +50,7 @@ def predict(desk: Desk, block: int, part: Part) -> int:
     folder = layout.predictions(run.root, part.variation.transform, part.variation.name)
     give_way(folder, layout.TABLE, block, ids, part.code)
     path = folder / f"{layout.block_name(block, ids, part.code)}{layout.TABLE}"
-    tables.save(path, columns, tables.PREDICTIONS, origin(part.code, run.mark(part.variation)))
+    tables.save(path, columns, tables.PREDICTIONS, run.origin(part.code, part.variation))
     return len(ids)
 
 

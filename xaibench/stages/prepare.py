@@ -30,4 +30,4 @@ def prepare_state(run: Run, method: MethodRequest, variation: Variation, code: s
     tensors = prepare(run.context, method, images)
     assert path is not None
     assert tensors is not None
-    save(path, tensors, origin(code, subset))
+    save(path, tensors, origin(code, subset, run.mine))

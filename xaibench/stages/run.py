@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from xaibench.config.files import digest
 from xaibench.config.protocol import Protocol, load_protocol
 from xaibench.config.requests import (
     MethodRequest,
@@ -21,7 +22,7 @@ from xaibench.config.requests import (
     resolve_transforms,
 )
 from xaibench.config.run import RunConfig
-from xaibench.config.variations import Variation, variations
+from xaibench.config.variations import UNTOUCHED, Variation, variations
 from xaibench.core.explain import cam_channels, cost
 from xaibench.datasets.base import Dataset
 from xaibench.datasets.boxes import Box, Boxes
@@ -38,7 +39,9 @@ from xaibench.seeds import derive
 from xaibench.stages.labels import check_labels
 from xaibench.stages.outside import outside
 from xaibench.store import layout
-from xaibench.store.atomic import read_json
+from xaibench.store.identity import known
+from xaibench.store.manifest import batch_size
+from xaibench.store.origin import Origin, origin
 from xaibench.types import Context, Cost
 
 SUBSET_IMAGES = 1_000
@@ -124,8 +127,16 @@ class Run:
     @cached_property
     def model(self) -> str:
         """The network's name, from the run's identity where it is held there."""
-        path = layout.manifest(self.root, "identity")
-        return str(read_json(path)["model"]) if path.exists() else self.classifier.name
+        return str(known(self.root).get("model") or self.classifier.name)
+
+    @cached_property
+    def mine(self) -> str:
+        """The hash of the run's identity, which all its results carry."""
+        return digest(known(self.root) or self.identity())
+
+    def origin(self, code: str, variation: Variation = UNTOUCHED, batch: int = 0) -> Origin:
+        """The origin of what this run makes now. batch: a smaller batch size than the run's."""
+        return origin(code, self.mark(variation), self.mine, batch)
 
     def identity(self) -> dict[str, Any]:
         """What makes two runs the same run."""
@@ -289,8 +300,8 @@ def _targets(config: RunConfig, dataset: Dataset) -> tuple[str, ...]:
 
 def _batch_size(config: RunConfig, device: torch.device) -> int:
     """What the directory was begun with, or what is asked for; never under ENOUGH."""
-    held = layout.manifest(config.directory, "batch_size")
-    if held.exists() and not config.overwrite:
-        return max(int(read_json(held)), ENOUGH)
+    begun = None if config.overwrite else batch_size(config.directory)
+    if begun is not None:
+        return max(begun, ENOUGH)
     asked = config.batch_size
     return max(int(AUTO_BATCH[device.type] if asked == "auto" else asked), ENOUGH)
