@@ -74,6 +74,7 @@ def run(
     from xaibench.execution.local import run_all
     from xaibench.execution.plan import plan
     from xaibench.stages.block import Task, opened
+    from xaibench.stages.changed import settle
 
     root = config.directory
     if config.dry_run and config.overwrite:  # plan as if nothing were there
@@ -88,6 +89,7 @@ def run(
         _describe(root, work, plan(work, stages), say)
         return RunResult(root, len(work.selection), {}, 0, time.monotonic() - started)
     manifest = start.open_directory(work, stages, say)
+    settle(work, say)
     todo = plan(work, stages)
     if any(todo.stale.values()):
         say(_stale_line(todo.stale))

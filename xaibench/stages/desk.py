@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,6 +16,7 @@ from xaibench.core.score import memo
 from xaibench.errors import Failed
 from xaibench.stages.images import Images
 from xaibench.stages.run import Run
+from xaibench.store.images import check as same_images
 from xaibench.store.predictions import Predictions
 from xaibench.store.state import State, load
 from xaibench.types import Batch, Memo
@@ -38,7 +40,8 @@ class Desk:
     def images(self) -> Images:
         """The block's images."""
         run = self.run
-        return Images(run.subset, run.config.seed, run.decode, self.lost)
+        check = functools.partial(same_images, run.root, run.whole)
+        return Images(run.subset, run.config.seed, run.decode, self.lost, check)
 
     def batch(
         self,

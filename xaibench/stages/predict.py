@@ -48,6 +48,8 @@ def predict(desk: Desk, block: int, part: Part) -> int:
     ids = run.ids(places)
     labels = torch.tensor([run.dataset.labels[p] for p in places])
     columns = _columns(ids, labels, logits, probabilities, known)
+    seen = [None if known else desk.images.contents[i] for i in ids]
+    columns |= {name: [getattr(one, name, None) for one in seen] for name in tables.CONTENT}
     folder = layout.predictions(run.root, part.variation.transform, part.variation.name)
     give_way(folder, layout.TABLE, block, ids, part.code)
     path = folder / f"{layout.block_name(block, ids, part.code)}{layout.TABLE}"

@@ -25,7 +25,7 @@ from xaibench.config.variations import Variation, variations
 from xaibench.core.explain import cam_channels, cost
 from xaibench.datasets.base import Dataset
 from xaibench.datasets.boxes import Box, Boxes
-from xaibench.datasets.load import Unreadable, load_dataset, read_images
+from xaibench.datasets.load import Decoded, load_dataset, read_images
 from xaibench.datasets.select import ordered
 from xaibench.datasets.subset import Subset
 from xaibench.errors import XaibenchError
@@ -194,7 +194,7 @@ class Run:
             return self.subset.places, self.subset.sha256
         return range(len(self.dataset)), ""
 
-    def decode(self, places: Sequence[int]) -> tuple[list[int], Tensor, list[Unreadable]]:
+    def decode(self, places: Sequence[int]) -> Decoded:
         """The places whose images can be read, their images (n, 3, H, W), and the failures."""
         resize = self.protocol.preprocessing.resize
         return read_images(self.dataset, places, self.classifier, resize, self.config.workers)

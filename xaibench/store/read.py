@@ -163,7 +163,7 @@ def load_predictions(out: str | Path) -> pd.DataFrame:
     parts = []
     for path in sorted(folder.glob("*/*/[0-9]*.parquet")):
         transform, variation = map(unquote, path.parts[-3:-1])
-        part = tables.read(path).to_pandas()
+        part = tables.read(path).to_pandas().drop(columns=list(tables.CONTENT), errors="ignore")
         parts.append(part.assign(transform=transform, variation=variation))
     if not parts:
         raise XaibenchError(f"no predictions in {out}; run `xaibench run --out {out}` first.")

@@ -1,0 +1,182 @@
+"""What is known of the images: what each was when results were made of it, and how to forget it.
+
+Kept beside the predictions of untouched images, and beside what methods prepare from images.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from pathlib import Path
+from urllib.parse import unquote
+
+import pyarrow as pa
+
+from xaibench.datasets.blobs import Content
+from xaibench.datasets.subset import Subset
+from xaibench.errors import XaibenchError
+from xaibench.store import layout, maps, tables
+from xaibench.store.atomic import read_json, write_json
+from xaibench.store.ledger import contents
+from xaibench.store.origin import Origin
+
+KNOWN = pa.schema(
+    [("image", pa.string()), *(tables.PREDICTIONS.field(name) for name in tables.CONTENT)]
+)
+
+
+def beside_predictions(root: Path, blocks: Iterable[int]) -> list[Path]:
+    """The files that say what the images of some blocks were."""
+    folder = layout.predictions(root)
+    return [p for b in sorted(set(blocks)) for p in layout.block_files(folder, b, layout.TABLE)]
+
+
+def beside_state(state: Path) -> Path:
+    """The file that says of which images a state was prepared."""
+    return state.with_suffix(layout.TABLE)
+
+
+def keep_beside(state: Path, known: Mapping[str, Content], origin: Origin) -> None:
+    """Write of which images a state is prepared, before it is written itself."""
+    path = beside_state(state)
+    if known:
+        tables.save(path, {"image": list(known), **columns(known.values())}, KNOWN, origin)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def columns(known: Iterable[Content]) -> dict[str, list[object]]:
+    """Contents as columns of a table."""
+    held = list(known)
+    return {name: [getattr(one, name) for one in held] for name in tables.CONTENT}
+
+
+def read(paths: Iterable[Path]) -> dict[str, set[Content]]:
+    """What each image was when results were made of it: once, where nothing has changed."""
+    found: dict[str, set[Content]] = {}
+    for path in paths:
+        table = tables.read(path, KNOWN.names)
+        if set(KNOWN.names) <= set(table.column_names):  # not in files of earlier versions
+            for image, *one in zip(*(table[n].to_pylist() for n in KNOWN.names), strict=True):
+                if one[0] is not None:
+                    found.setdefault(image, set()).add(Content(*one))
+    return found
+
+
+def refresh(paths: Iterable[Path], now: Mapping[str, Content]) -> None:
+    """Note that files have another time and the same bytes."""
+    for path in paths:
+        table = tables.read(path)
+        if "modified" not in table.column_names:
+            continue
+        old = table["modified"].to_pylist()
+        ids = table["image"].to_pylist()
+        new = [now[i].modified if i in now else was for i, was in zip(ids, old, strict=True)]
+        if new != old:
+            columns = {name: table[name] for name in table.column_names} | {"modified": new}
+            tables.save(path, columns, table.schema, tables.read_origin(path))
+
+
+def check(
+    root: Path, whole: Subset, places: Collection[int], contents: Mapping[str, Content]
+) -> None:
+    """XaibenchError where an image that was just read is not the one that results are of.
+
+    It is noted, so that the next run finds it even where its file looks the same.
+    """
+    known = read(beside_predictions(root, (whole.block(place) for place in places)))
+    changed = [
+        image
+        for image, now in contents.items()
+        if now.sha256 and any(was.sha256 != now.sha256 for was in known.get(image, ()))
+    ]
+    if changed:
+        write_json(_note(root), {"images": sorted({*noted(root), *changed})})
+        raise XaibenchError(
+            f"{names(changed)} changed since the run began: run the same command again, which "
+            "computes anew what rests on the image."
+        )
+
+
+def noted(root: Path) -> list[str]:
+    """The images that were seen to have changed; those of a damaged note are not known."""
+    try:
+        held = read_json(_note(root))["images"]
+    except (XaibenchError, KeyError, TypeError, RecursionError):
+        return []
+    return [image for image in held if isinstance(image, str)] if isinstance(held, list) else []
+
+
+def drop_note(root: Path) -> None:
+    """Drop the note of changed images once their results are forgotten."""
+    _note(root).unlink(missing_ok=True)
+
+
+def _note(root: Path) -> Path:
+    return layout.manifest(root, "changed")
+
+
+def names(images: Collection[str]) -> str:
+    """Images for a person to read: the first, and how many more."""
+    first = min(images)
+    return f"{first} and {len(images) - 1} more" if len(images) > 1 else first
+
+
+Rows = Mapping[int, Collection[str]]
+"""Image ids by block."""
+
+
+def forget(root: Path, untouched: Rows, transformed: Rows) -> None:
+    """Remove all results of some images, of all methods, targets and metrics.
+
+    transformed: those whose results on transformed inputs go. The predictions of untouched images
+    go last: until then the next run sees what has changed.
+    """
+    for folder, transform, suffix in _folders(root):
+        for block, ids in (untouched if transform == "none" else transformed).items():
+            for prefix in ("", layout.FAILED):
+                for path in layout.block_files(folder, block, suffix, prefix):
+                    _take_out(path, ids, prefix)
+
+
+def _folders(root: Path) -> Iterator[tuple[Path, str, str]]:
+    """Every folder of results with its encoded transform and its files' suffix."""
+    for folder in root.glob("scores/*/*/*/*/*"):
+        yield folder, folder.parts[-3].partition("=")[2], layout.TABLE
+    for folder in root.glob("maps/*/*/*/*"):
+        yield folder, folder.parts[-2], layout.MAPS
+    found = [(folder, folder.parts[-2], layout.TABLE) for folder in root.glob("predictions/*/*")]
+    yield from sorted(found, key=lambda one: one[1] == "none")
+
+
+def _take_out(path: Path, ids: Collection[str], prefix: str) -> None:
+    """Write a file of results anew without some images, or remove it."""
+    held, origin = contents(path)
+    rows = [row for row, image in enumerate(held) if image not in ids]
+    if len(rows) == len(held):
+        return
+    if rows:
+        code = "" if prefix else origin.code
+        stem = layout.block_name(layout.block_of(path), [held[row] for row in rows], code)
+        kind = maps if path.suffix == layout.MAPS else tables
+        kind.copy_rows(path, rows, path.with_name(f"{prefix}{stem}{path.suffix}"))
+    path.unlink()
+
+
+def forget_states(root: Path, now: Mapping[str, Content]) -> list[str]:
+    """Remove what was prepared from images that are others now, and all results of these methods.
+
+    Returns the methods' names in the store.
+    """
+    found = []
+    for path in sorted((root / "state").glob(f"*{layout.TABLE}")):
+        known = read([path])
+        if all(was.sha256 == now[i].sha256 for i in known.keys() & now.keys() for was in known[i]):
+            continue
+        method = path.stem.partition("@")[0]
+        for folder in (root / "scores" / f"method={method}", root / "maps" / method):
+            shutil.rmtree(folder, ignore_errors=True)
+        path.with_suffix(layout.MAPS).unlink(missing_ok=True)
+        path.unlink()
+        found.append(unquote(method))
+    return found
