@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 from dataclasses import replace
@@ -19,7 +20,7 @@ from PIL import Image
 
 from xaibench.datasets import pixels
 from xaibench.datasets.base import Dataset
-from xaibench.datasets.blobs import File
+from xaibench.datasets.blobs import File, content
 from xaibench.datasets.load import load_dataset, read_images
 from xaibench.errors import XaibenchError
 from xaibench.models.classifier import InputSpec
@@ -48,6 +49,20 @@ def test_the_same_bits_whatever_the_number_of_workers(
         assert (again, none) == (order, [])
         assert others.dtype == torch.float32
         assert torch.equal(images.view(torch.int32), others.view(torch.int32)), "to the last bit"
+
+
+@pytest.mark.parametrize("layout", ["archive", "wnid_folders", "hub", "web"])
+@pytest.mark.parametrize("workers", [0, 1])
+def test_what_was_decoded_is_hashed(
+    layout: str, workers: int, tmp_path: Path, photos: list[Photo]
+) -> None:
+    """Of the bytes as they lie there, also of those that cannot be decoded."""
+    dataset = damaged(tmp_path / "data", photos, layout)
+    contents = read_images(dataset, range(12), tiny(), "squash", workers).contents
+    assert list(contents) == list(dataset.ids)
+    for place, (sha256, time) in enumerate(contents.values()):
+        assert sha256 == hashlib.sha256(dataset.open(place).read()).hexdigest()
+        assert time == dataset.blob(place).path.stat().st_mtime_ns == dataset.modified(place)
 
 
 @pytest.mark.parametrize("layout", ["archive", "wnid_folders", "hub"])
@@ -99,8 +114,10 @@ def test_the_bits_are_torchvisions(
 def test_what_disappears_is_unreadable(tmp_path: Path, photos: list[Photo]) -> None:
     dataset = load_dataset(str(layouts.wnid_folders(tmp_path / "data", photos[:1])))
     (tmp_path / "data" / dataset.ids[0]).unlink()
-    good, images, failed, _ = read_images(dataset, [0], tiny(), "squash", 0)
+    good, images, failed, contents = read_images(dataset, [0], tiny(), "squash", 0)
     assert (good, images.shape) == ([], (0, 3, 0, 0))
+    assert contents == {dataset.ids[0]: ("", -1)}
+    assert content(dataset.blob(0)) == ("", dataset.modified(0)) == ("", -1)
     name = Path(dataset.ids[0]).name
     assert failed[0].reason == f"FileNotFoundError: [Errno 2] No such file or directory: '{name}'"
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, NamedTuple, Protocol
 
 
 class Blob(Protocol):
@@ -25,8 +26,7 @@ class Blob(Protocol):
         """The encoded image; OSError where it cannot be read."""
 
 
-@dataclass(frozen=True)
-class Content:
+class Content(NamedTuple):
     """What an image was when it was read.
 
     sha256: of its encoded bytes, empty where they could not be read. modified: when the file that
@@ -37,10 +37,10 @@ class Content:
     modified: int
 
 
-def modified(path: Path) -> int:
+def modified(path: Path | str) -> int:
     """When a file last changed, in ns; -1 where it is gone."""
     try:
-        return path.stat().st_mtime_ns
+        return os.stat(path).st_mtime_ns  # noqa: PTH116 (of 50,000 files: a Path takes longer)
     except OSError:
         return -1
 

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
-from functools import cache
 from pathlib import Path
 
-from xaibench.datasets.blobs import Content, content, modified
+from xaibench.datasets.blobs import Content, content
 from xaibench.datasets.load import Unreadable
 from xaibench.datasets.pixels import Geometry, read_pixels
 from xaibench.datasets.subset import Subset, recorded
@@ -75,19 +74,17 @@ def _changed(
     for image, held in images.read(blocks).items():
         if at.get(image) in asked:
             known.setdefault(image, set()).update(held)
-    look = cache(modified)
     changed: dict[int, Content] = {}
     touched: dict[str, Content] = {}
     for image, held in known.items():
         place = at.get(image)
         if place is None:
             continue
-        blob = run.dataset.blob(place)
-        times = {was.modified for was in held}
-        if len(held) == 1 and times == {look(blob.path)} and place not in noted:
+        times = {time for _, time in held}
+        if len(held) == 1 and times == {run.dataset.modified(place)} and place not in noted:
             continue
-        now = content(blob)
-        if any(was.sha256 != now.sha256 for was in held):
+        now = content(run.dataset.blob(place))
+        if any(was != now.sha256 for was, _ in held):
             if now.sha256:  # else nothing is known of it now: who needs it says so
                 changed[place] = now
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,7 +15,6 @@ from xaibench.core.score import memo
 from xaibench.errors import Failed
 from xaibench.stages.images import Images
 from xaibench.stages.run import Run
-from xaibench.store.images import check as same_images
 from xaibench.store.predictions import Predictions
 from xaibench.store.state import State, load
 from xaibench.types import Batch, Memo
@@ -40,8 +38,7 @@ class Desk:
     def images(self) -> Images:
         """The block's images."""
         run = self.run
-        check = functools.partial(same_images, run.root, run.whole)
-        return Images(run.subset, run.config.seed, run.decode, self.lost, check)
+        return Images(run.subset, run.config.seed, run.decode, self.lost)
 
     def batch(
         self,

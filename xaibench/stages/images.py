@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -16,22 +16,19 @@ from xaibench.datasets.subset import Subset
 from xaibench.errors import XaibenchError
 from xaibench.seeds import generator
 
-Check = Callable[[Sequence[int], Mapping[str, Content]], None]
-
 
 @dataclass
 class Images:
     """Reads images of a subset, and keeps them and the last inputs made of them.
 
-    lost: places whose images the run has met and could not read; they are in no group. check:
-    raises where images are others than before. contents: what those read were, by id.
+    lost: places whose images the run has met and could not read; they are in no group. contents:
+    what those read were, by id.
     """
 
     subset: Subset
     seed: int
     decode: Callable[[Sequence[int]], Decoded]
     lost: set[int] = field(default_factory=set)
-    check: Check = lambda _places, _contents: None
     contents: dict[str, Content] = field(default_factory=dict)
     _held: dict[int, Tensor | Unreadable] = field(default_factory=dict)
     _last: tuple[tuple[int, ...], Variation, Tensor] | None = None
@@ -46,7 +43,6 @@ class Images:
         lacking = [p for p in places if p not in self._held]
         if lacking:
             good, images, failures, contents = self.decode(lacking)
-            self.check(lacking, contents)
             self.contents |= contents
             self._held |= dict(zip(good, images, strict=True))
             bad = {f.image: f for f in failures}

@@ -11,7 +11,7 @@ from xaibench.config.variations import Variation
 from xaibench.core.explain import prepare
 from xaibench.datasets.blobs import Content
 from xaibench.stages.run import Run
-from xaibench.store.images import check, keep_beside
+from xaibench.store.images import keep_beside
 from xaibench.store.origin import origin
 from xaibench.store.state import save
 
@@ -26,9 +26,7 @@ def prepare_state(run: Run, method: MethodRequest, variation: Variation, code: s
         """The first `most` untouched images (0: all), on the device, in batches."""
         some = places[: most or len(places)]
         for start in range(0, len(some), run.batch_size):
-            part = some[start : start + run.batch_size]
-            found = run.decode(part)
-            check(run.root, run.whole, part, found.contents)
+            found = run.decode(some[start : start + run.batch_size])
             known.update(found.contents)
             if len(found.images):
                 yield found.images.to(run.device)

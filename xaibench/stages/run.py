@@ -37,7 +37,7 @@ from xaibench.registry import Registered
 from xaibench.seeds import derive
 from xaibench.stages.labels import check_labels
 from xaibench.stages.outside import outside
-from xaibench.store import layout
+from xaibench.store import images, layout
 from xaibench.store.atomic import read_json
 from xaibench.types import Context, Cost
 
@@ -195,9 +195,11 @@ class Run:
         return range(len(self.dataset)), ""
 
     def decode(self, places: Sequence[int]) -> Decoded:
-        """The places whose images can be read, their images (n, 3, H, W), and the failures."""
-        resize = self.protocol.preprocessing.resize
-        return read_images(self.dataset, places, self.classifier, resize, self.config.workers)
+        """Read images at some places. Raises XaibenchError where results are of other pixels."""
+        resize, workers = self.protocol.preprocessing.resize, self.config.workers
+        found = read_images(self.dataset, places, self.classifier, resize, workers)
+        images.check(self.root, map(self.whole.block, places), found.contents)
+        return found
 
     def boxes(self, ids: Sequence[str]) -> list[list[Box] | None]:
         """Bounding boxes of images in input pixels; all None without --boxes."""

@@ -12,8 +12,6 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 
-from xaibench.datasets.blobs import Content
-from xaibench.datasets.subset import Subset
 from xaibench.errors import XaibenchError
 from xaibench.store import layout, maps, tables
 from xaibench.store.atomic import read_json, write_json
@@ -23,6 +21,8 @@ from xaibench.store.origin import Origin
 KNOWN = pa.schema(
     [("image", pa.string()), *(tables.PREDICTIONS.field(name) for name in tables.CONTENT)]
 )
+Content = tuple[str, int]
+"""What an image is: the values of `tables.CONTENT`."""
 
 
 def beside_predictions(root: Path, blocks: Iterable[int]) -> list[Path]:
@@ -45,10 +45,10 @@ def keep_beside(state: Path, known: Mapping[str, Content], origin: Origin) -> No
         path.unlink(missing_ok=True)
 
 
-def columns(known: Iterable[Content]) -> dict[str, list[object]]:
-    """Contents as columns of a table."""
+def columns(known: Iterable[Content | None]) -> dict[str, list[object]]:
+    """Contents as columns of a table; None as nulls."""
     held = list(known)
-    return {name: [getattr(one, name) for one in held] for name in tables.CONTENT}
+    return {name: [one and one[place] for one in held] for place, name in enumerate(tables.CONTENT)}
 
 
 def read(paths: Iterable[Path]) -> dict[str, set[Content]]:
@@ -57,9 +57,10 @@ def read(paths: Iterable[Path]) -> dict[str, set[Content]]:
     for path in paths:
         table = tables.read(path, KNOWN.names)
         if set(KNOWN.names) <= set(table.column_names):  # not in files of earlier versions
-            for image, *one in zip(*(table[n].to_pylist() for n in KNOWN.names), strict=True):
-                if one[0] is not None:
-                    found.setdefault(image, set()).add(Content(*one))
+            rows = zip(*(table[name].to_pylist() for name in KNOWN.names), strict=True)
+            for image, sha256, modified in rows:
+                if sha256 is not None:
+                    found.setdefault(image, set()).add((sha256, modified))
     return found
 
 
@@ -71,24 +72,22 @@ def refresh(paths: Iterable[Path], now: Mapping[str, Content]) -> None:
             continue
         old = table["modified"].to_pylist()
         ids = table["image"].to_pylist()
-        new = [now[i].modified if i in now else was for i, was in zip(ids, old, strict=True)]
+        new = [now[i][1] if i in now else was for i, was in zip(ids, old, strict=True)]
         if new != old:
             columns = {name: table[name] for name in table.column_names} | {"modified": new}
             tables.save(path, columns, table.schema, tables.read_origin(path))
 
 
-def check(
-    root: Path, whole: Subset, places: Collection[int], contents: Mapping[str, Content]
-) -> None:
-    """XaibenchError where an image that was just read is not the one that results are of.
+def check(root: Path, blocks: Iterable[int], contents: Mapping[str, Content]) -> None:
+    """XaibenchError where an image of some blocks was just read and is not the one of the results.
 
     It is noted, so that the next run finds it even where its file looks the same.
     """
-    known = read(beside_predictions(root, (whole.block(place) for place in places)))
+    known = read(beside_predictions(root, blocks))
     changed = [
         image
-        for image, now in contents.items()
-        if now.sha256 and any(was.sha256 != now.sha256 for was in known.get(image, ()))
+        for image, (sha256, _) in contents.items()
+        if sha256 and any(was != sha256 for was, _ in known.get(image, ()))
     ]
     if changed:
         write_json(_note(root), {"images": sorted({*noted(root), *changed})})
@@ -171,7 +170,7 @@ def forget_states(root: Path, now: Mapping[str, Content]) -> list[str]:
     found = []
     for path in sorted((root / "state").glob(f"*{layout.TABLE}")):
         known = read([path])
-        if all(was.sha256 == now[i].sha256 for i in known.keys() & now.keys() for was in known[i]):
+        if all(was == now[i][0] for i in known.keys() & now.keys() for was, _ in known[i]):
             continue
         method = path.stem.partition("@")[0]
         for folder in (root / "scores" / f"method={method}", root / "maps" / method):
