@@ -265,14 +265,14 @@ def test_all_results_are_of_one_set_of_images(
     alter(data, out)
     said, end = run(data, out, second, second_stages)
     if change == "replaced at equal time":
-        assert f"{B} changed since the run began: run the same command again" in end
+        assert f"{B} changed since the run began: run the same `xaibench run` again" in end
         said, end = run(data, out, second, second_stages)
     assert line in said
     assert bool(said) == bool(line)
     whole = union(first, second)
     fresh = fresh_run(data, whole)
     assert_of_fresh_images(out, fresh)
-    assert "run the same command again" not in run(data, out, whole)[1]
+    assert "run the same `xaibench run` again" not in run(data, out, whole)[1]
     assert_the_same(out, fresh)
     assert "nothing left to compute" in run(data, out, whole)[1]
 
@@ -345,6 +345,19 @@ def test_a_file_that_cannot_be_read_now_loses_nothing(data: Path, tmp_path: Path
     with mock.patch.object(blobs.File, "open", side_effect=OSError("the network is away")):
         assert run(data, tmp_path / "out", BASE)[0] == ""
     assert len(rows(tmp_path / "out")) == 6
+
+
+def test_files_of_earlier_versions_say_nothing_of_images(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(data, out, BASE)
+    for path in (out / "predictions").rglob("*.parquet"):
+        table = tables.read(path).drop_columns(list(tables.CONTENT))
+        tables.save(
+            path, table.to_pydict(), table.schema.remove_metadata(), tables.read_origin(path)
+        )
+    replaced(data, out)
+    said, end = run(data, out, BASE)
+    assert (said, "nothing left to compute" in end) == ("", True)
 
 
 def photo(seed: int) -> Photo:

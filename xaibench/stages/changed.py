@@ -31,7 +31,8 @@ def settle(run: Run, say: Callable[[str], None]) -> None:
     at = {image: place for place, image in enumerate(run.dataset.ids)}
     noted = {at[image] for image in images.noted(run.root) if image in at}
     asked = {*run.selection, *run.companions(run.selection), *noted}
-    lists = {path: listed(path) for path in sorted(layout.failures(run.root).glob("[0-9]*.json"))}
+    paths = sorted(layout.failures(run.root).glob("[0-9]*-*.json"))
+    lists = {path: listed(path) for path in paths if path.is_file()}
     good = {path: found for path, found in lists.items() if found and _ours(run, at, path, found)}
     damaged = [path for path in lists if path not in good]
     mended = _readable(run, {at[image] for found in good.values() for image in found} & asked)

@@ -92,8 +92,8 @@ def check(root: Path, blocks: Iterable[int], contents: Mapping[str, Content]) ->
     if changed:
         write_json(_note(root), {"images": sorted({*noted(root), *changed})})
         raise XaibenchError(
-            f"{names(changed)} changed since the run began: run the same command again, which "
-            "computes anew what rests on the image."
+            f"{names(changed)} changed since the run began: run the same `xaibench run` again, "
+            "which computes anew what rests on that."
         )
 
 
