@@ -75,6 +75,7 @@ def run(
     from xaibench.execution.local import run_all
     from xaibench.execution.plan import plan
     from xaibench.stages.block import Task, opened
+    from xaibench.stages.changed import settle
     from xaibench.store.aside import set_aside
     from xaibench.store.lock import writing
 
@@ -95,6 +96,7 @@ def run(
     start.check_place(root)
     with writing(root, wait=config.wait, say=say):
         manifest = start.open_directory(work, stages, say)
+        settle(work, say)
         todo = plan(work, stages)
         for path in todo.unsound:
             set_aside(root, path)

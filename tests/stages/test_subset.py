@@ -55,7 +55,7 @@ def test_results_and_state_carry_the_subset(tmp_path: Path) -> None:
     sha = json.loads((out / "manifests" / "subset.json").read_text())["sha256"]
     for path in (out / "maps").rglob("*.safetensors"):
         assert store.load(path).origin.subset == ("" if "none" in path.parts else sha)
-    states = {path.name for path in (out / "state").glob("iba*")}
+    states = {path.name for path in (out / "state").glob("iba*.safetensors")}
     assert len(states) == 2, "of the whole dataset for untouched images, else of the subset"
     assert any(sha[:16] in name for name in states)
 

@@ -133,7 +133,7 @@ def _record(path: Path, value: Any) -> None:
     """Have a record of the directory say this, as the identity and earlier processes do."""
     try:
         same = read_json(path) == value
-    except (XaibenchError, FileNotFoundError):
+    except XaibenchError:
         same = False
     if not same:
         write_json(path, value)

@@ -26,7 +26,7 @@ from xaibench.config.variations import UNTOUCHED, Variation, variations
 from xaibench.core.explain import cam_channels, cost
 from xaibench.datasets.base import Dataset
 from xaibench.datasets.boxes import Box, Boxes
-from xaibench.datasets.load import Unreadable, load_dataset, read_images
+from xaibench.datasets.load import Decoded, load_dataset, read_images
 from xaibench.datasets.select import ordered
 from xaibench.datasets.subset import Subset
 from xaibench.errors import XaibenchError
@@ -38,7 +38,7 @@ from xaibench.registry import Registered
 from xaibench.seeds import derive
 from xaibench.stages.labels import check_labels
 from xaibench.stages.outside import outside
-from xaibench.store import layout
+from xaibench.store import images, layout
 from xaibench.store.identity import known
 from xaibench.store.manifest import batch_size
 from xaibench.store.origin import Origin, origin
@@ -205,10 +205,12 @@ class Run:
             return self.subset.places, self.subset.sha256
         return range(len(self.dataset)), ""
 
-    def decode(self, places: Sequence[int]) -> tuple[list[int], Tensor, list[Unreadable]]:
-        """The places whose images can be read, their images (n, 3, H, W), and the failures."""
-        resize = self.protocol.preprocessing.resize
-        return read_images(self.dataset, places, self.classifier, resize, self.config.workers)
+    def decode(self, places: Sequence[int]) -> Decoded:
+        """Read images at some places. Raises XaibenchError where results are of other pixels."""
+        resize, workers = self.protocol.preprocessing.resize, self.config.workers
+        found = read_images(self.dataset, places, self.classifier, resize, workers)
+        images.check(self.root, map(self.whole.block, places), found.contents)
+        return found
 
     def boxes(self, ids: Sequence[str]) -> list[list[Box] | None]:
         """Bounding boxes of images in input pixels; all None without --boxes."""

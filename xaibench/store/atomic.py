@@ -55,8 +55,6 @@ def read_json(path: Path) -> Any:
     """Read JSON; XaibenchError where it is not valid."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise
     except OSError as error:
         raise XaibenchError(f"cannot read {path}: {error.strerror or error}.") from None
     except (ValueError, RecursionError):

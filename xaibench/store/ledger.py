@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from xaibench.errors import XaibenchError
 from xaibench.store import layout, maps, tables
 from xaibench.store.atomic import read_json
 from xaibench.store.origin import Origin, Unsound
@@ -94,14 +95,26 @@ def of_several_codes(root: Path) -> list[str]:
 
 
 def unreadable(root: Path, blocks: Sequence[int] | None = None) -> dict[str, str]:
-    """Images that could not be decoded when the run met them, with the reason."""
+    """Images that could not be decoded when the run met them, with the reason.
+
+    What damaged lists say is left out.
+    """
     folder = layout.failures(root)
     if blocks is None:
         paths = sorted(folder.glob("[0-9]*-*.json"))
     else:
         paths = [p for block in blocks for p in layout.block_files(folder, block, ".json")]
-    rows = (row for path in paths for row in read_json(path)["unreadable"])
-    return {row["image"]: row["reason"] for row in rows}
+    return {image: why for path in paths for image, why in (listed(path) or {}).items()}
+
+
+def listed(path: Path) -> dict[str, str] | None:
+    """The images that a list of unreadable ones names, and why; None where it is damaged."""
+    try:
+        found = {row["image"]: row["reason"] for row in read_json(path)["unreadable"]}
+    except (XaibenchError, KeyError, TypeError, RecursionError):
+        return None
+    whole = all(isinstance(text, str) and text for pair in found.items() for text in pair)
+    return found if found and whole else None
 
 
 def give_way(folder: Path, suffix: str, block: int, ids: Sequence[str], code: str) -> None:

@@ -172,6 +172,7 @@ def load_predictions(out: str | Path) -> pd.DataFrame:
     """
     import pandas as pd
 
+    from xaibench.store import tables
     from xaibench.store.sound import reader, steadily
 
     root = Path(out)
@@ -181,7 +182,7 @@ def load_predictions(out: str | Path) -> pd.DataFrame:
         for folder in sorted((root / "predictions").glob("*/*")):
             transform, variation = map(unquote, folder.parts[-2:])
             for path in layout.results(folder):
-                part = held.table(path).to_pandas()
+                part = held.table(path).drop_columns(list(tables.CONTENT)).to_pandas()
                 parts.append(part.assign(transform=transform, variation=variation))
         return parts
 

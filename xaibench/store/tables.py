@@ -28,6 +28,8 @@ SCORES = pa.schema(
         ("value", pa.float64()),
     ]
 )
+CONTENT = ("sha256", "modified")
+"""Columns of predictions that say what an untouched image's file was (`datasets.blobs.Content`)."""
 PREDICTIONS = pa.schema(
     [
         ("image", pa.string()),
@@ -39,6 +41,8 @@ PREDICTIONS = pa.schema(
             for target in ("ground_truth", "predicted", "least_probable")
             for kind in ("logit", "probability")
         ),
+        ("sha256", pa.string()),
+        ("modified", pa.int64()),
     ]
 )
 
