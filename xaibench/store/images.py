@@ -58,6 +58,8 @@ def read(paths: Iterable[Path]) -> dict[str, set[Content]]:
     for path in paths:
         with suppress(Unsound, FileNotFoundError):  # nothing of such files is used
             table = tables.read(path)
+            if not set(KNOWN.names) <= set(table.column_names):  # of an earlier version
+                continue
             rows = zip(*(table[name].to_pylist() for name in KNOWN.names), strict=True)
             for image, sha256, modified in rows:
                 if sha256 is not None:
