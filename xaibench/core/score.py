@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor
 
 from xaibench.config.requests import MethodRequest, MetricRequest
 from xaibench.core.drive import drive
+from xaibench.core.memory import out_of_memory, release
 from xaibench.errors import reason
 from xaibench.normalize import STATUS_NONFINITE, STATUS_OK, normalize, statuses
 from xaibench.types import Answer, Batch, Context, Explain, Memo, Rows, Scoring, Values
@@ -27,10 +28,11 @@ class Result:
 
 @dataclass(frozen=True)
 class Scores:
-    """Results of metrics by spec, and why the others failed."""
+    """Results of metrics by spec, why others failed, and which lacked the memory."""
 
     results: dict[str, Result]
     failed: dict[str, str]
+    short: dict[str, str] = field(default_factory=dict)
 
 
 def memo(held: dict[str, Tensor]) -> Memo:
@@ -90,15 +92,17 @@ def score(base: Scoring, metrics: Sequence[MetricRequest]) -> Scores:
     for metric in metrics:
         calls.setdefault(f"{metric.entry.key} {sorted(metric.options.items())}", []).append(metric)
     failed: dict[str, str] = {}
-    try:
-        values = _drive(base, calls)
-    except Exception:
+    short: dict[str, str] = {}
+    values = _together(base, calls)
+    if values is None:  # out of `except`: an error holds the tensors that it met
+        release()
         values = {}
         for name, asked in calls.items():
             try:
                 values |= _drive(base, {name: asked})
             except Exception as error:
-                failed |= dict.fromkeys((m.spec for m in asked), reason(error))
+                into = short if out_of_memory(error) else failed
+                into |= dict.fromkeys((m.spec for m in asked), reason(error))
     of_maps, results = statuses(base.maps), {}
     for name, found in values.items():
         for metric in calls[name]:
@@ -107,7 +111,15 @@ def score(base: Scoring, metrics: Sequence[MetricRequest]) -> Scores:
                 failed[metric.spec] = wrong
             else:
                 results[metric.spec] = _result(found[metric.key], of_maps)
-    return Scores(results, failed)
+    return Scores(results, failed, short)
+
+
+def _together(base: Scoring, calls: dict[str, list[MetricRequest]]) -> dict[str, Values] | None:
+    """Results of all functions from one stream; None where it breaks."""
+    try:
+        return _drive(base, calls)
+    except Exception:
+        return None
 
 
 def _wrong(metric: MetricRequest, values: Values, count: int) -> str:

@@ -12,6 +12,7 @@ from xaibench.core.explain import prepare
 from xaibench.stages.run import Run
 from xaibench.store.origin import origin
 from xaibench.store.state import save
+from xaibench.types import Context
 
 
 def prepare_state(run: Run, method: MethodRequest, variation: Variation, code: str) -> None:
@@ -19,15 +20,20 @@ def prepare_state(run: Run, method: MethodRequest, variation: Variation, code: s
     path = run.state_path(method, variation)
     places, subset = run.state_source(method, variation)
 
-    def images(most: int) -> Iterator[Tensor]:
-        """The first `most` untouched images (0: all), on the device, in batches."""
-        some = places[: most or len(places)]
-        for start in range(0, len(some), run.batch_size):
-            _, read, _ = run.decode(some[start : start + run.batch_size])
-            if len(read):
-                yield read.to(run.device)
+    def make(fit: Context, _: list[MethodRequest]) -> dict[str, Tensor] | None:
+        def images(most: int) -> Iterator[Tensor]:
+            """The first `most` untouched images (0: all), on the device, in batches."""
+            some = places[: most or len(places)]
+            for start in range(0, len(some), fit.batch_size):
+                _, read, _ = run.decode(some[start : start + fit.batch_size])
+                if len(read):
+                    yield read.to(run.device)
 
-    tensors = prepare(run.context, method, images)
+        return prepare(fit, method, images)
+
+    side = run.classifier.input.crop
+    work = f"prepare {method.spec}", side, side
     assert path is not None
-    assert tensors is not None
-    save(path, tensors, origin(code, subset))
+    for _, tensors, limit in run.room.each(run.context, work, [method], lambda m, _: [m], make):
+        assert tensors is not None
+        save(path, tensors, origin(code, subset, batch=limit))

@@ -75,8 +75,12 @@ def load_maps(
     shards = [store.load(path) for path in paths]
     size = shards[0].size
     steps = request.steps(fold(transform))
-    maps = torch.cat([normalize(s.maps, size, steps) for s in shards])
-    return [i for s in shards for i in s.ids], maps.numpy()
+    parts, held = [], dict[str, None]()
+    for shard in shards:  # a kill may leave an image in two files
+        rows = [row for row, image in enumerate(shard.ids) if image not in held]
+        parts.append(normalize(shard.maps[rows], size, steps))
+        held |= dict.fromkeys(shard.ids)
+    return list(held), torch.cat(parts).numpy()
 
 
 class MapReader:
