@@ -93,10 +93,13 @@ def score(base: Scoring, metrics: Sequence[MetricRequest]) -> Scores:
         calls.setdefault(f"{metric.entry.key} {sorted(metric.options.items())}", []).append(metric)
     failed: dict[str, str] = {}
     short: dict[str, str] = {}
-    values = _together(base, calls)
-    if values is None:  # out of `except`: an error holds the tensors that it met
-        release()
-        values = {}
+    try:
+        values, wrong = _drive(base, calls), False
+    except Exception as error:
+        values, wrong, full = {}, True, out_of_memory(error)
+    if wrong:  # out of `except`: an error holds the tensors that it met
+        if full:
+            release()
         for name, asked in calls.items():
             try:
                 values |= _drive(base, {name: asked})
@@ -106,20 +109,12 @@ def score(base: Scoring, metrics: Sequence[MetricRequest]) -> Scores:
     of_maps, results = statuses(base.maps), {}
     for name, found in values.items():
         for metric in calls[name]:
-            wrong = _wrong(metric, found, len(base.batch))
-            if wrong:
-                failed[metric.spec] = wrong
+            why = _wrong(metric, found, len(base.batch))
+            if why:
+                failed[metric.spec] = why
             else:
                 results[metric.spec] = _result(found[metric.key], of_maps)
     return Scores(results, failed, short)
-
-
-def _together(base: Scoring, calls: dict[str, list[MetricRequest]]) -> dict[str, Values] | None:
-    """Results of all functions from one stream; None where it breaks."""
-    try:
-        return _drive(base, calls)
-    except Exception:
-        return None
 
 
 def _wrong(metric: MetricRequest, values: Values, count: int) -> str:

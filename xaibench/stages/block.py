@@ -83,9 +83,12 @@ def run_block(task: Task, block: Block, tick: Tick = lambda _count, _doing: None
     desk = Desk(run, lost, block.broken)
     for part in block.parts:
         if part.predictions:
-            order = block.places if part.variation.request else block.companions
-            done.made["predictions"] += predict(desk, block.number, part, run.ids(order))
+            done.made["predictions"] += predict(desk, block.number, part)
             tick(len(part.predictions), f"predict {part.variation.label}".strip())
+        of = part.variation
+        order = run.ids(block.places if of.request else block.companions)
+        folder = layout.predictions(run.root, of.transform, of.name)
+        compact(folder, layout.TABLE, block.number, order)
         some = [place for place in block.companions if place not in desk.lost]
         predictions = load_predictions(run, some, part.variation) if part.units else None
         for unit in part.units:
@@ -148,7 +151,7 @@ def _unit(desk: Desk, unit: Unit, predictions: Predictions, tick: Tick, done: Do
 
 
 def _compact(run: Run, unit: Unit) -> None:
-    """One file for the chunks that were written of a unit, of each kind."""
+    """One file for the chunks of a unit's maps, and of its scores by metric."""
     ids = run.ids(unit.places)
     for target in unit.maps.keys() | unit.scores.keys():
         compact(unit.key.maps(run.root, target), layout.MAPS, unit.block, ids)

@@ -23,19 +23,18 @@ from xaibench.stages.run import Run
 from xaibench.stages.unit import Part
 from xaibench.store import layout, predictions, tables
 from xaibench.store.atomic import write_json
-from xaibench.store.compact import compact
 from xaibench.store.ledger import give_way
 from xaibench.store.origin import origin
 from xaibench.store.predictions import Predictions
 from xaibench.types import Context
 
 
-def predict(desk: Desk, block: int, part: Part, order: Sequence[str]) -> int:
+def predict(desk: Desk, block: int, part: Part) -> int:
     """Forward the images of a block that lack predictions on a variation, and write them.
 
     Of untouched images those that cannot be decoded are written to failures/ and added to
-    `desk.lost`. order: the block's images as they stand in its file. Returns the number of
-    predictions made. Raises XaibenchError where memory is too small for one image.
+    `desk.lost`. Returns the number of predictions made. Raises XaibenchError where memory is too
+    small for one image.
     """
     run = desk.run
     places = [p for p in part.predictions if p not in desk.lost]
@@ -71,7 +70,6 @@ def predict(desk: Desk, block: int, part: Part, order: Sequence[str]) -> int:
                 chunks.add(one)
     except Failed as failure:
         raise XaibenchError(f"{run.model}: {failure}: use another --device.") from failure
-    compact(folder, layout.TABLE, block, order)
     return len(places)
 
 

@@ -124,7 +124,10 @@ def _score(
     metrics: Sequence[MetricRequest],
     predictions: Predictions,
 ) -> Iterator[Done]:
-    """Score one slice; where memory runs out, the metrics that need more in smaller pieces."""
+    """Score one slice; where memory runs out, the metrics that need more in smaller pieces.
+
+    A metric for which there is too little for one image fails for the rest of the slice.
+    """
     fitting: dict[int, list[MetricRequest]] = {}
     for metric in metrics:
         limit = desk.run.room.limit(_work(unit, metric, shard.size))
@@ -137,12 +140,13 @@ def _score(
             piece = shard.select(list(range(start, stop)))
             part = replace(unit, places=unit.places[start:stop])
             found = _scores(desk, part, target, piece, some, predictions, limit)
+            yield Done(piece.ids, piece.explained, replace(found, short={}), limit)
             again, failed = _halved(desk.run, unit, found.short, some, shard.size, limit)
-            found = Scores(found.results, found.failed | failed)
-            yield Done(piece.ids, piece.explained, found, limit)
+            some = [m for m in some if m.spec not in found.short]
+            rest = shard.select(list(range(start, count)))
+            if failed:
+                yield Done(rest.ids, rest.explained, Scores({}, failed), limit)
             if again:
-                some = [m for m in some if m not in again]
-                rest = shard.select(list(range(start, count)))
                 part = replace(unit, places=unit.places[start:])
                 yield from _score(desk, part, target, rest, again, predictions)
             start = stop

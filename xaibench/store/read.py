@@ -171,5 +171,6 @@ def load_predictions(out: str | Path) -> pd.DataFrame:
         parts.append(part.assign(transform=transform, variation=variation))
     if not parts:
         raise XaibenchError(f"no predictions in {out}; run `xaibench run --out {out}` first.")
-    frame = pd.concat(parts, ignore_index=True)
-    return frame.sort_values(["transform", "variation", "image"], ignore_index=True)
+    keys = ["transform", "variation", "image"]
+    frame = pd.concat(parts).drop_duplicates(keys)  # a kill may leave an image in two files
+    return frame.sort_values(keys, ignore_index=True)
