@@ -41,6 +41,8 @@ class RunResult:
         """The last line of the command's output."""
         made = {name: count for name, count in self.computed.items() if count}
         lost = f"; {made.pop('failed')} failed" if "failed" in made else ""
+        if "left" in made:
+            lost += f"; {made.pop('left')} that failed before left alone (--no-retry-failed)"
         done = ", ".join(f"{count} {name}" for name, count in made.items())
         skipped = f"; {self.unreadable} unreadable images skipped (failures/)"
         return (
@@ -84,6 +86,7 @@ def run(
         config = config.model_copy(update={"out": root / "overwritten"})
     task = Task(config, uuid4().hex, network)
     work = opened(task)
+    work.room.say = say
     start.check(work, stages)
     start.announce(work, say)
     if config.dry_run:
@@ -130,7 +133,7 @@ def _finish(work: Run, done: Done, manifest: Manifest, seconds: float) -> RunRes
     chosen = set(work.ids(work.selection))
     failed = {i: why for i, why in unreadable(work.root).items() if i in chosen}
     computed = {name: done.made[name] for name in ("predictions", "maps", "scores")}
-    computed |= {"failed": done.made["failed"]} if done.made["failed"] else {}
+    computed |= {name: done.made[name] for name in ("failed", "left") if done.made[name]}
     result = RunResult(work.root, len(chosen), computed, len(failed), seconds)
     manifest.end(counts={"images": len(chosen), "unreadable": len(failed), **computed})
     if done.unmapped:
@@ -147,6 +150,8 @@ def _finish(work: Run, done: Done, manifest: Manifest, seconds: float) -> RunRes
             + (f", and {more} more: " if more else ": ")
             + f"see {work.root / 'failures'}, then run the same command again."
         )
+    if "left" in computed and work.config.strict:
+        raise XaibenchError(f"{result.line}: leave out --strict or --no-retry-failed.")
     if failed and (work.config.strict or len(failed) == len(chosen)):
         first, reason = next(iter(failed.items()))
         raise XaibenchError(

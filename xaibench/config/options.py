@@ -128,6 +128,9 @@ class Options:
     strict: Annotated[
         bool, Option("Unreadable images and other library versions are errors.", switch=True)
     ] = False
+    retry_failed: Annotated[
+        bool, Option("Try again what the same code failed on before.", default="", switch=True)
+    ] = True
     overwrite: Annotated[bool, Option("Empty the run directory first.")] = False
     keep_stale: Annotated[
         bool, Option("Keep results that other code made than is here now.", switch=False)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor
 
 from xaibench.config.requests import MethodRequest, MetricRequest
 from xaibench.core.drive import drive
+from xaibench.core.memory import out_of_memory, release
 from xaibench.errors import reason
 from xaibench.normalize import STATUS_NONFINITE, STATUS_OK, normalize, statuses
 from xaibench.types import Answer, Batch, Context, Explain, Memo, Rows, Scoring, Values
@@ -27,10 +28,11 @@ class Result:
 
 @dataclass(frozen=True)
 class Scores:
-    """Results of metrics by spec, and why the others failed."""
+    """Results of metrics by spec, why others failed, and which lacked the memory."""
 
     results: dict[str, Result]
     failed: dict[str, str]
+    short: dict[str, str] = field(default_factory=dict)
 
 
 def memo(held: dict[str, Tensor]) -> Memo:
@@ -90,24 +92,29 @@ def score(base: Scoring, metrics: Sequence[MetricRequest]) -> Scores:
     for metric in metrics:
         calls.setdefault(f"{metric.entry.key} {sorted(metric.options.items())}", []).append(metric)
     failed: dict[str, str] = {}
+    short: dict[str, str] = {}
     try:
-        values = _drive(base, calls)
-    except Exception:
-        values = {}
+        values, wrong = _drive(base, calls), False
+    except Exception as error:
+        values, wrong, full = {}, True, out_of_memory(error)
+    if wrong:  # out of `except`: an error holds the tensors that it met
+        if full:
+            release()
         for name, asked in calls.items():
             try:
                 values |= _drive(base, {name: asked})
             except Exception as error:
-                failed |= dict.fromkeys((m.spec for m in asked), reason(error))
+                into = short if out_of_memory(error) else failed
+                into |= dict.fromkeys((m.spec for m in asked), reason(error))
     of_maps, results = statuses(base.maps), {}
     for name, found in values.items():
         for metric in calls[name]:
-            wrong = _wrong(metric, found, len(base.batch))
-            if wrong:
-                failed[metric.spec] = wrong
+            why = _wrong(metric, found, len(base.batch))
+            if why:
+                failed[metric.spec] = why
             else:
                 results[metric.spec] = _result(found[metric.key], of_maps)
-    return Scores(results, failed)
+    return Scores(results, failed, short)
 
 
 def _wrong(metric: MetricRequest, values: Values, count: int) -> str:
