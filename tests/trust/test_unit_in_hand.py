@@ -30,7 +30,7 @@ from xaibench.stages.chunks import slices
 from xaibench.store import compact as compaction
 from xaibench.store import layout
 from xaibench.store.ledger import contents
-from xaibench.store.state import read_origin
+from xaibench.store.state import load as load_state
 from xaibench.types import Explanation
 
 COUNT = 50
@@ -347,8 +347,8 @@ def test_what_a_method_prepares(data: Path, tmp_path: Path) -> None:
     more = {"method": "iba(steps=2,samples=2)", "metric": "sparseness", "limit": 3}
     _, said = run(data, tmp_path, tight(8), **more)
     assert said == line(16, 8)
-    (path,) = (tmp_path / "state").iterdir()
-    assert read_origin(path).batch == 8
+    (path,) = (tmp_path / "state").glob("*.safetensors")
+    assert load_state(path).origin.batch == 8
 
 
 def test_a_network_that_does_not_fit_at_all_is_one_line(data: Path, tmp_path: Path) -> None:
