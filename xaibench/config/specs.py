@@ -6,10 +6,12 @@ A name may be a function of the user's file, `file:PATH.py:NAME(option=value)`, 
 from __future__ import annotations
 
 import ast
+import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from xaibench.config.words import check_text
 from xaibench.errors import UsageError, fold
 from xaibench.registry.files import FILE
 
@@ -41,6 +43,7 @@ def split_all(texts: Iterable[str]) -> list[str]:
     """Split several comma lists, keeping the first of equal entries."""
     pieces: list[str] = []
     for text in texts:  # an environment variable arrives split at its spaces
+        check_text("a list of specs", text)
         if pieces and _open(pieces[-1]):
             pieces[-1] += f" {text}"
         else:
@@ -61,6 +64,7 @@ def parse(text: str) -> tuple[str, dict[str, Any]]:
 
     Raises UsageError where the text is not of that form.
     """
+    check_text("a spec", text)
     text = text.strip()
     end = _file_ends(text, 0)
     name, bracket, rest = text[end:].partition("(")
@@ -73,7 +77,7 @@ def parse(text: str) -> tuple[str, dict[str, Any]]:
     help_line = f"cannot read '{text}': write it as name(option=value, ...)."
     try:
         call = ast.parse(f"f({_quoted(rest)}", mode="eval").body
-    except SyntaxError:
+    except (SyntaxError, ValueError, MemoryError, RecursionError):  # the last two: too deep
         raise UsageError(help_line) from None
     if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name)) or call.args:
         raise UsageError(help_line)
@@ -94,9 +98,23 @@ def _literal(node: ast.expr, help_line: str) -> Any:
     if isinstance(node, ast.Name):
         return WORDS.get(node.id.lower(), node.id)
     try:
-        return ast.literal_eval(node)
-    except ValueError:
-        raise UsageError(help_line) from None
+        value = ast.literal_eval(node)
+        if _kept(value):
+            return value
+    except (ValueError, TypeError, MemoryError, RecursionError):
+        pass
+    raise UsageError(help_line)
+
+
+def _kept(value: Any) -> bool:
+    """Whether JSON can hold a value and its spec gives it back: no infinity, bytes or sets."""
+    if isinstance(value, (list, tuple)):
+        return all(map(_kept, value))
+    if isinstance(value, dict):
+        return all(type(key) is str for key in value) and all(map(_kept, value.values()))
+    return type(value) in (str, int, bool, type(None)) or (
+        type(value) is float and math.isfinite(value)
+    )
 
 
 def canonical(name: str, values: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import stat
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -33,10 +34,15 @@ class File:
     @property
     def size(self) -> int:
         """Its size; -1 for a broken link."""
-        return self.path.stat().st_size if self.path.exists() else -1
+        try:
+            return self.path.stat().st_size
+        except OSError:
+            return -1
 
     def open(self) -> BinaryIO:
-        """The file."""
+        """The file; OSError where it is a pipe or a device, which may have no end."""
+        if not stat.S_ISREG(self.path.stat().st_mode):
+            raise OSError("it is no regular file")
         return self.path.open("rb")
 
 

@@ -22,6 +22,7 @@ from typing import Any
 
 from xaibench.errors import UsageError, XaibenchError, reason, unknown
 from xaibench.registry import Registered
+from xaibench.registry.foreign import foreign
 
 FILE = re.compile(r"\s*file:(?P<path>.+?\.py):(?P<name>[A-Za-z_]\w*)(?=\s*(?:[(,]|$))")
 """The beginning of a spec that names a file's function; a path may hold blanks and brackets."""
@@ -80,8 +81,12 @@ def from_file(kind: str, spec: str) -> Registered:
 
 def existing(written: str, form: str) -> Path:
     """A file's path as it was written, `~` for the home folder; XaibenchError if it is none."""
-    path = Path(written).expanduser()
-    if not path.is_file():
+    try:
+        path = Path(written).expanduser()
+        found = path.is_file()
+    except (OSError, ValueError, RuntimeError) as error:  # too long, a NUL, nobody's home
+        raise XaibenchError(f"{written!a} cannot be a file ({reason(error)}): {form}.") from None
+    if not found:
         raise XaibenchError(f"{path} does not exist or is not a file: {form}.")
     return path
 
@@ -100,10 +105,11 @@ def imported(path: Path, name: str) -> ModuleType:
         sys.path.insert(0, folder)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
-    except Exception as error:
+        with foreign(f"{path} cannot be imported", "mend it"):
+            spec.loader.exec_module(module)
+    except BaseException:
         del sys.modules[name]
-        raise XaibenchError(f"{path} cannot be imported ({reason(error)}): mend it.") from error
+        raise
     return module
 
 
