@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationInfo, field_validator
+from pydantic import ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticKnownError
 
 from xaibench.config.files import Data, read_options, read_yaml, validated
-from xaibench.config.options import OPTIONS, Options
+from xaibench.config.options import OPTIONS, Options, typed
 from xaibench.config.shipped import config_files
 from xaibench.config.specs import parse, split_all
 from xaibench.config.words import check_path, check_text
@@ -32,6 +33,10 @@ class RunConfig(Options, Data):
         if isinstance(value, (str, Path)):
             check = check_text if info.field_name in LISTS else check_path
             check(name, str(value))
+            if info.field_name != "out" and typed(str(info.field_name)) is Path:
+                _check_kind(name, Path(value))
+        if isinstance(value, bool) and typed(str(info.field_name)) is not bool:
+            raise UsageError(f"{name} cannot be {str(value).lower()}: give a value.")
         return value
 
     @field_validator(*LISTS, mode="before")
@@ -80,11 +85,19 @@ class RunConfig(Options, Data):
 
     @field_validator("*")
     @classmethod
-    def _low(cls, value: Any, info: ValidationInfo) -> Any:
-        low = OPTIONS[str(info.field_name)].low
-        if low is not None and value is not None and value < low:
-            raise PydanticKnownError("greater_than_equal", {"ge": low})
+    def _bounds(cls, value: Any, info: ValidationInfo) -> Any:
+        option = OPTIONS[str(info.field_name)]
+        if option.low is not None and value is not None and value < option.low:
+            raise PydanticKnownError("greater_than_equal", {"ge": option.low})
+        if option.high is not None and value > option.high:
+            raise PydanticKnownError("less_than_equal", {"le": option.high})
         return value
+
+    @model_validator(mode="after")
+    def _together(self) -> RunConfig:
+        if self.name is not None and self.maps is None:
+            raise UsageError(f"name '{self.name}' is that of --maps: give both, or neither.")
+        return self
 
     @property
     def embedded(self) -> bool:
@@ -118,6 +131,13 @@ class RunConfig(Options, Data):
         model = "".join(c if c.isalnum() or c in "._-" else "_" for c in name)
         protocol = self.protocol if "." in self.protocol else fold(self.protocol)
         return Path("results/runs") / f"{data}-{model}-{Path(protocol).stem}"
+
+
+def _check_kind(name: str, path: Path) -> None:
+    """UsageError for a pipe, socket or device: reading it can wait for ever, or has no end."""
+    with contextlib.suppress(OSError):  # what it is used for says why it cannot be read
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise UsageError(f"{name} {path} is no regular file and no folder: give one.")
 
 
 def load_config(values: dict[str, Any], file: Path | None = None) -> RunConfig:

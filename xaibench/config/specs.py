@@ -20,17 +20,28 @@ WORDS = {"true": True, "false": False, "none": None}
 
 def split(text: str) -> list[str]:
     """Split a comma list at its top level: `a,b(x=1,y=2)` -> [`a`, `b(x=1,y=2)`]."""
-    parts, depth, start, skip = [], 0, 0, _file_ends(text, 0)
+    commas, _ = _scan(text)
+    ends = zip([0, *(comma + 1 for comma in commas)], [*commas, len(text)], strict=True)
+    return [part for start, end in ends if (part := text[start:end].strip())]
+
+
+def _scan(text: str) -> tuple[list[int], int]:
+    """Where the commas are that separate specs, and how many brackets stay open."""
+    commas, depth, quote, skip = [], 0, "", _file_ends(text, 0)
     for i, char in enumerate(text):
         if i < skip:
             continue
-        depth += (char in "([{") - (char in ")]}")
-        if char == "," and depth == 0:
-            parts.append(text[start:i])
-            start = i + 1
-            skip = _file_ends(text, start)
-    parts.append(text[start:])
-    return [part.strip() for part in parts if part.strip()]
+        if quote:
+            skip = i + 2 if char == "\\" else skip
+            quote = "" if char == quote else quote
+        elif depth > 0 and char in "'\"":
+            quote = char
+        elif char == "," and depth == 0:
+            commas.append(i)
+            skip = _file_ends(text, i + 1)
+        else:
+            depth += (char in "([{") - (char in ")]}")
+    return commas, depth
 
 
 def _file_ends(text: str, start: int) -> int:
@@ -53,10 +64,9 @@ def split_all(texts: Iterable[str]) -> list[str]:
 
 def _open(text: str) -> bool:
     last = (split(text) or [""])[-1]
-    rest = last[_file_ends(last, 0) :]
-    if rest.startswith("file:"):  # no function yet
+    if last[_file_ends(last, 0) :].startswith("file:"):  # no function yet
         return True
-    return sum(rest.count(c) for c in "([{") > sum(rest.count(c) for c in ")]}")
+    return _scan(text)[1] > 0
 
 
 def parse(text: str) -> tuple[str, dict[str, Any]]:
@@ -74,7 +84,8 @@ def parse(text: str) -> tuple[str, dict[str, Any]]:
         name = fold(name)
     if not bracket:
         return name, {}
-    help_line = f"cannot read '{text}': write it as name(option=value, ...)."
+    shown = " ".join(text.split())
+    help_line = f"cannot read '{shown}': write it as name(option=value, ...)."
     try:
         call = ast.parse(f"f({_quoted(rest)}", mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError):  # the last two: too deep

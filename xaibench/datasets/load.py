@@ -11,7 +11,7 @@ from torchvision.transforms.v2.functional import normalize, to_dtype
 
 from xaibench.datasets.base import Dataset
 from xaibench.datasets.pixels import Geometry, read_pixels
-from xaibench.errors import XaibenchError
+from xaibench.errors import UsageError, XaibenchError
 from xaibench.models.classifier import TorchClassifier
 from xaibench.registry import entries, get
 from xaibench.registry.foreign import foreign
@@ -26,6 +26,8 @@ def load_dataset(source: str) -> Dataset:
     known = entries("datasets")
     name, colon, rest = source.partition(":")
     if name in known and (colon or "order" not in known[name].metadata):
+        if not rest and "order" in known[name].metadata:
+            raise UsageError(f"--data {source} has no path: write --data {name}:PATH.")
         layouts, source = [name], rest
     else:
         layouts = [key for key, entry in known.items() if "order" in entry.metadata]

@@ -59,7 +59,7 @@ def files_in(specs: Iterable[str]) -> dict[str, str]:
     held: dict[str, str] = {}
     for spec in specs:
         if spec.strip().startswith("file:"):
-            path = Path(parts(spec)[0]).expanduser().resolve()
+            path = _resolved(parts(spec)[0], "write file:PATH.py:NAME")
             if held.setdefault(path.name, str(path)) != str(path):
                 raise UsageError(
                     f"two files are called {path.name}, {held[path.name]} and {path}: rename one."
@@ -81,13 +81,19 @@ def from_file(kind: str, spec: str) -> Registered:
 
 def existing(written: str, form: str) -> Path:
     """A file's path as it was written, `~` for the home folder; XaibenchError if it is none."""
+    if not _resolved(written, form).is_file():
+        raise XaibenchError(f"{written} does not exist or is not a file: {form}.")
+    return Path(written).expanduser()
+
+
+def _resolved(written: str, form: str) -> Path:
+    """The path that is meant; XaibenchError where there can be none."""
     try:
-        path = Path(written).expanduser()
-        found = path.is_file()
-    except (OSError, ValueError, RuntimeError) as error:  # too long, a NUL, nobody's home
-        raise XaibenchError(f"{written!a} cannot be a file ({reason(error)}): {form}.") from None
-    if not found:
-        raise XaibenchError(f"{path} does not exist or is not a file: {form}.")
+        path = Path(written).expanduser().resolve()
+        path.is_file()
+    except (OSError, ValueError, RuntimeError) as error:  # too long, a NUL, a home of nobody
+        why = getattr(error, "strerror", None) or error
+        raise XaibenchError(f"'{written[:60]}' cannot be a file ({why}): {form}.") from None
     return path
 
 
