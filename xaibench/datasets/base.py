@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,8 @@ from xaibench.datasets.blobs import Blob, File
 from xaibench.errors import XaibenchError
 
 BLOCK = 80
+WAYS = 100
+"""So many links may lead to one folder; links to each other are more ways than can be walked."""
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm"}
 
 
@@ -99,8 +102,9 @@ def files_below(root: Path) -> list[str]:
 def walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
     """`os.walk` through links to folders, except into a folder that the way there leads through.
 
-    Raises XaibenchError for a folder that cannot be read.
+    Raises XaibenchError for a folder that cannot be read, or to which too many ways lead.
     """
+    seen: Counter[tuple[int, int]] = Counter()
 
     def refuse(error: OSError) -> None:
         raise XaibenchError(f"cannot read the folder {error.filename}: {error.strerror}.")
@@ -110,6 +114,12 @@ def walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
         way = ways.pop(Path(folder))
         places = {name: _place(Path(folder) / name) for name in inner}
         inner[:] = [name for name in inner if places[name] not in way]
+        seen.update(places[name] for name in inner)
+        if any(seen[places[name]] > WAYS for name in inner):
+            raise XaibenchError(
+                f"links below {root} lead to one folder in more than {WAYS} ways (last: {folder}): "
+                "take them out."
+            )
         yield folder, inner, names
         ways |= {Path(folder) / name: way | {places[name]} for name in inner}
 

@@ -7,7 +7,6 @@ so that listing needs no torch; the module is imported when the object itself is
 from __future__ import annotations
 
 import ast
-import contextlib
 import functools
 import importlib
 import importlib.machinery
@@ -17,12 +16,11 @@ import math
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from xaibench.errors import UsageError, XaibenchError, fold, unknown
-from xaibench.registry.foreign import ended, foreign
+from xaibench.registry.foreign import ended, entry_points, foreign
 
 LARGEST = 1e18
 """No option is larger; it is within 64 bits and a float."""
@@ -238,18 +236,6 @@ def _source(module: str) -> Path | None:
     return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
 
 
-def _entry_points(group: str) -> list[metadata.EntryPoint]:
-    """The entry points of a group; a package whose own list cannot be read has none."""
-    try:
-        return list(metadata.entry_points(group=group))
-    except Exception:
-        found: list[metadata.EntryPoint] = []
-        for package in metadata.distributions():
-            with contextlib.suppress(Exception):
-                found += package.entry_points.select(group=group)
-        return found
-
-
 @functools.cache
 def entries(kind: str) -> dict[str, Entry]:
     """All registered entries of a kind by key; the package's own come first, then plug-ins."""
@@ -263,7 +249,7 @@ def entries(kind: str) -> dict[str, Entry]:
                     f"{found[entry.key].target} has already: rename one."
                 )
             found[entry.key] = entry
-    for point in _entry_points(f"xaibench.{kind}"):
+    for point in entry_points(f"xaibench.{kind}"):
         owner = point.dist.name if point.dist else "?"
         key = fold(point.name)
         if key in found:
