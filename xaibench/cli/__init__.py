@@ -10,6 +10,7 @@ import typer
 from xaibench import __version__
 from xaibench.cli import ablate, inspect_, results, runs
 from xaibench.errors import XaibenchError
+from xaibench.registry.foreign import ended
 
 app = typer.Typer(
     name="xaibench",
@@ -67,6 +68,11 @@ def main() -> None:
         typer.echo(f"xaibench: {line}", err=True)
     except KeyboardInterrupt:
         code = 130
+    except BaseException as error:  # of a method, metric or model: Typer ends with codes
+        if DEBUG["on"] or "_XAIBENCH_COMPLETE" in os.environ:
+            raise
+        typer.echo(f"xaibench: a method, metric or model failed: {ended(error)}.", err=True)
+        code = 1
     if code == 130:
         typer.echo("xaibench: interrupted; the same command goes on from here.", err=True)
     sys.exit(code or 0)

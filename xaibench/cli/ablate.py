@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
@@ -24,11 +23,12 @@ Switches = Annotated[
     ),
 ]
 Out = Annotated[
-    Optional[Path],
+    Optional[str],
     o.option(
         "out",
         "Directory of the ablation, a run directory a protocol in it. "
         "[default: results/ablations/DATA-MODEL-FROM-to-TO]",
+        metavar="PATH",
     ),
 ]
 MORE = {"from_": From, "to": To, "switch": Switches, "out": Out}
@@ -50,7 +50,8 @@ def add_to(app: typer.Typer) -> None:
 
 def ablate(values: dict[str, Any]) -> None:
     """Switch one difference between two protocols at a time and report what each moves."""
-    after, only = values.pop("to") or "reference", values.pop("switch") or []
+    after, only = values.pop("to"), values.pop("switch") or []
+    after = "reference" if after is None else after
     values["protocol"] = values.pop("from_")
     from xaibench.config.run import load_config
     from xaibench.config.specs import split_all

@@ -41,7 +41,7 @@ def go(values: dict[str, Any], stages: set[str]) -> None:
     from xaibench.config.run import find_config, load_configs
 
     file = values.pop("config", None)
-    configs = load_configs(values, find_config(file) if file else None)
+    configs = load_configs(values, None if file is None else find_config(file))
     from xaibench.api import run_configs
 
     run_configs(configs, stages=frozenset(stages), say=typer.echo)
