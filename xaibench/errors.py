@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from unicodedata import category
 
 SHOWN = 12
 
@@ -22,6 +23,21 @@ class UsageError(XaibenchError):
 
 class Failed(Exception):
     """A method or metric raised: the unit is recorded as failed. The message is the reason."""
+
+
+def shown(text: str) -> str:
+    r"""A text for eyes: what is no visible character stands escaped, such as `\x1b` or `\u202e`.
+
+    Control and format characters (terminal sequences, line ends, tabs, changes of direction) and
+    what is not UTF-8 in a file's name. Blanks of any width stay.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or category(c) == "Zs" else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def reason(error: Exception) -> str:
