@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from xaibench.cli.screen import echo
 from xaibench.errors import fold, unknown
 
 KINDS = ("methods", "metrics", "models", "datasets", "transforms", "protocols")
@@ -29,10 +30,10 @@ def list_(
     for name in [chosen] if chosen else KINDS:
         lines = _lines(name)
         if not chosen:
-            typer.echo(f"{name}:")
+            echo(f"{name}:")
         width = max((len(key) for key, _ in lines), default=0)
         for key, doc in lines:
-            typer.echo(f"  {key:<{width}}  {doc}")
+            echo(f"  {key:<{width}}  {doc}")
 
 
 def _lines(kind: str) -> list[tuple[str, str]]:
@@ -62,6 +63,6 @@ def doctor() -> None:
     failed = 0
     for check in checks():
         failed += not check.good
-        typer.echo(f"{'ok  ' if check.good else 'FAIL'}  {check.name}: {check.text}")
+        echo(f"{'ok  ' if check.good else 'FAIL'}  {check.name}: {check.text}")
     if failed:
         raise typer.Exit(1)

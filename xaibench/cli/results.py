@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from xaibench.cli import options as o
+from xaibench.cli.screen import echo
 from xaibench.errors import UsageError, XaibenchError
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def report(
         paths = reports.write_comparison(first, second, into, console)
     else:
         paths = tables(directories[0], table, console, figures, agreement, top)
-    typer.echo(f"written: {into}/{{{','.join(p.name for p in paths)}}}")
+    echo(f"written: {into}/{{{','.join(p.name for p in paths)}}}")
 
 
 def _check_values(table: list[int] | None, top: float) -> None:
@@ -208,7 +209,7 @@ def normalize(
     from xaibench.stages.normalize import materialize
 
     for path, count in materialize(directory, method or [], target or []):
-        typer.echo(f"{path}: {count} maps")
+        echo(f"{path}: {count} maps")
 
 
 def audit(
@@ -224,12 +225,12 @@ def audit(
     directory = find_run(run)
     from xaibench.studies.audit import audit as run_audit
 
-    lines = run_audit(directory, fraction, seed, say=typer.echo)
-    typer.echo(f"{'metric':<32} {'against':<8} {'values':>6} {'largest':>9} {'allowed':>9}")
+    lines = run_audit(directory, fraction, seed, say=echo)
+    echo(f"{'metric':<32} {'against':<8} {'values':>6} {'largest':>9} {'allowed':>9}")
     for line in lines:
         near = f"  {line.left_out} near-ties left out" if line.left_out else ""
         verdict = "" if line.good else f"  OUT OF TOLERANCE: {line.worst}"
-        typer.echo(
+        echo(
             f"{line.metric:<32} {line.source:<8} {line.compared:>6} {line.largest:>9.1e} "
             f"{line.tolerance:>9.1e}{near}{verdict}"
         )
@@ -250,12 +251,12 @@ def clean(
     from xaibench.store.clean import holdings, remove
 
     held = holdings(directory)
-    typer.echo(f"{directory}:")
+    echo(f"{directory}:")
     for item in held:
-        typer.echo(f"  {item.name:<12} {item.files:>6} files {item.size:>10}  {item.advice}")
+        echo(f"  {item.name:<12} {item.files:>6} files {item.size:>10}  {item.advice}")
     chosen = [i for i in held if (maps and i.kind == "maps") or (scores and i.kind == "scores")]
     if not (maps or scores):
-        typer.echo("nothing deleted; choose with --maps or --scores")
+        echo("nothing deleted; choose with --maps or --scores")
         return
     names = ", ".join(i.name for i in chosen) or "nothing"
     if chosen and not yes:
@@ -263,4 +264,4 @@ def clean(
             raise XaibenchError("clean asks before it deletes: add --yes where nobody can answer.")
         typer.confirm(f"delete {names}?", abort=True)
     remove(directory, chosen)
-    typer.echo(f"deleted {names}")
+    echo(f"deleted {names}")
