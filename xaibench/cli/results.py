@@ -46,15 +46,21 @@ def add_to(app: typer.Typer) -> None:
     )
 
 
-def find_run(run: Path | None) -> Path:
-    """The directory given, or the latest run; XaibenchError where there is none."""
+def find_run(run: Path | None, read: bool = True) -> Path:
+    """The directory given, or the latest run; read: its records are needed.
+
+    XaibenchError where there is none, or where one of its records is damaged.
+    """
     from xaibench.store.layout import is_run
     from xaibench.store.manifest import latest_run
 
-    if run is None:
-        return latest_run(RUNS)
-    if not is_run(run):
+    if run is not None and not is_run(run):
         raise XaibenchError(f"{run} is not a run directory; give the --out of a run.")
+    run = run or latest_run(RUNS)
+    if read:
+        from xaibench.studies.records import check_records
+
+        check_records(run)
     return run
 
 
@@ -143,14 +149,16 @@ def tables(
     from xaibench.studies.words import run_words
 
     scores, words = load_scores(directory), run_words(directory)
-    tied = None
+    tied, notes = None, list[str]()
     if not table and any(directory.glob("maps/*/*/none/none/*.safetensors")):
         from xaibench.studies.ties import measure_ties  # imports torch
 
-        tied = measure_ties(directory)
+        tied = measure_ties(directory, say=notes.append)
+        for note in notes:  # whole, where the page folds it
+            echo(note, err=True)
     into, catalog = directory / "report", catalog_in(directory)
     several = of_several_codes(directory)
-    notes = [
+    notes += [
         "Stale scores stand among current ones, made by different code or maps: "
         f"{', '.join(several)}. Run all of their images again."
     ] * bool(several)
@@ -185,13 +193,22 @@ def source_of(directory: Path, predictions: bool = False) -> Source:
 
 
 def other_protocols(run: Path) -> list[Path]:
-    """The latest scored run of every other protocol beside `run`, alike in all else."""
+    """The latest scored run of every other protocol beside `run`, alike in all else.
+
+    A neighbour whose records are damaged is left out, and that is said.
+    """
     from xaibench.store.manifest import by_age, identity_of
+    from xaibench.studies.records import check_records
 
     own = identity_of(run)
     shared = own.keys() - {"protocol", "protocol_sha256", "preprocessing"}
     latest: dict[object, Path] = {}
     for directory in by_age(run.parent):
+        try:
+            check_records(directory)
+        except XaibenchError as error:
+            echo(f"left out: {error}")
+            continue
         other = identity_of(directory)
         alike = other.keys() == own.keys() and all(other[key] == own[key] for key in shared)
         if alike and other != own and any(directory.glob("scores/**/*.parquet")):
@@ -247,7 +264,7 @@ def clean(
     yes: Annotated[bool, o.option("yes", "Delete without asking.")] = False,
 ) -> None:
     """Show what a run directory holds, how large it is and what is safe to delete."""
-    directory = find_run(run)
+    directory = find_run(run, read=False)
     from xaibench.store.clean import holdings, remove
 
     held = holdings(directory)

@@ -31,6 +31,7 @@ from xaibench.store import layout
 from xaibench.store.atomic import write
 from xaibench.store.ledger import contents, give_way
 from xaibench.studies.ablation import Job, Place, Study, directory_name, jobs, study
+from xaibench.studies.records import check_records
 
 if TYPE_CHECKING:
     from xaibench.report.pages.ablation import Ablation, Listed
@@ -93,6 +94,8 @@ def _run_all(plan: Study, folder: Path, say: Say) -> None:
             said.add(line)
             say(line)
 
+    for name in sources:
+        check_records(plan.root / name)
     first = directory_name(plan.before.name)
     # the first protocol's jobs come first: others copy its maps
     for job in sorted(jobs(plan.places()), key=lambda job: job.directory != first):

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 import torch
+from pydantic import ValidationError
 
 from xaibench.config.protocol import Protocol
 from xaibench.config.requests import made_elsewhere
@@ -56,17 +57,30 @@ def oracle(name: str) -> ModuleType:
 
 def run_of(root: Path, methods: list[str], metrics: list[str], transforms: list[str]) -> Run:
     """A finished run, with its protocol and subset, for these methods, metrics, transforms."""
-    held = layout.manifests(root)
-    if not held:
+    if not layout.manifests(root):
         raise XaibenchError(f"{root} is not a run directory; give the --out of a run.")
-    config, files = read_json(held[-1])["config"], files_of(root)
+    records = [(path, read_json(path).get("config")) for path in layout.manifests(root)]
+    record, config = next(((p, c) for p, c in reversed(records) if c), (None, None))
+    if config is None:
+        raise XaibenchError(
+            f"{root} does not say with which options it was made, its records {records[-1][0]} "
+            "are damaged: run the same `xaibench run` again."
+        )
+    files = files_of(root)
     methods, metrics = ([located(spec, files) for spec in specs] for specs in (methods, metrics))
     config |= {"metric": metrics, "transform": transforms, "out": root}
     config |= {"metric_backend": "native"}
     elsewhere = [name for name in methods if name in made_elsewhere_in(root)]
     config |= {"maps": None, "method": [m for m in methods if m not in elsewhere] or ["gradcam"]}
+    try:
+        asked = RunConfig(**config)
+    except ValidationError as error:
+        raise XaibenchError(
+            f"{record} is damaged ({error.errors()[0]['msg']}): delete it and run the same "
+            "command again."
+        ) from None
     run = resolve(
-        RunConfig(**config),
+        asked,
         protocol=Protocol.model_validate(read_json(layout.manifest(root, "protocol"))),
     )
     run = replace(run, methods=(*run.methods, *map(made_elsewhere, elsewhere)))
