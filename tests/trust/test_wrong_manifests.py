@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from unittest import mock
 
+import pyarrow.parquet as pq
 import pytest
 from helpers import cli
 from networks import THOUSAND
@@ -89,6 +91,48 @@ def test_an_audit_compares_nothing_then(out: Path, record: str, content: str) ->
     else:
         assert str(path) in line
         assert "damaged" in line
+
+
+FAILURES = ["[]", "null", "{}", '{"unreadable": [1]}', '{"unreadable": [{"image": "a"}]}', "{"]
+
+
+@pytest.mark.parametrize("text", FAILURES)
+@pytest.mark.parametrize("command", ["report", "audit"])
+def test_records_of_failures_too(out: Path, text: str, command: str) -> None:
+    path = out / "failures" / "00000-0123abcd.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    code, line = line_of(command, out)
+    assert code == 1
+    assert f"{path} is damaged (" in line
+
+
+def rename_images(path: Path, kept: int = 0) -> None:
+    """Other names for all but the first images of a table."""
+    table = pq.ParquetFile(path).read()
+    place = table.schema.get_field_index("image")
+    names = table["image"].to_pylist()
+    names = [*names[:kept], *(f"other{name}" for name in names[kept:])]
+    pq.write_table(table.set_column(place, table.schema.field("image"), [names]), path)
+
+
+@pytest.mark.parametrize(
+    ("part", "words", "said"),
+    [
+        ("predictions", ("audit",), "the prediction of imagenet_.* is gone: run the same"),
+        ("scores", ("audit",), "the scores of fakecam are damaged, they name otherimagenet_"),
+        ("predictions", ("report", "--figures"), "the prediction of imagenet_.* is gone: run the"),
+        ("scores", ("report", "--figures"), "the prediction of otherimagenet_.* is gone: run the"),
+        ("both", ("report", "--figures"), "the scores are damaged, they name otherimagenet_"),
+    ],
+)
+def test_images_that_are_not_there(out: Path, part: str, words: tuple[str, ...], said: str) -> None:
+    for folder in ("predictions", "scores") if part == "both" else (part,):
+        for path in (out / folder).rglob("*.parquet"):
+            rename_images(path)
+    code, line = line_of(words[0], out, *words[1:])
+    assert code == 1
+    assert re.search(said, line), line
 
 
 VALUES = [  # (record, what is changed, the value, what is said)

@@ -1,4 +1,4 @@
-"""Whether the records of a run directory (manifests/) are of the form in which they are read."""
+"""Whether the records of a run directory are of the form in which they are read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from xaibench.config.catalog import MethodDeclaration, MetricDeclaration
 from xaibench.config.protocol import Protocol
 from xaibench.errors import XaibenchError
-from xaibench.store import layout
 
 DEEPEST = 40
 AGAIN = "delete it and run the same command again"
@@ -73,17 +72,31 @@ class Process(BaseModel):
     versions: dict[str, str] = {}
 
 
+class Lost(BaseModel):
+    """An image that could not be decoded."""
+
+    image: str
+    reason: str
+
+
+class Failures(BaseModel):
+    """Those of a block."""
+
+    unreadable: list[Lost]
+
+
 FORMS: dict[str, tuple[Any, str]] = {
-    "identity": (Identity, COPY),
-    "protocol": (Protocol, COPY),
-    "subset": (Subset, COPY),
-    "batch_size": (Annotated[int, Field(ge=1, le=2**20, strict=True)], COPY),
-    "catalog": (Declared, AGAIN),
-    "files": (dict[str, Source], AGAIN),
-    "maps": (dict[str, Source], AGAIN),
-    "run-*": (Process, "delete it"),
+    "manifests/identity": (Identity, COPY),
+    "manifests/protocol": (Protocol, COPY),
+    "manifests/subset": (Subset, COPY),
+    "manifests/batch_size": (Annotated[int, Field(ge=1, le=2**20, strict=True)], COPY),
+    "manifests/catalog": (Declared, AGAIN),
+    "manifests/files": (dict[str, Source], AGAIN),
+    "manifests/maps": (dict[str, Source], AGAIN),
+    "manifests/run-*": (Process, "delete it"),
+    "failures/[0-9]*-*": (Failures, AGAIN),
 }
-"""What each record has to be, and what to do where it is not."""
+"""What each record of a run directory has to be, and what to do where it is not."""
 
 
 def check_records(root: Path) -> None:
@@ -92,7 +105,7 @@ def check_records(root: Path) -> None:
     What is more than a report, an audit or an ablation reads is left aside.
     """
     for kind, (_, remedy) in FORMS.items():
-        for path in sorted((root / layout.MANIFESTS).glob(f"{kind}.json")):
+        for path in sorted(root.glob(f"{kind}.json")):
             if wrong := _wrong(path, kind):
                 raise XaibenchError(f"{path} is damaged ({wrong}): {remedy}.")
 
