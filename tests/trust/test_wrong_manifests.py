@@ -205,6 +205,17 @@ def test_a_damaged_neighbour_is_left_out_of_the_claims(
     assert f"left out: {path} is damaged" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("record", RECORDS)
+def test_an_ablation_asks_the_runs_that_are_there(tmp_path: Path, record: str) -> None:
+    path = tmp_path / "published" / "manifests" / f"{record.replace('run', 'run-1')}.json"
+    path.parent.mkdir(parents=True)
+    path.write_text("[]")
+    words = ["--model", THOUSAND, "--method", "fakecam", "--metric", "insertion", "--limit", 1]
+    code, line = line_of("ablate", *words, "--out", tmp_path)
+    assert code == 1
+    assert f"{path} is damaged (" in line
+
+
 def test_nothing_is_wrong_with_a_run(base: Path) -> None:
     check_records(base)
 
