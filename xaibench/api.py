@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from xaibench.config.run import RunConfig, load_config
 from xaibench.errors import UsageError, XaibenchError, shown
+from xaibench.store.layout import SET_ASIDE
 
 if TYPE_CHECKING:
     from xaibench.execution.plan import Plan
@@ -75,6 +76,9 @@ def run(
     from xaibench.execution.local import run_all
     from xaibench.execution.plan import plan
     from xaibench.stages.block import Task, opened
+    from xaibench.stages.changed import settle
+    from xaibench.store.aside import set_aside
+    from xaibench.store.lock import writing
 
     root = config.directory
     if config.dry_run and config.overwrite:  # plan as if nothing were there
@@ -86,15 +90,32 @@ def run(
     if config.dry_run:
         if not config.overwrite:
             start.check_directory(work)
-        _describe(root, work, plan(work, stages), say)
+        todo = plan(work, stages)
+        _say_unsound(todo.unsound, root, say)
+        _describe(root, work, todo, say)
         return RunResult(root, len(work.selection), {}, 0, time.monotonic() - started)
-    manifest = start.open_directory(work, stages, say)
-    todo = plan(work, stages)
-    if any(todo.stale.values()):
-        say(_stale_line(todo.stale))
-    with progress(todo.count("total")) as tick:
-        done = run_all(task, todo, tick)
-    return _finish(work, done, manifest, time.monotonic() - started)
+    start.check_place(root)
+    with writing(root, wait=config.wait, say=say):
+        manifest = start.open_directory(work, stages, say)
+        settle(work, say)
+        todo = plan(work, stages)
+        for path in todo.unsound:
+            set_aside(root, path)
+        _say_unsound(todo.unsound, root, say)
+        if any(todo.stale.values()):
+            say(_stale_line(todo.stale))
+        with progress(todo.count("total")) as tick:
+            done = run_all(task, todo, tick)
+        _say_unsound(done.unsound, root, say)
+        return _finish(work, done, manifest, time.monotonic() - started)
+
+
+def _say_unsound(unsound: Mapping[Path, str], root: Path, say: Say) -> None:
+    """Say which files no number is made from, and what becomes of them."""
+    for kind in dict.fromkeys(unsound.values()):
+        paths = [path for path, of in unsound.items() if of == kind]
+        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        say(f"{kind}: {paths[0]}{more}; set aside in {root / SET_ASIDE}, computed anew")
 
 
 def _stale_line(stale: Mapping[str, int]) -> str:

@@ -280,5 +280,10 @@ def clean(
         if not sys.stdin.isatty():
             raise XaibenchError("clean asks before it deletes: add --yes where nobody can answer.")
         typer.confirm(f"delete {names}?", abort=True)
-    remove(directory, chosen)
+    from xaibench.store.lock import writing
+
+    with writing(directory):
+        left = remove(directory, chosen)
     echo(f"deleted {names}")
+    for path in left:
+        echo(f"left alone, since no run made it: {path}")

@@ -132,6 +132,9 @@ class Options:
     keep_stale: Annotated[
         bool, Option("Keep results that other code made than is here now.", switch=False)
     ] = False
+    wait: Annotated[
+        bool, Option("Wait where another process is writing into the run directory.")
+    ] = False
     dry_run: Annotated[bool, Option("Print what would be computed, compute nothing.")] = False
 
 

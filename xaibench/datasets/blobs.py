@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, NamedTuple, Protocol
 
 
 class Blob(Protocol):
@@ -24,6 +26,41 @@ class Blob(Protocol):
         """The encoded image; OSError where it cannot be read."""
 
 
+class Content(NamedTuple):
+    """What an image was when it was read.
+
+    sha256: of its encoded bytes, empty where they could not be read. modified: when the file that
+    holds them last changed, in ns; -1 where it is gone.
+    """
+
+    sha256: str
+    modified: int
+
+
+def modified(path: Path | str) -> int:
+    """When a file last changed, in ns; -1 where it is gone."""
+    try:
+        return os.stat(path).st_mtime_ns  # noqa: PTH116 (of 50,000 files: a Path takes longer)
+    except OSError:
+        return -1
+
+
+def read(blob: Blob) -> tuple[bytes, Content]:
+    """An image's encoded bytes, and what they are; OSError where they cannot be read."""
+    before = modified(blob.path)  # a change while it is read shows later
+    with blob.open() as file:
+        data = file.read()
+    return data, Content(hashlib.sha256(data).hexdigest(), before)
+
+
+def content(blob: Blob) -> Content:
+    """What an image is now, whether it can be read or not."""
+    try:
+        return read(blob)[1]
+    except Exception:  # a library's own, for a damaged archive
+        return Content("", modified(blob.path))
+
+
 @dataclass(frozen=True)
 class File:
     """A file of its own."""
@@ -33,7 +70,10 @@ class File:
     @property
     def size(self) -> int:
         """Its size; -1 for a broken link."""
-        return self.path.stat().st_size if self.path.exists() else -1
+        try:
+            return self.path.stat().st_size
+        except OSError:
+            return -1
 
     def open(self) -> BinaryIO:
         """The file."""

@@ -6,6 +6,7 @@ import functools
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from xaibench.config.run import RunConfig
 from xaibench.errors import Failed
@@ -14,6 +15,7 @@ from xaibench.models.device import exact_arithmetic
 from xaibench.stages import failures
 from xaibench.stages.desk import Desk
 from xaibench.stages.explain import explain_unit
+from xaibench.stages.mend import mended
 from xaibench.stages.predict import load_predictions, predict
 from xaibench.stages.run import Run, resolve
 from xaibench.stages.score import fail_unmapped, score_unit
@@ -29,18 +31,20 @@ Tick = Callable[[int, str], None]
 class Done:
     """What came of a block, or of several: counts of things made, and what failed and why.
 
-    unmapped: scores without a map, by method.
+    unmapped: scores without a map, by method. unsound: files that were set aside, with the reason.
     """
 
     made: Counter[str] = field(default_factory=Counter)
     unmapped: Counter[str] = field(default_factory=Counter)
     reasons: dict[str, str] = field(default_factory=dict)
+    unsound: dict[Path, str] = field(default_factory=dict)
 
     def add(self, other: Done) -> None:
         """Count another block's too; a reason is kept once."""
         self.made.update(other.made)
         self.unmapped.update(other.unmapped)
         self.reasons = other.reasons | self.reasons
+        self.unsound |= other.unsound
 
     def failed(self, run: Run, unit: Unit, metric: str, reason: str) -> None:
         """Record a failure; it is shown once for each method and metric."""
@@ -110,6 +114,8 @@ def _readable(unit: Unit, lost: set[int]) -> Unit:
 def _unit(desk: Desk, unit: Unit, predictions: Predictions, tick: Tick, done: Done) -> None:
     """Explain and score what a unit lacks; what raises is recorded and the rest goes on."""
     run, what = desk.run, f"{unit.method.spec} {unit.variation.label}".strip()
+    unit, gone = mended(run, unit)
+    done.unsound |= gone
     maps, scores = unit.lacking_maps, unit.lacking_scores
     broken = False
     if maps:

@@ -13,7 +13,6 @@ from xaibench.stages.desk import Desk
 from xaibench.stages.unit import Places, Unit
 from xaibench.store import layout, maps
 from xaibench.store.ledger import give_way
-from xaibench.store.origin import origin
 from xaibench.store.predictions import Predictions
 from xaibench.types import Explanation
 
@@ -62,7 +61,7 @@ def _explain_all(
             explained[:, t],
             (height, width),
             {k: v[:, t] for k, v in scalars.items()},
-            origin(unit.code, run.mark(unit.variation)),
+            run.origin(unit.code, unit.variation),
         )
         for t in range(len(targets))
     ]

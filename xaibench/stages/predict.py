@@ -20,8 +20,8 @@ from xaibench.stages.run import Run
 from xaibench.stages.unit import Part
 from xaibench.store import layout, predictions, tables
 from xaibench.store.atomic import write_json
+from xaibench.store.images import columns as image_columns
 from xaibench.store.ledger import give_way
-from xaibench.store.origin import origin
 from xaibench.store.predictions import Predictions
 
 
@@ -48,10 +48,11 @@ def predict(desk: Desk, block: int, part: Part) -> int:
     ids = run.ids(places)
     labels = torch.tensor([run.dataset.labels[p] for p in places])
     columns = _columns(ids, labels, logits, probabilities, known)
+    columns |= image_columns(None if known else desk.images.contents[i] for i in ids)
     folder = layout.predictions(run.root, part.variation.transform, part.variation.name)
     give_way(folder, layout.TABLE, block, ids, part.code)
     path = folder / f"{layout.block_name(block, ids, part.code)}{layout.TABLE}"
-    tables.save(path, columns, tables.PREDICTIONS, origin(part.code, run.mark(part.variation)))
+    tables.save(path, columns, tables.PREDICTIONS, run.origin(part.code, part.variation))
     return len(ids)
 
 

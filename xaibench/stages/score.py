@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from xaibench.config.variations import UNTOUCHED
 from xaibench.core.explain import explainer
 from xaibench.core.score import Result, Scores, score, seen
 from xaibench.datasets.base import BLOCK
-from xaibench.errors import Failed, XaibenchError
+from xaibench.errors import Failed
 from xaibench.normalize import STATUS_FAILED
 from xaibench.stages.desk import Desk
 from xaibench.stages.run import Run
@@ -24,7 +25,7 @@ from xaibench.stages.unit import Places, Unit
 from xaibench.store import layout, maps, tables
 from xaibench.store.ledger import give_way
 from xaibench.store.maps import MapShard
-from xaibench.store.origin import Origin, origin
+from xaibench.store.origin import FOREIGN, Origin, Unsound
 from xaibench.store.predictions import Predictions
 from xaibench.types import Answer, Batch, Scoring
 
@@ -73,17 +74,15 @@ def score_unit(desk: Desk, unit: Unit, predictions: Predictions) -> Scored:
 def load_maps(run: Run, unit: Unit, target: str) -> MapShard | None:
     """The stored maps of a unit's images, in the unit's order; images without one left out.
 
-    So are maps that other code made, where the unit says which code is meant. Raises
-    XaibenchError for maps of transformed inputs in groups of another subset.
+    So are maps that other code made, where the unit says which code is meant. Raises Unsound for
+    files that are damaged, another run's, or of transformed inputs in groups of another subset.
     """
     folder = unit.key.maps(run.root, target)
     shards = []
     for path in layout.block_files(folder, unit.block, layout.MAPS):
         shard = maps.load(path)
-        if shard.origin.subset != run.mark(unit.variation):
-            raise XaibenchError(
-                f"{path} is of another subset than this run's groups: delete it and run again."
-            )
+        if (shard.origin.run, shard.origin.subset) != (run.mine, run.mark(unit.variation)):
+            raise Unsound(path, FOREIGN)
         if run.config.keep_stale or shard.origin.code == unit.code or not unit.code:
             shards.append(shard)
     return maps.join(shards, run.ids(unit.places))
@@ -121,9 +120,9 @@ def _score(
         folder, code = unit.key.scores(run.root, target, metric.spec), unit.score_codes[metric.spec]
         give_way(folder, layout.TABLE, unit.block, shard.ids, code)
         name = layout.block_name(unit.block, shard.ids, code)
-        made = origin(code, run.mark(unit.variation))
+        made = run.origin(code, unit.variation)
         _write(folder / f"{name}{layout.TABLE}", fixed, found.results[metric.spec], made)
-        _keep_failed(folder, unit.block, set(shard.ids), None)
+        _keep_failed(run, folder, unit.block, set(shard.ids), None)
     return found.failed
 
 
@@ -207,21 +206,24 @@ def _write_failed(
     }
     folder = unit.key.scores(run.root, target, metric)
     give_way(folder, layout.TABLE, unit.block, fixed["image"], unit.score_codes[metric])
-    _keep_failed(folder, unit.block, set(fixed["image"]), rows)
+    _keep_failed(run, folder, unit.block, set(fixed["image"]), rows)
 
 
 def _keep_failed(
-    folder: Path, block: int, touched: set[str], rows: dict[str, list[Any]] | None
+    run: Run, folder: Path, block: int, touched: set[str], rows: dict[str, list[Any]] | None
 ) -> None:
     """One file with the failed rows of a block: those of untouched images, and the new rows."""
     old = layout.block_files(folder, block, layout.TABLE, layout.FAILED)
-    held = [row for path in old for row in tables.read(path).to_pylist()]
+    held: list[dict[str, Any]] = []
+    for path in old:
+        with suppress(Unsound):  # a damaged one goes: its images are tried again
+            held += tables.read(path).to_pylist()
     kept = [row for row in held if row["image"] not in touched]
     names = tables.SCORES.names
     merged = {n: [row[n] for row in kept] + (rows[n] if rows else []) for n in names}
     name = f"{layout.FAILED}{layout.block_name(block, merged['image'])}{layout.TABLE}"
     if merged["image"]:
-        tables.save(folder / name, merged, tables.SCORES, Origin())
+        tables.save(folder / name, merged, tables.SCORES, run.origin(""))
     for stale in old:
         if stale.name != name or not merged["image"]:
             stale.unlink()

@@ -80,7 +80,7 @@ def photographs(root: Path, images: list[str], methods: list[str]) -> dict[str, 
             f"the scores are damaged, they name {foreign[0]}, which {run.dataset.name} has not: "
             "delete them and run the same command again."
         )
-    read, inputs, failures = run.decode(sorted(indices[image] for image in images))
+    read, inputs, failures, _ = run.decode(sorted(indices[image] for image in images))
     if failures:
         raise XaibenchError(f"{failures[0].image} cannot be read any more: {failures[0].reason}.")
     pixels = run.classifier.to_pixels(inputs).permute(0, 2, 3, 1).numpy()
