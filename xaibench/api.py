@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from xaibench.config.run import RunConfig, load_config
-from xaibench.errors import UsageError, XaibenchError
+from xaibench.errors import UsageError, XaibenchError, shown
 from xaibench.store.layout import SET_ASIDE
 
 if TYPE_CHECKING:
@@ -44,10 +44,11 @@ class RunResult:
         if "left" in made:
             lost += f"; {made.pop('left')} that failed before left alone (--no-retry-failed)"
         done = ", ".join(f"{count} {name}" for name, count in made.items())
+        nothing = "computed nothing" if lost else "nothing left to compute"
         skipped = f"; {self.unreadable} unreadable images skipped (failures/)"
         return (
             f"{self.directory}: {self.images} images, "
-            f"{'computed ' + done if done else 'nothing left to compute'} "
+            f"{'computed ' + done if done else nothing} "
             f"in {self.seconds:.1f} s{lost}{skipped if self.unreadable else ''}"
         )
 
@@ -209,7 +210,7 @@ def progress(total: int) -> Iterator[Callable[[int, str], None]]:
     ) as bar:
 
         def tick(count: int, doing: str) -> None:
-            bar.set_postfix_str(doing, refresh=False)
+            bar.set_postfix_str(shown(doing), refresh=False)
             bar.update(count)
 
         yield tick
