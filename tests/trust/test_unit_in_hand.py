@@ -28,7 +28,6 @@ from xaibench.models.classifier import TorchClassifier
 from xaibench.stages import chunks
 from xaibench.stages.chunks import slices
 from xaibench.store import compact as compaction
-from xaibench.store import layout
 from xaibench.store.ledger import contents
 from xaibench.store.state import load as load_state
 from xaibench.types import Explanation
@@ -553,4 +552,25 @@ def test_images_that_were_not_tried_are(data: Path, tmp_path: Path) -> None:
     assert computed == {"predictions": 2, "maps": 2 + 2, "scores": 6 + 6, "left": 12}
     assert run(data, tmp_path, limit=6, retry_failed=False)[0]["left"] == 12
     assert list((tmp_path / "failures" / "units").rglob("*.json"))
-    assert layout.is_run(tmp_path)
+
+
+def test_what_fails_beside_what_was_left_is_left_with_it(data: Path, tmp_path: Path) -> None:
+    with luckless(), pytest.raises(XaibenchError):
+        run(data, tmp_path, limit=4)
+    with luckless(), pytest.raises(XaibenchError, match="6 failed; 12 that failed before left"):
+        run(data, tmp_path, limit=6, retry_failed=False)
+    with luckless() as calls:
+        assert run(data, tmp_path, limit=6, retry_failed=False)[0]["left"] == 18
+    assert calls.call_count == 0
+
+
+def test_the_maps_that_another_target_has_are_scored(data: Path, tmp_path: Path) -> None:
+    """Maps of the predicted class alone could not be had."""
+    more = {"method": "gradient", "metric": "sparseness", "limit": 4}
+    run(data, tmp_path, target="least_probable", **more)
+    both = "least_probable,predicted"
+    with luckless(), pytest.raises(XaibenchError, match="4 failed: gradient failed"):
+        run(data, tmp_path, target=both, **more)
+    more["metric"] = "sparseness,complexity"
+    computed, _ = run(data, tmp_path, target=both, retry_failed=False, **more)
+    assert computed == {"predictions": 0, "maps": 0, "scores": 4, "left": 8}

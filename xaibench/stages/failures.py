@@ -24,9 +24,11 @@ def _path(run: Run, unit: Unit, metric: str) -> Path:
 def record(run: Run, unit: Unit, metric: str, reason: str) -> None:
     """Keep why a unit's maps (metric `explain`) or one metric's scores could not be had.
 
-    With the images that lacked them, and the code that failed on them.
+    With the images that lacked them, also those left alone, and the code that failed on them.
     """
     images = {p for places in _lacking(unit, metric).values() for p in places}
+    if not run.config.retry_failed:
+        images |= _failed_before(run, unit, metric)
     more = {
         "metric": metric,
         "reason": reason,
@@ -48,19 +50,22 @@ def _code(unit: Unit, metric: str) -> str:
 
 
 def left_alone(run: Run, unit: Unit) -> Unit:
-    """The unit without what the same code has failed on before; images without maps lack scores."""
+    """The unit without what the same code has failed on before, and scores of maps not had."""
     unmapped = _failed_before(run, unit, EXPLAIN)
-    maps = {target: _without(places, unmapped) for target, places in unit.maps.items()}
-    lost = {m.spec: unmapped | _failed_before(run, unit, m.spec) for m in run.metrics}
-    scores = {
-        target: {metric: _without(places, lost[metric]) for metric, places in of.items()}
-        for target, of in unit.scores.items()
-    }
-    return replace(unit, maps=maps, scores=scores)
+    lost = {m.spec: _failed_before(run, unit, m.spec) for m in run.metrics}
 
+    def of(target: str, metric: str, places: Places) -> Places:
+        without = unmapped & set(unit.maps.get(target, unit.places)) | lost[metric]
+        return tuple(place for place in places if place not in without)
 
-def _without(places: Places, lost: set[int]) -> Places:
-    return tuple(place for place in places if place not in lost)
+    return replace(
+        unit,
+        maps={t: tuple(p for p in places if p not in unmapped) for t, places in unit.maps.items()},
+        scores={
+            target: {metric: of(target, metric, places) for metric, places in asked.items()}
+            for target, asked in unit.scores.items()
+        },
+    )
 
 
 def _failed_before(run: Run, unit: Unit, metric: str) -> set[int]:
