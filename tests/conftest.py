@@ -35,7 +35,7 @@ def photographs() -> Batch:
     """The 20 embedded photographs with the published preprocessing, on the CPU."""
     dataset = load_dataset("samples")
     network = load_model("efficientnet_lite0")
-    places, images, failed = read_images(dataset, range(20), network, "squash", 0)
+    places, images, failed, _ = read_images(dataset, range(20), network, "squash", 0)
     assert not failed
     labels = torch.tensor(dataset.labels)
     return Batch(dataset.ids, images, labels, labels[:, None], ("ground_truth",), tuple(places))

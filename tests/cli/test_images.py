@@ -16,6 +16,7 @@ from helpers import cli
 from PIL import Image
 
 import xaibench
+from xaibench.datasets.pixels import read_pixels
 
 FAST = ["--metric", "insertion(rows_per_step=112)", "--model", "efficientnet_lite0"]
 WNID = "n01440764"
@@ -82,13 +83,18 @@ def test_unreadable_images_are_skipped_listed_and_counted(damaged: Path, tmp_pat
     assert list(xaibench.load_scores(out).image) == [f"{WNID}/a.jpg", f"{WNID}/z.jpg"]
 
 
-def test_unreadable_images_are_not_tried_again(damaged: Path, tmp_path: Path) -> None:
+def test_unreadable_images_alone_are_tried_again(damaged: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     run(damaged, out)
     before = {p: p.stat().st_mtime_ns for p in out.rglob("*.*") if "manifests" not in p.parts}
-    with mock.patch("xaibench.datasets.load.read_pixels") as opened:
+    with (
+        mock.patch("xaibench.datasets.load.read_pixels") as decoded,
+        mock.patch("xaibench.stages.changed.read_pixels", side_effect=read_pixels) as tried,
+    ):
         line = run(damaged, out)[-1]
-    assert opened.call_count == 0
+    assert decoded.call_count == 0
+    ((blobs, *_), _) = tried.call_args
+    assert [f"{WNID}/{blob.path.name}" for blob in blobs] == BAD
     assert "nothing left to compute" in line
     assert "4 unreadable images skipped" in line
     after = {p: p.stat().st_mtime_ns for p in out.rglob("*.*") if "manifests" not in p.parts}

@@ -13,22 +13,24 @@ import pytest
 from helpers import cli
 
 import xaibench
+from xaibench.config.files import digest
 from xaibench.errors import XaibenchError
 from xaibench.store import layout, tables
 from xaibench.store.atomic import write_json
-from xaibench.store.origin import NOWHERE
+from xaibench.store.origin import Origin
 
 IMAGES = [f"{i:02d}.jpg" for i in range(12)]
 METHODS = ("fakecam", "gradcam", "gradcampp", "scorecam", "rise")
 
 
-def save_predictions(place: Path, images: list[str], probability: np.ndarray) -> None:
+def save_predictions(place: Path, images: list[str], probability: np.ndarray, run: str) -> None:
     columns: dict[str, object] = {"image": images, "label": 3, "argmax": 4, "argmin": 5}
     for target in ("ground_truth", "predicted", "least_probable"):
         columns |= {f"logit_{target}": 1.5, f"probability_{target}": probability}
+    columns |= dict.fromkeys(tables.CONTENT)
     count = len(images)
     wide = {k: v if isinstance(v, list | np.ndarray) else [v] * count for k, v in columns.items()}
-    tables.save(place, wide, tables.PREDICTIONS, NOWHERE)
+    tables.save(place, wide, tables.PREDICTIONS, Origin(run=run))
 
 
 def make_run(root: Path, protocol: str, started: str, shift: float = 0.0, **identity: object):
@@ -36,8 +38,11 @@ def make_run(root: Path, protocol: str, started: str, shift: float = 0.0, **iden
     known = {"model": "tiny", "dataset": "some", "protocol": protocol, "seed": 0, **identity}
     write_json(root / "manifests" / "identity.json", known)
     write_json(root / "manifests" / f"run-{started}-1.json", {})
+    run = digest(known)
     probability = np.linspace(0.1, 0.9, len(IMAGES))
-    save_predictions(root / "predictions" / "none" / "none" / "0.parquet", IMAGES, probability)
+    save_predictions(
+        root / "predictions" / "none" / "none" / "00000-a.parquet", IMAGES, probability, run
+    )
     for place, method in enumerate(METHODS):
         for metric in ("insertion", "deletion", "average_gain"):
             folder = layout.scores(
@@ -53,7 +58,7 @@ def make_run(root: Path, protocol: str, started: str, shift: float = 0.0, **iden
             rows |= {"status": "ok", "model": "tiny", "dataset": "some", "protocol": protocol}
             rows |= {"label": 3, "class_index": 3, "explained_index": 3}
             wide = {k: v if k in ("image", "value") else [v] * 12 for k, v in rows.items()}
-            tables.save(folder / "0.parquet", wide, tables.SCORES, NOWHERE)
+            tables.save(folder / "00000-a.parquet", wide, tables.SCORES, Origin(run=run))
     return root
 
 
@@ -142,7 +147,7 @@ def test_nothing_in_common(runs: Path) -> None:
 
 def test_predictions(runs: Path) -> None:
     moved = runs / "new" / "predictions" / "resize" / "64" / "1.parquet"
-    save_predictions(moved, ["b.jpg", "a.jpg"], np.array([0.25, np.nan]))
+    save_predictions(moved, ["b.jpg", "a.jpg"], np.array([0.25, np.nan]), "")
     frame = xaibench.load_predictions(runs / "new")
     assert len(frame) == len(IMAGES) + 2
     kinds = [f"{k}_{t}" for t in ("ground_truth", "predicted", "least_probable")

@@ -59,7 +59,7 @@ def test_pixels_are_those_of_the_plain_decode(
     layout: str, tmp_path: Path, photos: list[Photo]
 ) -> None:
     dataset = load_dataset(build(layout, tmp_path / "data", photos[:5]))
-    places, images, failed = read_images(dataset, range(5), tiny(), "squash", 0)
+    places, images, failed, _ = read_images(dataset, range(5), tiny(), "squash", 0)
     assert (list(places), failed) == ([0, 1, 2, 3, 4], [])
     steps = tiny().input.preprocess("squash")
     for image, name in zip(images, dataset.ids, strict=True):
@@ -232,7 +232,7 @@ def test_a_hundred_real_files(tmp_path: Path, hundred: list[Photo]) -> None:
     expected = None
     for layout in ("archive", "flat_csv", "hub", "web"):
         dataset = load_dataset(build(layout, tmp_path / layout, hundred))
-        places, images, failed = read_images(dataset, range(100), tiny(), "short_side", 0)
+        places, images, failed, _ = read_images(dataset, range(100), tiny(), "short_side", 0)
         assert len(places) == 100
         assert not failed
         assert dataset.labels == tuple(photo.label for photo in hundred)

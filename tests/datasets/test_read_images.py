@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 from dataclasses import replace
@@ -19,7 +20,7 @@ from PIL import Image
 
 from xaibench.datasets import pixels
 from xaibench.datasets.base import Dataset
-from xaibench.datasets.blobs import File
+from xaibench.datasets.blobs import File, content
 from xaibench.datasets.load import load_dataset, read_images
 from xaibench.errors import XaibenchError
 from xaibench.models.classifier import InputSpec
@@ -40,14 +41,28 @@ def test_the_same_bits_whatever_the_number_of_workers(
 ) -> None:
     dataset = load_dataset(str(LAYOUTS[layout](tmp_path / "data", photos)))
     order = [*range(19, -1, -1), 3]
-    places, images, failed = read_images(dataset, order, tiny(), resize, 0)
+    places, images, failed, _ = read_images(dataset, order, tiny(), resize, 0)
     assert (places, failed, images.shape) == (order, [], (21, 3, 64, 64))
     assert images.is_contiguous()
     for workers in (1, 3):
-        again, others, none = read_images(dataset, order, tiny(), resize, workers)
+        again, others, none, _ = read_images(dataset, order, tiny(), resize, workers)
         assert (again, none) == (order, [])
         assert others.dtype == torch.float32
         assert torch.equal(images.view(torch.int32), others.view(torch.int32)), "to the last bit"
+
+
+@pytest.mark.parametrize("layout", ["archive", "wnid_folders", "hub", "web"])
+@pytest.mark.parametrize("workers", [0, 1])
+def test_what_was_decoded_is_hashed(
+    layout: str, workers: int, tmp_path: Path, photos: list[Photo]
+) -> None:
+    """Of the bytes as they lie there, also of those that cannot be decoded."""
+    dataset = damaged(tmp_path / "data", photos, layout)
+    contents = read_images(dataset, range(12), tiny(), "squash", workers).contents
+    assert list(contents) == list(dataset.ids)
+    for place, (sha256, time) in enumerate(contents.values()):
+        assert sha256 == hashlib.sha256(dataset.open(place).read()).hexdigest()
+        assert time == dataset.blob(place).path.stat().st_mtime_ns == dataset.modified(place)
 
 
 @pytest.mark.parametrize("layout", ["archive", "wnid_folders", "hub"])
@@ -55,13 +70,13 @@ def test_unreadable_images_have_the_same_reasons(
     layout: str, tmp_path: Path, photos: list[Photo]
 ) -> None:
     dataset = damaged(tmp_path / "data", photos, layout)
-    good, images, failed = read_images(dataset, range(12), tiny(), "squash", 0)
+    good, images, failed, _ = read_images(dataset, range(12), tiny(), "squash", 0)
     assert (len(good), len(images), len(failed)) == (9, 9, 3)
     assert sorted([*good, *(dataset.ids.index(f.image) for f in failed)]) == list(range(12))
     assert not any("0x" in f.reason or str(tmp_path) in f.reason for f in failed)
     assert {f.reason.split(":")[0] for f in failed} == {"OSError", "UnidentifiedImageError"}
     assert read_images(dataset, range(12), tiny(), "squash", 0)[2] == failed
-    again, others, same = read_images(dataset, range(12), tiny(), "squash", 1)
+    again, others, same, _ = read_images(dataset, range(12), tiny(), "squash", 1)
     assert (again, same) == (good, failed)
     assert torch.equal(images, others)
 
@@ -91,7 +106,7 @@ def test_the_bits_are_torchvisions(
         image = image if size is None else image.resize(size)
         assert np.array_equal(geometry.apply(image), steps(image).numpy())
     dataset, network = load_dataset("samples"), replace(tiny(), input=spec)
-    _, images, _ = read_images(dataset, [3], network, resize, 0)
+    _, images, _, _ = read_images(dataset, [3], network, resize, 0)
     plain = spec.preprocess(resize)(Image.open(dataset.open(3)).convert("RGB"))
     assert torch.equal(images[0].view(torch.int32), plain.view(torch.int32)), "to the last bit"
 
@@ -99,8 +114,10 @@ def test_the_bits_are_torchvisions(
 def test_what_disappears_is_unreadable(tmp_path: Path, photos: list[Photo]) -> None:
     dataset = load_dataset(str(layouts.wnid_folders(tmp_path / "data", photos[:1])))
     (tmp_path / "data" / dataset.ids[0]).unlink()
-    good, images, failed = read_images(dataset, [0], tiny(), "squash", 0)
+    good, images, failed, contents = read_images(dataset, [0], tiny(), "squash", 0)
     assert (good, images.shape) == ([], (0, 3, 0, 0))
+    assert contents == {dataset.ids[0]: ("", -1)}
+    assert content(dataset.blob(0)) == ("", dataset.modified(0)) == ("", -1)
     name = Path(dataset.ids[0]).name
     assert failed[0].reason == f"FileNotFoundError: [Errno 2] No such file or directory: '{name}'"
 
@@ -109,7 +126,7 @@ def test_rows_without_bytes_are_unreadable(tmp_path: Path, photos: list[Photo]) 
     rows = [(None, "far/away.jpg", 3), (photos[0].data, "here.jpg", 4)]
     layouts.hub_shard(tmp_path / "d" / "a.parquet", rows)  # type: ignore[arg-type]
     dataset = load_dataset(str(tmp_path / "d"))
-    good, _, failed = read_images(dataset, [0, 1], tiny(), "squash", 0)
+    good, _, failed, _ = read_images(dataset, [0, 1], tiny(), "squash", 0)
     assert good == [1]
     assert (failed[0].image, failed[0].reason) == (
         "away.jpg",
@@ -152,7 +169,7 @@ def test_each_row_group_is_read_once(tmp_path: Path, photos: list[Photo]) -> Non
 def test_no_file_is_left_where_pixels_were_shared(tmp_path: Path) -> None:
     dataset = load_dataset("samples")
     with mock.patch.object(pixels, "_SHARED", tmp_path):
-        _, images, _ = read_images(dataset, range(20), tiny(), "squash", 1)
+        _, images, _, _ = read_images(dataset, range(20), tiny(), "squash", 1)
     assert not list(tmp_path.iterdir())
     assert torch.equal(images, read_images(dataset, range(20), tiny(), "squash", 0)[1])
 
@@ -160,7 +177,7 @@ def test_no_file_is_left_where_pixels_were_shared(tmp_path: Path) -> None:
 def test_without_shared_memory_another_folder_does() -> None:
     dataset = load_dataset("samples")
     with mock.patch.object(pixels, "_SHARED", Path("/nothere")):
-        _, images, _ = read_images(dataset, range(20), tiny(), "squash", 1)
+        _, images, _, _ = read_images(dataset, range(20), tiny(), "squash", 1)
     assert torch.equal(images, read_images(dataset, range(20), tiny(), "squash", 0)[1])
 
 

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
 
 from xaibench.config.protocol import load_protocol
 from xaibench.config.requests import resolve_transforms
 from xaibench.config.variations import Variation, variations
 from xaibench.datasets.base import Dataset
-from xaibench.datasets.load import Unreadable
+from xaibench.datasets.load import Decoded, Unreadable
 from xaibench.datasets.subset import Subset
 from xaibench.errors import XaibenchError
 from xaibench.stages.images import Images
@@ -27,12 +26,13 @@ class Decoder:
     def __init__(self, bad: Sequence[int] = ()) -> None:
         self.bad, self.asked = set(bad), []
 
-    def __call__(self, places: Sequence[int]) -> tuple[list[int], Tensor, list[Unreadable]]:
+    def __call__(self, places: Sequence[int]) -> Decoded:
         self.asked += places
         good = [p for p in places if p not in self.bad]
         tensors = [torch.full((3, 16, 16), float(p)) for p in good]
         images = torch.stack(tensors) if tensors else torch.empty(0, 3, 0, 0)
-        return good, images, [Unreadable(f"{p}.png", "broken") for p in places if p in self.bad]
+        failures = [Unreadable(f"{p}.png", "broken") for p in places if p in self.bad]
+        return Decoded(good, images, failures, {})
 
 
 def images(decode: Decoder, places: Sequence[int] = range(COUNT), **more: set[int]) -> Images:

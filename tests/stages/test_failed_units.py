@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from unittest import mock
@@ -20,6 +21,7 @@ from xaibench.datasets.load import Unreadable
 from xaibench.errors import XaibenchError
 from xaibench.models.classifier import TorchClassifier
 from xaibench.stages.images import Images
+from xaibench.store import tables
 from xaibench.types import Explanation
 
 OPTIONS = {
@@ -82,8 +84,9 @@ def test_failing_again_counts_once(tmp_path: Path) -> None:
 def test_a_success_beside_an_old_failure_wins(tmp_path: Path) -> None:
     run(tmp_path)
     (good,) = (tmp_path / "scores" / "method=gradient").rglob("metric=sparseness/*.parquet")
-    frame = pd.read_parquet(good, partitioning=None).assign(status="failed", value=float("nan"))
-    frame.to_parquet(good.with_name(f"failed-{good.name}"))
+    table, made = tables.load(good)
+    rows = table.to_pydict() | {"status": ["failed"] * 2, "value": [math.nan] * 2}
+    tables.save(good.with_name(f"failed-{good.name}"), rows, tables.SCORES, made)
     assert set(xaibench.load_scores(tmp_path).status) == {"ok"}
     assert len(xaibench.load_scores(tmp_path)) == 8
 

@@ -55,7 +55,7 @@ def test_results_and_state_carry_the_subset(tmp_path: Path) -> None:
     sha = json.loads((out / "manifests" / "subset.json").read_text())["sha256"]
     for path in (out / "maps").rglob("*.safetensors"):
         assert store.load(path).origin.subset == ("" if "none" in path.parts else sha)
-    states = {path.name for path in (out / "state").glob("iba*")}
+    states = {path.name for path in (out / "state").glob("iba*.safetensors")}
     assert len(states) == 2, "of the whole dataset for untouched images, else of the subset"
     assert any(sha[:16] in name for name in states)
 
@@ -70,8 +70,13 @@ def test_a_map_of_another_subset_is_not_scored(tmp_path: Path) -> None:
         mine = next(p for p in ours if p.parent.parts[-4:] == path.parent.parts[-4:])
         mine.write_bytes(path.read_bytes())
     again = {**COMMON, "metric": "complexity", "subset": str(tmp_path / "a.txt")}
-    with pytest.raises(XaibenchError, match="of another subset than this run's groups"):
-        xaibench.run({**again, "out": tmp_path / "a"})
+    said: list[str] = []
+    with pytest.raises(XaibenchError, match="scores need maps that are not there"):
+        xaibench.run({**again, "out": tmp_path / "a"}, stages={"score"}, say=said.append)
+    assert any(line.startswith("foreign: ") and "set aside" in line for line in said)
+    assert xaibench.load_scores(tmp_path / "a").metric.nunique() == 1
+    xaibench.run({**again, "out": tmp_path / "a"})
+    assert xaibench.load_scores(tmp_path / "a").metric.nunique() == 2
 
 
 def test_groups_follow_the_lists_order(tmp_path: Path) -> None:

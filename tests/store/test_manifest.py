@@ -15,9 +15,14 @@ import xaibench
 from xaibench.config.files import digest
 from xaibench.errors import XaibenchError
 from xaibench.store import manifest
+from xaibench.store.identity import claim
 
 METRIC = "insertion(rows_per_step=112)"
 LITE0 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+
+
+def quiet(_line: str) -> None:
+    """Says nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -113,13 +118,13 @@ def test_every_process_writes_its_own(out: Path) -> None:
 
 
 def test_identity_is_claimed_once(tmp_path: Path) -> None:
-    manifest.claim(tmp_path, {"model": "a", "seed": 0})
-    manifest.claim(tmp_path, {"seed": 0, "model": "a"})
+    claim(tmp_path, {"model": "a", "seed": 0}, quiet)
+    claim(tmp_path, {"seed": 0, "model": "a"}, quiet)
     with pytest.raises(XaibenchError, match="seed: 0 there, 1 asked for") as error:
-        manifest.claim(tmp_path, {"model": "a", "seed": 1})
+        claim(tmp_path, {"model": "a", "seed": 1}, quiet)
     assert "model" not in str(error.value).split("(")[1]
     with pytest.raises(XaibenchError, match="layer: None there"):
-        manifest.claim(tmp_path, {"model": "a", "seed": 0, "layer": "x"})
+        claim(tmp_path, {"model": "a", "seed": 0, "layer": "x"}, quiet)
 
 
 def drifted(place: Path) -> None:

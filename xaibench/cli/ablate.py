@@ -7,6 +7,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from xaibench.cli import options as o
+from xaibench.cli.screen import echo
 
 From = Annotated[
     Optional[str],
@@ -59,7 +60,7 @@ def ablate(values: dict[str, Any]) -> None:
     config = load_config(values)
     from xaibench.studies.ablate import ablate as ablate_config
 
-    study = ablate_config(config, after, split_all(only), say=typer.echo)
+    study = ablate_config(config, after, split_all(only), say=echo)
     if study is None:
         return
     from rich.console import Console
@@ -70,4 +71,4 @@ def ablate(values: dict[str, Any]) -> None:
 
     folder = directory(config, after)
     paths = write_page(page(study), folder, Console())
-    typer.echo(f"written: {folder}/{{{','.join(p.name for p in paths)}}}")
+    echo(f"written: {folder}/{{{','.join(p.name for p in paths)}}}")

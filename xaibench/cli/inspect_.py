@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections import Counter
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated, Optional
 
 import typer
 
-from xaibench.errors import fold, unknown
+from xaibench.cli import options as o
+from xaibench.cli.screen import echo
+from xaibench.errors import UsageError, XaibenchError, fold, unknown
 
 KINDS = ("methods", "metrics", "models", "datasets", "transforms", "protocols")
 
@@ -14,7 +19,9 @@ KINDS = ("methods", "metrics", "models", "datasets", "transforms", "protocols")
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     app.command("list", epilog="Example:\n\n  xaibench list methods")(list_)
-    app.command("doctor", epilog="Example:\n\n  xaibench doctor")(doctor)
+    app.command("doctor", epilog="Examples:\n\n  xaibench doctor\n\n  xaibench doctor RUN --fix")(
+        doctor
+    )
 
 
 def list_(
@@ -29,10 +36,10 @@ def list_(
     for name in [chosen] if chosen else KINDS:
         lines = _lines(name)
         if not chosen:
-            typer.echo(f"{name}:")
+            echo(f"{name}:")
         width = max((len(key) for key, _ in lines), default=0)
         for key, doc in lines:
-            typer.echo(f"  {key:<{width}}  {doc}")
+            echo(f"  {key:<{width}}  {doc}")
 
 
 def _lines(kind: str) -> list[tuple[str, str]]:
@@ -55,13 +62,72 @@ def _protocols() -> list[tuple[str, str]]:
     return listed
 
 
-def doctor() -> None:
-    """Check this machine: versions, devices, the embedded default, what is writable."""
+Directory = Annotated[
+    Optional[Path], typer.Argument(help="A run directory to look through.", show_default=False)
+]
+
+
+def doctor(
+    run: Directory = None,
+    fix: Annotated[
+        bool, o.option("fix", "Delete what is damaged, foreign, stale or left over in RUN.")
+    ] = False,
+) -> None:
+    """Check this machine; with RUN, list what is damaged, foreign, stale or left over there.
+
+    Foreign is what another run made, stale what other code made than is here now. Exit code 1 where
+    something was found.
+    """
+    if run is not None:
+        _look_through(run, fix)
+        return
+    if fix:
+        raise UsageError("--fix deletes files of a run: name its directory, `doctor RUN --fix`.")
     from xaibench.execution.doctor import checks
 
     failed = 0
     for check in checks():
         failed += not check.good
-        typer.echo(f"{'ok  ' if check.good else 'FAIL'}  {check.name}: {check.text}")
+        echo(f"{'ok  ' if check.good else 'FAIL'}  {check.name}: {check.text}")
     if failed:
         raise typer.Exit(1)
+
+
+def _look_through(root: Path, fix: bool) -> None:
+    """Print every file of a run that is not as it should be; delete them with `fix`."""
+    from xaibench.store import layout
+    from xaibench.store.health import Finding, findings, remove
+    from xaibench.store.lock import writing
+
+    if not layout.is_run(root):
+        raise XaibenchError(f"{root} is not a run directory; give the --out of a run.")
+    with writing(root) if fix else nullcontext():
+        found = list(findings(root))
+        stale, unknown_why = _stale(root, {one.path for one in found})
+        found += [Finding("stale", path) for path in stale]
+        for one in found:
+            echo(f"{one.kind}: {one.path}")
+        if unknown_why:
+            echo(f"whether results are stale is not known: {unknown_why}")
+        counts = Counter(one.kind for one in found)
+        listed = ", ".join(f"{count} {kind}" for kind, count in counts.items()) or "nothing wrong"
+        if fix:
+            count = remove(root, found)
+            echo(f"{root}: {listed}; {count} files deleted, `xaibench run` makes them anew")
+            return
+    removable = any(one.removable for one in found)
+    echo(f"{root}: {listed}" + ("; --fix deletes these" if removable else ""))
+    if removable:
+        raise typer.Exit(1)
+
+
+def _stale(root: Path, bad: set[Path]) -> tuple[list[Path], str]:
+    """Files that other code made, among the sound ones; or why that is not known."""
+    from xaibench.store import layout
+    from xaibench.studies.stale import all_of, stale_files
+
+    try:
+        good = [path for path in layout.stored(root) if path not in bad]
+        return list(stale_files(all_of(root), good)), ""
+    except XaibenchError as error:
+        return [], str(error)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from xaibench.cli import options as o
+from xaibench.cli.screen import echo
 
 Config = Annotated[
     Optional[str],
@@ -44,7 +45,7 @@ def go(values: dict[str, Any], stages: set[str]) -> None:
     configs = load_configs(values, None if file is None else find_config(file))
     from xaibench.api import run_configs
 
-    run_configs(configs, stages=frozenset(stages), say=typer.echo)
+    run_configs(configs, stages=frozenset(stages), say=echo)
 
 
 def run(values: dict[str, Any]) -> None:

@@ -130,9 +130,15 @@ class Options:
     strict: Annotated[
         bool, Option("Unreadable images and other library versions are errors.", switch=True)
     ] = False
+    retry_failed: Annotated[
+        bool, Option("Try again what the same code failed on before.", default="", switch=True)
+    ] = True
     overwrite: Annotated[bool, Option("Empty the run directory first.")] = False
     keep_stale: Annotated[
         bool, Option("Keep results that other code made than is here now.", switch=False)
+    ] = False
+    wait: Annotated[
+        bool, Option("Wait where another process is writing into the run directory.")
     ] = False
     dry_run: Annotated[bool, Option("Print what would be computed, compute nothing.")] = False
 

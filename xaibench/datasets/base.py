@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
-from xaibench.datasets.blobs import Blob, File
+from xaibench.datasets.blobs import Blob, File, modified
 from xaibench.errors import XaibenchError
 
 BLOCK = 80
@@ -40,6 +40,10 @@ class Dataset:
     def blob(self, index: int) -> Blob:
         """Where the bytes of the image at that place lie."""
         return self.blobs[index] if self.blobs else File(self.root / self.ids[index])
+
+    def modified(self, index: int) -> int:
+        """When the file that holds the image at that place last changed, in ns; -1: it is gone."""
+        return modified(self.blobs[index].path if self.blobs else f"{self.root}/{self.ids[index]}")
 
     def open(self, index: int) -> BinaryIO:
         """The encoded image at that place; OSError where it cannot be read."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import os
 import stat
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, NamedTuple, Protocol
 
 
 class Blob(Protocol):
@@ -23,6 +25,41 @@ class Blob(Protocol):
 
     def open(self) -> BinaryIO:
         """The encoded image; OSError where it cannot be read."""
+
+
+class Content(NamedTuple):
+    """What an image was when it was read.
+
+    sha256: of its encoded bytes, empty where they could not be read. modified: when the file that
+    holds them last changed, in ns; -1 where it is gone.
+    """
+
+    sha256: str
+    modified: int
+
+
+def modified(path: Path | str) -> int:
+    """When a file last changed, in ns; -1 where it is gone."""
+    try:
+        return os.stat(path).st_mtime_ns  # noqa: PTH116 (of 50,000 files: a Path takes longer)
+    except OSError:
+        return -1
+
+
+def read(blob: Blob) -> tuple[bytes, Content]:
+    """An image's encoded bytes, and what they are; OSError where they cannot be read."""
+    before = modified(blob.path)  # a change while it is read shows later
+    with blob.open() as file:
+        data = file.read()
+    return data, Content(hashlib.sha256(data).hexdigest(), before)
+
+
+def content(blob: Blob) -> Content:
+    """What an image is now, whether it can be read or not."""
+    try:
+        return read(blob)[1]
+    except Exception:  # a library's own, for a damaged archive
+        return Content("", modified(blob.path))
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torchvision.transforms.v2.functional import normalize, to_dtype
 
 from xaibench.datasets.base import Dataset
+from xaibench.datasets.blobs import Content
 from xaibench.datasets.pixels import Geometry, read_pixels
 from xaibench.errors import UsageError, XaibenchError
 from xaibench.models.classifier import TorchClassifier
@@ -49,33 +51,46 @@ class Unreadable:
     reason: str
 
 
+class Decoded(NamedTuple):
+    """The places read, their images (n, 3, H, W) normalised, and the failures.
+
+    contents: what each image's bytes were, by id, also of those that could not be decoded.
+    """
+
+    places: list[int]
+    images: Tensor
+    failures: list[Unreadable]
+    contents: dict[str, Content]
+
+
 def read_images(
     dataset: Dataset,
     places: Sequence[int],
     classifier: TorchClassifier,
     resize: str,
     workers: int,
-) -> tuple[list[int], Tensor, list[Unreadable]]:
+) -> Decoded:
     """Decode and preprocess images on `workers` processes (0: here).
 
-    Returns the places read, their images (n, 3, H, W) normalised, and the failures. The images have
-    the bits of `InputSpec.preprocess`, whatever the number of workers; these return 8-bit pixels
-    in shared memory.
+    The images have the bits of `InputSpec.preprocess`, whatever the number of workers; these
+    return 8-bit pixels in shared memory.
     """
     spec = classifier.input
     geometry = Geometry(spec.resize, spec.crop, resize == "squash", spec.interpolation)
     blobs = [dataset.blob(place) for place in places]
-    pixels, reasons = read_pixels(blobs, geometry, workers)
-    good = [i for i, reason in enumerate(reasons) if reason is None]
+    pixels, seen = read_pixels(blobs, geometry, workers)
+    good = [i for i, one in enumerate(seen) if one.reason is None]
     failed = [
-        Unreadable(dataset.ids[place], reason)
-        for place, reason in zip(places, reasons, strict=True)
-        if reason is not None
+        Unreadable(dataset.ids[place], one.reason)
+        for place, one in zip(places, seen, strict=True)
+        if one.reason is not None
     ]
+    contents = {dataset.ids[place]: one.content for place, one in zip(places, seen, strict=True)}
     if not good:
-        return [], torch.empty(0, 3, 0, 0), failed
+        return Decoded([], torch.empty(0, 3, 0, 0), failed, contents)
     kept = torch.from_numpy(pixels[good] if failed else pixels)
-    return [places[i] for i in good], as_input(kept, spec.mean, spec.std), failed
+    images = as_input(kept, spec.mean, spec.std)
+    return Decoded([places[i] for i in good], images, failed, contents)
 
 
 def as_input(pixels: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:

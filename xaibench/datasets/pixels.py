@@ -5,6 +5,7 @@ Imports no torch, so that worker processes start fast and stay small.
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import shutil
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from xaibench import pool
-from xaibench.datasets.blobs import Blob
+from xaibench.datasets.blobs import Blob, Content, modified, read
 from xaibench.datasets.decode import decode
 from xaibench.errors import XaibenchError
 
@@ -28,6 +29,14 @@ Shape = tuple[int, int, int, int]
 FEW = 8  # fewer images are read before workers have started
 CHUNK = 32  # images that a worker reads at once; Ctrl-C may have to wait for them
 _SHARED = Path("/dev/shm")  # memory on Linux
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What an image's bytes were, and why they could not be decoded, or None."""
+
+    content: Content
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -56,8 +65,8 @@ class Geometry:
 
 def read_pixels(
     blobs: Sequence[Blob], geometry: Geometry, workers: int
-) -> tuple[Pixels, list[str | None]]:
-    """Decoded images (n, 3, H, W), and for each the reason why it could not be decoded, or None.
+) -> tuple[Pixels, list[Seen]]:
+    """Decoded images (n, 3, H, W), and what was seen of each.
 
     On `workers` processes; in this one for fewer than FEW images.
     """
@@ -69,29 +78,32 @@ def read_pixels(
     jobs = [(start, blobs[start : start + step]) for start in range(0, len(blobs), step)]
     with shared(shape) as (name, pixels):
         parts = pool.gather(workers, fill_shared, jobs, name=name, shape=shape, geometry=geometry)
-    return pixels, [reason for part in parts for reason in part]
+    return pixels, [seen for part in parts for seen in part]
 
 
-def fill(out: Pixels, blobs: Sequence[Blob], geometry: Geometry) -> list[str | None]:
-    """Decode images into the rows of out (n, 3, H, W); reasons as `read_pixels` gives them."""
-    reasons: list[str | None] = []
-    for row, blob in zip(out, blobs, strict=True):
-        try:
-            with blob.open() as file, Image.open(file) as image:
-                row[:] = geometry.apply(decode(image))
-        except UnidentifiedImageError:  # its text has a memory address
-            reasons.append(f"UnidentifiedImageError: cannot identify image file {blob.path.name!r}")
-        except Exception as error:
-            text = str(error).replace(str(blob.path), blob.path.name)
-            reasons.append(f"{type(error).__name__}: {text}")
-        else:
-            reasons.append(None)
-    return reasons
+def fill(out: Pixels, blobs: Sequence[Blob], geometry: Geometry) -> list[Seen]:
+    """Decode images into the rows of out (n, 3, H, W); says what was seen of each."""
+    return [_fill(row, blob, geometry) for row, blob in zip(out, blobs, strict=True)]
+
+
+def _fill(row: Pixels, blob: Blob, geometry: Geometry) -> Seen:
+    content = None
+    try:
+        data, content = read(blob)
+        with Image.open(io.BytesIO(data)) as image:
+            row[:] = geometry.apply(decode(image))
+        return Seen(content)
+    except UnidentifiedImageError:  # its text has a memory address
+        reason = f"UnidentifiedImageError: cannot identify image file {blob.path.name!r}"
+    except Exception as error:
+        text = str(error).replace(str(blob.path), blob.path.name)
+        reason = f"{type(error).__name__}: {text}"
+    return Seen(content or Content("", modified(blob.path)), reason)
 
 
 def fill_shared(
     start: int, blobs: Sequence[Blob], *, name: str, shape: Shape, geometry: Geometry
-) -> list[str | None]:
+) -> list[Seen]:
     """In a worker: `fill` the rows from `start` on of a shared file."""
     rows = np.memmap(name, np.uint8, "r+", shape=shape)[start : start + len(blobs)]
     return fill(rows, blobs, geometry)

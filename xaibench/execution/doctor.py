@@ -51,7 +51,7 @@ def _embedded() -> Check:
         dataset = load_dataset("samples")
     except XaibenchError as error:
         return Check("embedded default", False, str(error))
-    _, images, failed = read_images(dataset, range(len(dataset)), classifier, "squash", 0)
+    _, images, failed, _ = read_images(dataset, range(len(dataset)), classifier, "squash", 0)
     with torch.inference_mode():
         right = (classifier(images).argmax(1) == torch.tensor(dataset.labels)).sum().item()
     good = right == 17 and not failed

@@ -23,7 +23,6 @@ from xaibench.stages.unit import (
 from xaibench.store import layout
 from xaibench.store.layout import UnitKey
 from xaibench.store.ledger import Ledger, unreadable
-from xaibench.store.state import read_origin
 
 
 @dataclass(frozen=True)
@@ -40,12 +39,14 @@ class Preparation:
 class Plan:
     """What is left of every chosen block, the untouched images first, then the transformed.
 
-    stale: how many results other code made, by method (`network` for predictions).
+    stale: how many results other code made, by method (`network` for predictions). unsound: the
+    files that are damaged or another run's, with which of the two; nothing is read from them.
     """
 
     blocks: tuple[Block, ...]
     preparations: tuple[Preparation, ...]
     stale: Mapping[str, int]
+    unsound: Mapping[Path, str]
 
     def count(self, what: str) -> int:
         """How many predictions, maps or scores are missing, or all of them (`total`)."""
@@ -54,23 +55,28 @@ class Plan:
 
 def plan(run: Run, stages: frozenset[str]) -> Plan:
     """What the given stages ('explain', 'score') would do."""
-    planner = _Planner(run, stages, Ledger(run.root, run.config.keep_stale))
+    ledger = Ledger(run.root, run.mine, run.config.keep_stale)
+    planner = _Planner(run, stages, ledger)
     blocks = tuple(planner.blocks())
-    return Plan(blocks, tuple(_preparations(run, blocks)), dict(planner.stale))
+    preparations = tuple(_preparations(run, blocks, ledger))
+    return Plan(blocks, preparations, dict(planner.stale), ledger.unsound)
 
 
-def _preparations(run: Run, blocks: Sequence[Block]) -> Iterator[Preparation]:
+def _preparations(run: Run, blocks: Sequence[Block], ledger: Ledger) -> Iterator[Preparation]:
     """States that a block needs and the store lacks: for maps, or to explain other inputs."""
     again = {m.spec for m in run.metrics if "explain" in m.needs}
     seen: set[Path] = set()
     for unit in (unit for block in blocks for part in block.parts for unit in part.units):
         path = run.state_path(unit.method, unit.variation)
         scored = {m for of in unit.scores.values() for m, places in of.items() if places}
-        if path is None or path in seen or not (unit.lacking_maps or scored & again):
+        if path is None or path in seen or not (unit.lacking_maps or scored):
+            continue
+        made = ledger.sound(path, run.state_source(unit.method, unit.variation)[1])
+        if not (unit.lacking_maps or scored & again):
             continue
         seen.add(path)
         code, kept = code_of_state(run.loader, unit.method), run.config.keep_stale
-        if not path.exists() or not (kept or read_origin(path).code == code):
+        if made is None or not (kept or made.code == code):
             yield Preparation(unit.method, unit.variation, path, "" if kept else code)
 
 
@@ -119,7 +125,8 @@ class _Planner:
         """What a variation of a block lacks; forwarded: the images that need predictions."""
         code = self._said(code_of_predictions(self.run.loader, variation))
         folder = layout.predictions(self.run.root, variation.transform, variation.name)
-        predictions = self._lacking(folder, number, self._good(forwarded), code, "network")
+        marked = (code, self.run.mark(variation))
+        predictions = self._lacking(folder, number, self._good(forwarded), marked, "network")
         good = self._good(places)
         units = [self._unit(number, good, m, variation) for m in methods] if good else []
         return Part(variation, code, predictions, tuple(units))
@@ -132,6 +139,7 @@ class _Planner:
     ) -> Unit:
         run = self.run
         code, score_codes = self._codes(method, variation)
+        mark = run.mark(variation)
         key = UnitKey(method.spec, variation.transform, variation.name)
         maps: dict[str, Places] = {}
         scores: dict[str, dict[str, Places]] = {}
@@ -139,13 +147,17 @@ class _Planner:
             if "score" in self.stages:
                 scores[target] = {
                     metric: self._lacking(
-                        key.scores(run.root, target, metric), number, places, of, method.spec
+                        key.scores(run.root, target, metric),
+                        number,
+                        places,
+                        (of, mark),
+                        method.spec,
                     )
                     for metric, of in score_codes.items()
                 }
             if "explain" in self.stages:
                 folder = key.maps(run.root, target)
-                lacking = self._lacking(folder, number, places, code, method.spec)
+                lacking = self._lacking(folder, number, places, (code, mark), method.spec)
                 if "score" in self.stages:  # a map that no score needs is not computed
                     unscored = {p for left in scores[target].values() for p in left}
                     lacking = tuple(p for p in lacking if p in unscored)
@@ -166,9 +178,12 @@ class _Planner:
     def _said(self, code: str) -> str:
         return "" if self.run.config.keep_stale else code
 
-    def _lacking(self, folder: Path, number: int, places: Places, code: str, whose: str) -> Places:
+    def _lacking(
+        self, folder: Path, number: int, places: Places, marked: tuple[str, str], whose: str
+    ) -> Places:
+        """marked: the code that makes the results, and the subset whose groups they depend on."""
         ids = self.run.ids(places)
-        lacking = self.ledger.lacking(folder, number, ids, code)
+        lacking = self.ledger.lacking(folder, number, ids, *marked)
         self.stale[whose] += len(lacking.stale)
         if len(lacking.ids) == len(ids):
             return places

@@ -15,14 +15,15 @@ from xaibench.store import layout
 from xaibench.store.atomic import read_json, write_json
 from xaibench.store.catalog import record
 from xaibench.store.clean import holdings, remove
-from xaibench.store.manifest import (
-    Manifest,
+from xaibench.store.identity import (
     check_identity,
+    check_place,
     check_subset,
     claim,
     claim_subset,
-    version_drift,
+    known,
 )
+from xaibench.store.manifest import Manifest, version_drift
 from xaibench.store.sources import check_files, claim_files, claim_maps
 
 Say = Callable[[str], None]
@@ -77,6 +78,7 @@ def announce(run: Run, say: Say) -> None:
 
 def check_directory(run: Run) -> None:
     """XaibenchError where the directory belongs to another run."""
+    check_place(run.root)
     check_identity(run.root, run.identity())
     check_files(run.root, run.config.files)
     if run.transformed:
@@ -86,23 +88,25 @@ def check_directory(run: Run) -> None:
 def open_directory(run: Run, stages: frozenset[str], say: Say) -> Manifest:
     """Make the directory this run's, or check that it is, and begin this process's record."""
     config, root = run.config, run.root
-    held = layout.manifest(root, "identity")
+    held = known(root)
     light = "explain" not in stages and not any(m.needs for m in run.metrics)
-    if light and held.exists():  # nothing needs the network: compare what can be had without
-        identity = read_json(held) | run.light_identity()
+    if light and held:  # nothing needs the network: compare what can be had without
+        identity = held | run.light_identity()
     else:
         identity = run.identity()
-    if config.overwrite and layout.is_run(root):
-        remove(root, holdings(root))
-    claim(root, identity)
+    if config.overwrite:
+        _empty(root, say)
+    claim(root, identity, say)
     claim_files(root, config.files)
     for entry in (method.entry for method in run.methods if "content" in method.entry.metadata):
         claim_maps(root, entry.key, Path(entry.source), str(entry.metadata["content"]))
     if run.transformed:
         claim_subset(root, run.subset.record())
-    if not layout.manifest(root, "batch_size").exists():
-        write_json(layout.manifest(root, "batch_size"), run.batch_size)
-        write_json(layout.manifest(root, "protocol"), run.protocol.model_dump(mode="json"))
+    for kind, value in (
+        ("batch_size", run.batch_size),
+        ("protocol", run.protocol.model_dump(mode="json")),
+    ):
+        _record(layout.manifest(root, kind), value)
     drift = version_drift(root)
     if drift:
         line = f"other versions than before: {', '.join(drift)}"
@@ -123,6 +127,25 @@ def open_directory(run: Run, stages: frozenset[str], say: Say) -> Manifest:
             "batch_size": run.batch_size,
         },
     )
+
+
+def _record(path: Path, value: Any) -> None:
+    """Have a record of the directory say this, as the identity and earlier processes do."""
+    try:
+        same = read_json(path) == value
+    except XaibenchError:
+        same = False
+    if not same:
+        write_json(path, value)
+
+
+def _empty(root: Path, say: Say) -> None:
+    """Delete all that runs put into a directory; what else lies there is named."""
+    remove(root, holdings(root))
+    left = sorted(p for p in root.rglob("*") if p.is_file() and not layout.ours(root, p))
+    if left:
+        more = f" and {len(left) - 1} more" if len(left) > 1 else ""
+        say(f"left alone, since no run made it: {left[0]}{more}")
 
 
 def _resolved(run: Run) -> dict[str, Any]:

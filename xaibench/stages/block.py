@@ -6,6 +6,7 @@ import functools
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from xaibench.config.run import RunConfig
 from xaibench.errors import Failed
@@ -14,10 +15,13 @@ from xaibench.models.device import exact_arithmetic
 from xaibench.stages import failures
 from xaibench.stages.desk import Desk
 from xaibench.stages.explain import explain_unit
+from xaibench.stages.mend import mended
 from xaibench.stages.predict import load_predictions, predict
 from xaibench.stages.run import Run, resolve
 from xaibench.stages.score import fail_unmapped, score_unit
 from xaibench.stages.unit import Block, Unit
+from xaibench.store import layout
+from xaibench.store.compact import compact
 from xaibench.store.ledger import unreadable
 from xaibench.store.predictions import Predictions
 
@@ -29,18 +33,20 @@ Tick = Callable[[int, str], None]
 class Done:
     """What came of a block, or of several: counts of things made, and what failed and why.
 
-    unmapped: scores without a map, by method.
+    unmapped: scores without a map, by method. unsound: files that were set aside, with the reason.
     """
 
     made: Counter[str] = field(default_factory=Counter)
     unmapped: Counter[str] = field(default_factory=Counter)
     reasons: dict[str, str] = field(default_factory=dict)
+    unsound: dict[Path, str] = field(default_factory=dict)
 
     def add(self, other: Done) -> None:
         """Count another block's too; a reason is kept once."""
         self.made.update(other.made)
         self.unmapped.update(other.unmapped)
         self.reasons = other.reasons | self.reasons
+        self.unsound |= other.unsound
 
     def failed(self, run: Run, unit: Unit, metric: str, reason: str) -> None:
         """Record a failure; it is shown once for each method and metric."""
@@ -83,6 +89,10 @@ def run_block(task: Task, block: Block, tick: Tick = lambda _count, _doing: None
         if part.predictions:
             done.made["predictions"] += predict(desk, block.number, part)
             tick(len(part.predictions), f"predict {part.variation.label}".strip())
+        of = part.variation
+        order = run.ids(block.places if of.request else block.companions)
+        folder = layout.predictions(run.root, of.transform, of.name)
+        compact(folder, layout.TABLE, block.number, order)
         some = [place for place in block.companions if place not in desk.lost]
         predictions = load_predictions(run, some, part.variation) if part.units else None
         for unit in part.units:
@@ -110,6 +120,15 @@ def _readable(unit: Unit, lost: set[int]) -> Unit:
 def _unit(desk: Desk, unit: Unit, predictions: Predictions, tick: Tick, done: Done) -> None:
     """Explain and score what a unit lacks; what raises is recorded and the rest goes on."""
     run, what = desk.run, f"{unit.method.spec} {unit.variation.label}".strip()
+    unit, gone = mended(run, unit)
+    done.unsound |= gone
+    left = 0
+    if not run.config.retry_failed:
+        asked, unit = unit, failures.left_alone(run, unit)
+        maps, scores = asked.lacking_maps, asked.lacking_scores
+        left = maps + scores - unit.lacking_maps - unit.lacking_scores
+        done.made["left"] += scores - unit.lacking_scores if scores else left
+        tick(left, f"leave {what}")
     maps, scores = unit.lacking_maps, unit.lacking_scores
     broken = False
     if maps:
@@ -132,5 +151,16 @@ def _unit(desk: Desk, unit: Unit, predictions: Predictions, tick: Tick, done: Do
         done.made["scores"] += scored.made
         done.made["failed"] += scores - scored.made - (0 if broken else scored.without_map)
         tick(scores, f"score {what}")
-    if scores or (maps and not broken):
+    if (scores or (maps and not broken)) and not left:
         failures.forget_scored(run, unit)
+    _compact(run, unit)
+
+
+def _compact(run: Run, unit: Unit) -> None:
+    """One file for the chunks of a unit's maps, and of its scores by metric."""
+    ids = run.ids(unit.places)
+    for target in unit.maps.keys() | unit.scores.keys():
+        compact(unit.key.maps(run.root, target), layout.MAPS, unit.block, ids)
+        for metric in unit.scores.get(target, {}):
+            folder = unit.key.scores(run.root, target, metric)
+            compact(folder, layout.TABLE, unit.block, ids)

@@ -69,6 +69,8 @@ class Desk:
         if path.name not in self._states:
             if path.name in self.broken:
                 raise Failed(self.broken[path.name])
+            if not path.exists():
+                raise Failed(f"{path} is gone: run the same command again")
             self._states[path.name] = load(path)
         return self._states[path.name]
 

@@ -10,25 +10,26 @@ from torch import Tensor
 
 from xaibench.config.variations import UNTOUCHED, Variation
 from xaibench.datasets.base import Dataset
-from xaibench.datasets.load import Unreadable
+from xaibench.datasets.blobs import Content
+from xaibench.datasets.load import Decoded, Unreadable
 from xaibench.datasets.subset import Subset
 from xaibench.errors import XaibenchError
 from xaibench.seeds import generator
-
-Read = Callable[[Sequence[int]], tuple[list[int], Tensor, list[Unreadable]]]
 
 
 @dataclass
 class Images:
     """Reads images of a subset, and keeps them and the last inputs made of them.
 
-    lost: places whose images the run has met and could not read; they are in no group.
+    lost: places whose images the run has met and could not read; they are in no group. contents:
+    what those read were, by id.
     """
 
     subset: Subset
     seed: int
-    decode: Read
+    decode: Callable[[Sequence[int]], Decoded]
     lost: set[int] = field(default_factory=set)
+    contents: dict[str, Content] = field(default_factory=dict)
     _held: dict[int, Tensor | Unreadable] = field(default_factory=dict)
     _last: tuple[tuple[int, ...], Variation, Tensor] | None = None
 
@@ -41,7 +42,8 @@ class Images:
         """The places whose images can be decoded, the images (n, 3, H, W), and the failures."""
         lacking = [p for p in places if p not in self._held]
         if lacking:
-            good, images, failures = self.decode(lacking)
+            good, images, failures, contents = self.decode(lacking)
+            self.contents |= contents
             self._held |= dict(zip(good, images, strict=True))
             bad = {f.image: f for f in failures}
             self._held |= {p: bad[i] for p in lacking if (i := self.dataset.ids[p]) in bad}

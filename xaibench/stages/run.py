@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from xaibench.config.files import digest
 from xaibench.config.protocol import Protocol, load_protocol
 from xaibench.config.requests import (
     MethodRequest,
@@ -21,11 +22,12 @@ from xaibench.config.requests import (
     resolve_transforms,
 )
 from xaibench.config.run import RunConfig
-from xaibench.config.variations import Variation, variations
+from xaibench.config.variations import UNTOUCHED, Variation, variations
 from xaibench.core.explain import cam_channels, cost
+from xaibench.core.memory import Room
 from xaibench.datasets.base import Dataset
 from xaibench.datasets.boxes import Box, Boxes
-from xaibench.datasets.load import Unreadable, load_dataset, read_images
+from xaibench.datasets.load import Decoded, load_dataset, read_images
 from xaibench.datasets.select import ordered
 from xaibench.datasets.subset import Subset
 from xaibench.errors import XaibenchError
@@ -37,8 +39,10 @@ from xaibench.registry import Registered
 from xaibench.seeds import derive
 from xaibench.stages.labels import check_labels
 from xaibench.stages.outside import outside
-from xaibench.store import layout
-from xaibench.store.atomic import read_json
+from xaibench.store import images, layout
+from xaibench.store.identity import known
+from xaibench.store.manifest import batch_size
+from xaibench.store.origin import Origin, origin
 from xaibench.types import Context, Cost
 
 SUBSET_IMAGES = 1_000
@@ -50,7 +54,7 @@ class Run:
 
     subset: the images chosen before the limit, in the order in which transforms group them.
     batch_size: images a forward pass. network: one in memory, in the place of the one that the
-    configuration names.
+    configuration names. room: where memory has forced smaller batches.
     """
 
     config: RunConfig
@@ -64,6 +68,7 @@ class Run:
     device: torch.device
     batch_size: int
     network: TorchClassifier | None = None
+    room: Room = field(default_factory=Room, compare=False)
 
     @property
     def root(self) -> Path:
@@ -124,8 +129,16 @@ class Run:
     @cached_property
     def model(self) -> str:
         """The network's name, from the run's identity where it is held there."""
-        path = layout.manifest(self.root, "identity")
-        return str(read_json(path)["model"]) if path.exists() else self.classifier.name
+        return str(known(self.root).get("model") or self.classifier.name)
+
+    @cached_property
+    def mine(self) -> str:
+        """The hash of the run's identity, which all its results carry."""
+        return digest(known(self.root) or self.identity())
+
+    def origin(self, code: str, variation: Variation = UNTOUCHED, batch: int = 0) -> Origin:
+        """The origin of what this run makes now. batch: a smaller batch size than the run's."""
+        return origin(code, self.mark(variation), self.mine, batch)
 
     def identity(self) -> dict[str, Any]:
         """What makes two runs the same run."""
@@ -194,10 +207,12 @@ class Run:
             return self.subset.places, self.subset.sha256
         return range(len(self.dataset)), ""
 
-    def decode(self, places: Sequence[int]) -> tuple[list[int], Tensor, list[Unreadable]]:
-        """The places whose images can be read, their images (n, 3, H, W), and the failures."""
-        resize = self.protocol.preprocessing.resize
-        return read_images(self.dataset, places, self.classifier, resize, self.config.workers)
+    def decode(self, places: Sequence[int]) -> Decoded:
+        """Read images at some places. Raises XaibenchError where results are of other pixels."""
+        resize, workers = self.protocol.preprocessing.resize, self.config.workers
+        found = read_images(self.dataset, places, self.classifier, resize, workers)
+        images.check(self.root, map(self.whole.block, places), found.contents)
+        return found
 
     def boxes(self, ids: Sequence[str]) -> list[list[Box] | None]:
         """Bounding boxes of images in input pixels; all None without --boxes."""
@@ -231,7 +246,7 @@ class Run:
     @cached_property
     def _channels(self) -> int:
         """Channels of the CAM layer, on which Score-CAM's cost depends."""
-        return cam_channels(self.classifier)
+        return cam_channels(self.classifier.in_batches(1, (0, 0)))
 
     def cost(self, method: MethodRequest) -> Cost:
         """Network passes that one image's explanation costs."""
@@ -289,8 +304,8 @@ def _targets(config: RunConfig, dataset: Dataset) -> tuple[str, ...]:
 
 def _batch_size(config: RunConfig, device: torch.device) -> int:
     """What the directory was begun with, or what is asked for; never under ENOUGH."""
-    held = layout.manifest(config.directory, "batch_size")
-    if held.exists() and not config.overwrite:
-        return max(int(read_json(held)), ENOUGH)
+    begun = None if config.overwrite else batch_size(config.directory)
+    if begun is not None:
+        return max(begun, ENOUGH)
     asked = config.batch_size
     return max(int(AUTO_BATCH[device.type] if asked == "auto" else asked), ENOUGH)

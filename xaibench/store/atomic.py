@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from xaibench.errors import XaibenchError
+from xaibench.store import layout
 
 
 def write(path: Path, save: Callable[[Path], object]) -> None:
@@ -19,7 +20,9 @@ def write(path: Path, save: Callable[[Path], object]) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix=path.suffix)
+        handle, name = tempfile.mkstemp(
+            dir=path.parent, prefix=layout.TEMPORARY, suffix=path.suffix
+        )
         os.close(handle)
         temporary = Path(name)
         try:
@@ -52,5 +55,20 @@ def read_json(path: Path) -> Any:
     """Read JSON; XaibenchError where it is not valid."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise XaibenchError(f"cannot read {path} ({error}); delete it and run again.") from None
+    except OSError as error:
+        raise XaibenchError(f"cannot read {path}: {error.strerror or error}.") from None
+    except (ValueError, RecursionError):
+        raise damaged(path) from None
+
+
+def read_object(path: Path, *keys: str) -> dict[str, Any]:
+    """Read a JSON object, {} where there is no such file; XaibenchError where it lacks a key."""
+    held = read_json(path) if path.exists() else dict.fromkeys(keys)
+    if not isinstance(held, dict) or any(key not in held for key in keys):
+        raise damaged(path)
+    return held if path.exists() else {}
+
+
+def damaged(path: Path) -> XaibenchError:
+    """The error for a record of a run that cannot be read, which the next run restores."""
+    return XaibenchError(f"{path} is damaged: delete it and run the same command again.")

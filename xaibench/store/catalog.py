@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from xaibench.config.catalog import Catalog, from_json
 from xaibench.config.declared import of_protocol
+from xaibench.errors import XaibenchError
 from xaibench.store import layout
-from xaibench.store.atomic import read_json, write_json
+from xaibench.store.atomic import damaged, read_object, write_json
 
 
 def record(root: Path, catalog: Catalog) -> None:
     """Add what a run declares to its directory; what earlier ones declared stays."""
     path = layout.manifest(root, "catalog")
-    held = from_json(read_json(path)) if path.exists() else Catalog({}, {})
+    try:
+        held = _declared(path)
+    except XaibenchError:  # its own declarations, at least, are written anew
+        held = Catalog({}, {})
     grown = catalog.over(held)
-    if grown != held:
+    if grown != held or not path.exists():
         write_json(path, grown.to_json())
 
 
@@ -26,16 +29,27 @@ def catalog_in(folder: Path) -> Catalog | None:
     What its methods and metrics declared when they ran, in front of what the installed package
     declares of all others under the protocol of the run.
     """
-    written: dict[str, Any] = {}
-    protocol = layout.manifest(folder, "protocol")
+    protocol, published = layout.manifest(folder, "protocol"), folder / "manifest.json"
     if protocol.exists():
-        found = of_protocol(read_json(protocol))
-        held = layout.manifest(folder, "catalog")
-        written = read_json(held) if held.exists() else {}
-    elif (folder / "manifest.json").exists():
-        manifest = read_json(folder / "manifest.json")
-        found = of_protocol(manifest["protocol"])
-        written = manifest.get("catalog") or {}
-    else:
-        return None
-    return from_json(written).over(found)
+        return _declared(layout.manifest(folder, "catalog")).over(_of(protocol, None))
+    if published.exists():
+        return _declared(published, "catalog").over(_of(published, "protocol"))
+    return None
+
+
+def _declared(path: Path, key: str | None = None) -> Catalog:
+    """The catalog in a JSON file, or under one of its keys; an empty one where it is not there."""
+    try:
+        held = read_object(path)
+        return from_json((held.get(key) or {}) if key else held)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise damaged(path) from None
+
+
+def _of(path: Path, key: str | None) -> Catalog:
+    """What the installed package declares under the protocol in a JSON file."""
+    try:
+        held = read_object(path)
+        return of_protocol(held[key] if key else held)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise damaged(path) from None

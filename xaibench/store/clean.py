@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
+import os
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from xaibench.store.layout import MANIFESTS
+from xaibench.store import layout
+from xaibench.store.layout import MANIFESTS, SET_ASIDE
 
 PARTS = (
     ("maps", "maps", "safe: scores stay; computed again where a new metric needs them"),
@@ -16,6 +19,7 @@ PARTS = (
     ("scores", "scores", "the results: computing them again takes the whole run"),
     ("report", "scores", "safe: `xaibench report` writes it again"),
     ("failures", "keep", "keep: which images were left out, and why"),
+    (SET_ASIDE, "keep", "safe: files that were damaged or another run's"),
     (MANIFESTS, "keep", "keep: how the numbers were made"),
 )
 
@@ -42,10 +46,19 @@ def holdings(directory: Path) -> list[Holding]:
     return found
 
 
-def remove(directory: Path, chosen: list[Holding]) -> None:
-    """Delete parts of a run directory."""
+def remove(directory: Path, chosen: Sequence[Holding]) -> list[Path]:
+    """Delete parts of a run directory, but for files that are not its own; returns these."""
+    left = []
     for item in chosen:
-        shutil.rmtree(directory / item.name)
+        for folder, _, names in os.walk(directory / item.name, topdown=False):
+            for path in (Path(folder) / name for name in names):
+                if layout.ours(directory, path):
+                    path.unlink()
+                else:
+                    left.append(path)
+            with suppress(OSError):  # not empty
+                Path(folder).rmdir()
+    return sorted(left)
 
 
 def human(size: float) -> str:

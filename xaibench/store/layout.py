@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,31 @@ MAPS = ".safetensors"
 TABLE = ".parquet"
 FAILED = "failed-"
 """Before the name of a file with rows of scores that failed."""
+TEMPORARY = ".tmp-"
+"""Before the name of a file that is being written."""
+LOCK, HOLDER = ".lock", ".lock.json"
+SET_ASIDE = "set-aside"
+"""The folder of files that were damaged or another run's, under their former paths."""
+BLOCK = r"\d+-\w+\.(parquet|safetensors)"
+OWN = tuple(
+    map(
+        re.compile,
+        (
+            rf"predictions(/[^/]+){{2}}/{BLOCK}",
+            rf"maps(/[^/]+){{4}}/{BLOCK}",
+            rf"scores(/\w+=[^/]+){{5}}/({FAILED})?{BLOCK}",
+            r"state/[^/]+\.(safetensors|parquet)",
+            r"failures/\d+-\w+\.json",
+            r"failures/units(/[^/]+){4}/\d+\.json",
+            rf"{MANIFESTS}/(identity|protocol|subset|batch_size|catalog|files|maps|changed)\.json",
+            rf"{MANIFESTS}/run-\w+-\d+\.json",
+            r"normalized(/[^/]+){4}\.(npy|json)",
+            r"report/.+\.(md|tex|csv|json|html|png|svg|pdf|css|js)",
+            rf"{SET_ASIDE}/.+",
+            rf"{re.escape(LOCK)}(\.json)?",
+        ),
+    )
+)
 PARTITIONS = ("method", "target", "transform", "variation", "metric")
 
 
@@ -74,6 +100,13 @@ def score_keys(path: Path) -> list[str]:
     return [unquote(part.partition("=")[2]) for part in path.parts[-6:-1]]
 
 
+def score_files(root: Path, *, failed: bool = True) -> list[Path]:
+    """All files of scores, in order; failed: with those of failed rows."""
+    folders = sorted((root / "scores").glob("/".join(f"{name}=*" for name in PARTITIONS)))
+    prefix = f"({FAILED})?" if failed else ""
+    return [path for folder in folders for path in results(folder, prefix)]
+
+
 def state(root: Path, method: str, subset: str = "") -> Path:
     """What a method prepared; subset: the hash of the images it comes from, '' for all."""
     of = f"@{subset[:16]}" if subset else ""
@@ -93,6 +126,34 @@ def unit_failure(root: Path, block: int, keys: Sequence[str]) -> Path:
 def report(root: Path) -> Path:
     """The folder of what `xaibench report` writes."""
     return root / "report"
+
+
+def what(path: Path) -> str:
+    """A file of results by its path below the run directory; empty for what is elsewhere."""
+    for depth, part in ((6, "maps"), (7, "scores"), (4, "predictions"), (2, "state")):
+        if len(path.parts) >= depth and path.parts[-depth] == part:
+            return "/".join(path.parts[-depth:])
+    return ""
+
+
+def results(folder: Path, prefix: str = "") -> list[Path]:
+    """The files of maps, scores or predictions in a folder, in the order of their blocks."""
+    name = re.compile(prefix + BLOCK)
+    found = folder.iterdir() if folder.is_dir() else ()
+    return sorted(path for path in found if name.fullmatch(path.name))
+
+
+def stored(root: Path) -> list[Path]:
+    """All files of results and states, in order."""
+    places = (f"predictions{'/*' * 2}", f"maps{'/*' * 4}", f"scores{'/*' * 5}", "state")
+    files = (path for place in places for path in sorted(root.glob(f"{place}/*")))
+    return [path for path in files if ours(root, path) and path.suffix in (MAPS, TABLE)]
+
+
+def ours(root: Path, path: Path) -> bool:
+    """Whether a file of a run directory has a name and place that xaibench gives."""
+    place = path.relative_to(root).as_posix()
+    return path.name.startswith(TEMPORARY) or any(own.fullmatch(place) for own in OWN)
 
 
 def block_name(block: int, ids: Sequence[str], code: str = "") -> str:

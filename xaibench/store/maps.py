@@ -16,7 +16,15 @@ from torch import Tensor
 
 from xaibench.errors import XaibenchError
 from xaibench.store.atomic import write
-from xaibench.store.origin import NOWHERE, Origin, from_json
+from xaibench.store.origin import (
+    DAMAGED,
+    NOWHERE,
+    Origin,
+    Unsound,
+    check_content,
+    sealed,
+    unsealed,
+)
 
 FORMAT = "xaibench-maps-1"
 EXPLAINED = "explained_index"
@@ -27,6 +35,7 @@ class MapShard:
     """Maps of some images for one target. maps (N, h, w) float32, explained (N,) int64.
 
     size: the network's input (H, W). scalars: named (N,) float64 values of the method.
+    state_sha256: of what the method had prepared, as `load` found it.
     """
 
     ids: tuple[str, ...]
@@ -35,6 +44,7 @@ class MapShard:
     size: tuple[int, int]
     scalars: dict[str, Tensor] = field(default_factory=dict)
     origin: Origin = NOWHERE
+    state_sha256: str = ""
 
     def select(self, places: list[int]) -> MapShard:
         """Some of the images, in the order given."""
@@ -48,25 +58,19 @@ class MapShard:
 
 
 def save(path: Path, shard: MapShard, state_sha256: str = "") -> None:
-    """Write a shard atomically, with a checksum of its tensors and ids, and its state's."""
+    """Write a shard atomically, with a checksum of all it holds, and its state's."""
     tensors = {"maps": plain(shard.maps.float()), EXPLAINED: plain(shard.explained)}
     tensors |= {f"scalar.{k}": plain(v.double()) for k, v in shard.scalars.items()}
-    meta = {
-        "format": FORMAT,
-        "ids": shard.ids,
-        "size": shard.size,
-        "state_sha256": state_sha256,
-        "origin": shard.origin.to_json(),
-        "sha256": checksum(tensors, shard.ids),
-    }
+    more = {"format": FORMAT, "ids": shard.ids, "size": shard.size, "state_sha256": state_sha256}
     # one key: safetensors writes several in random order
-    text = json.dumps(meta)
+    text = sealed(path, shard.origin, checksum(tensors, shard.ids), **more)
     write(path, lambda file: save_file(tensors, file, metadata={"xaibench": text}))
 
 
 def copy_rows(path: Path, rows: Sequence[int], into: Path) -> None:
     """Write some maps of a shard, with what made them, as another."""
-    save(into, load(path).select(list(rows)), str(_header(path)["state_sha256"]))
+    shard = load(path)
+    save(into, shard.select(list(rows)), shard.state_sha256)
 
 
 def plain(value: Tensor) -> Tensor:
@@ -76,29 +80,31 @@ def plain(value: Tensor) -> Tensor:
 
 def read_ids(path: Path) -> tuple[str, ...]:
     """The image ids of a shard, from its header alone."""
-    return tuple(_header(path)["ids"])
+    return tuple(header(path)["ids"])
 
 
 def read_origin(path: Path) -> Origin:
     """What made a shard, from its header alone."""
-    return from_json(_header(path).get("origin"))
+    made: Origin = header(path)["made"]
+    return made
 
 
 def load(path: Path) -> MapShard:
-    """Read a shard and verify its checksum; XaibenchError names the file to delete."""
-    meta = _header(path)
+    """Read a shard and verify its checksum. Raises Unsound."""
+    meta = header(path)
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {key: file.get_tensor(key) for key in file.keys()}
+    except FileNotFoundError:
+        raise
     except (SafetensorError, OSError):
-        raise _corrupt(path) from None
+        raise Unsound(path, DAMAGED) from None
     ids = tuple(meta["ids"])
-    if meta["sha256"] != checksum(tensors, ids):
-        raise _corrupt(path)
+    check_content(path, meta, checksum(tensors, ids))
     scalars = {k.removeprefix("scalar."): v for k, v in tensors.items() if k.startswith("scalar.")}
     height, width = meta["size"]
-    made = from_json(meta.get("origin"))
-    return MapShard(ids, tensors["maps"], tensors[EXPLAINED], (height, width), scalars, made)
+    more = (tensors["maps"], tensors[EXPLAINED], (height, width), scalars)
+    return MapShard(ids, *more, meta["made"], str(meta["state_sha256"]))
 
 
 def join(shards: Sequence[MapShard], ids: Sequence[str]) -> MapShard | None:
@@ -127,19 +133,19 @@ def join(shards: Sequence[MapShard], ids: Sequence[str]) -> MapShard | None:
     return whole.select([where[image] for image in ids if image in where])
 
 
-def _header(path: Path) -> dict[str, Any]:
+def header(path: Path) -> dict[str, Any]:
+    """What a shard says of itself: ids, size, state_sha256, and its Origin as `made`."""
     try:
         with safe_open(path, framework="pt") as file:
-            meta = json.loads((file.metadata() or {}).get("xaibench", "{}"))
-    except (SafetensorError, OSError, ValueError):
-        raise _corrupt(path) from None
+            text = (file.metadata() or {}).get("xaibench")
+    except FileNotFoundError:
+        raise
+    except (SafetensorError, OSError):
+        raise Unsound(path, DAMAGED) from None
+    meta = unsealed(path, text)
     if meta.get("format") != FORMAT:
-        raise _corrupt(path)
-    return dict(meta)
-
-
-def _corrupt(path: Path) -> XaibenchError:
-    return XaibenchError(f"{path} is damaged: delete it and run the same command again.")
+        raise Unsound(path, DAMAGED)
+    return meta
 
 
 def checksum(tensors: dict[str, Tensor], ids: tuple[str, ...] = ()) -> str:

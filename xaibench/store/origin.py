@@ -1,4 +1,4 @@
-"""What every stored result carries: what made it, and of which images."""
+"""What every stored result carries: what it is, what made it, of which images and run."""
 
 from __future__ import annotations
 
@@ -6,8 +6,26 @@ import functools
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
+from xaibench.errors import XaibenchError
+from xaibench.store import layout
 from xaibench.store.manifest import versions
+
+
+class Unsound(XaibenchError):
+    """A stored file from which no number is made. kind: `damaged` or `foreign`."""
+
+    def __init__(self, path: Path, kind: str) -> None:
+        self.path, self.kind = path, kind
+        super().__init__(
+            f"{path} is {kind}: delete it and run the same command again, or let "
+            "`xaibench doctor RUN --fix` delete all such files."
+        )
+
+
+DAMAGED, FOREIGN = "damaged", "foreign"
 
 
 @functools.cache
@@ -20,28 +38,61 @@ def versions_id() -> str:
 class Origin:
     """code: hash of the code that made a result (`config.code`); versions: of the libraries.
 
-    subset: for transformed inputs, the hash of the ordered subset that their groups are of.
+    subset: for transformed inputs, the hash of the ordered subset that their groups are of. run:
+    hash of the identity of the run. batch: inputs a forward pass where memory forced fewer than the
+    run's, else 0. what: the file's place below the run directory, which the store adds.
     """
 
     code: str = ""
     subset: str = ""
     versions: str = ""
-
-    def to_json(self) -> str:
-        """As it stands in a file's metadata."""
-        return json.dumps(asdict(self))
+    run: str = ""
+    batch: int = 0
+    what: str = ""
 
 
 NOWHERE = Origin()
 """Of what says nothing about itself."""
 
 
-def origin(code: str, subset: str = "") -> Origin:
+def origin(code: str, subset: str = "", run: str = "", batch: int = 0) -> Origin:
     """The origin of what is made here and now."""
-    return Origin(code, subset, versions_id())
+    return Origin(code, subset, versions_id(), run, batch)
 
 
-def from_json(text: str | bytes | None) -> Origin:
-    """The origin out of a file's metadata; an empty one where the file has none."""
-    held = json.loads(text) if text else {}
-    return Origin(**{name: str(held.get(name, "")) for name in Origin.__dataclass_fields__})
+def sealed(path: Path, made: Origin, content: str, **more: Any) -> str:
+    """What a file says of itself, as text: its origin, more, and hashes of its content and of this.
+
+    content: the hash of what the file holds.
+    """
+    held = {"origin": asdict(made) | {"what": layout.what(path)}, **more, "content": content}
+    return json.dumps({**held, "sha256": _hash(held)})
+
+
+def unsealed(path: Path, text: str | bytes | None) -> dict[str, Any]:
+    """What a file says of itself, verified; `made` is its Origin. Raises Unsound.
+
+    It is damaged where it says nothing, or other than it did; foreign where it is not what its
+    place says.
+    """
+    try:
+        held = json.loads(text or "")
+        sha256 = held.pop("sha256")
+        made = Origin(**held["origin"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise Unsound(path, DAMAGED) from None
+    if sha256 != _hash(held):
+        raise Unsound(path, DAMAGED)
+    if made.what != layout.what(path):
+        raise Unsound(path, FOREIGN)
+    return {**held, "made": made}
+
+
+def check_content(path: Path, held: dict[str, Any], content: str) -> None:
+    """Unsound unless the content of a file has the hash that it says."""
+    if held["content"] != content:
+        raise Unsound(path, DAMAGED)
+
+
+def _hash(held: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(held, sort_keys=True).encode()).hexdigest()

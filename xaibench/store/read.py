@@ -13,6 +13,7 @@ from xaibench.store import layout
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    import pyarrow as pa
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -32,27 +33,35 @@ def load_scores(out: str | Path) -> pd.DataFrame:
     Columns as in `COLUMNS`; value is float64 in natural units; sorted by `KEYS`. Raises
     XaibenchError where there are none.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    from xaibench.store.sound import steadily
 
-    from xaibench.store import tables
-
-    folder = Path(out) / "scores"
-    files = sorted(folder.rglob("*.parquet"))
-    if not files:
+    parts = steadily(lambda: _scores(Path(out)))
+    if not parts:
         raise XaibenchError(f"no scores in {out}; run `xaibench run --out {out}` first.")
-    try:
-        frame = pq.read_table(folder, page_checksum_verification=True).to_pandas()
-    except (pa.ArrowException, OSError):
-        for path in files:
-            tables.read(path)  # names the damaged one
-        raise
-    for name in ("method", "target", "transform", "variation", "metric"):
+    import pyarrow as pa
+
+    frame = pa.concat_tables(parts).to_pandas()
+    for name in layout.PARTITIONS:
         frame[name] = frame[name].astype(str)
     # a run interrupted between a success and the removal of an earlier failure has both
     last = frame["status"].eq("failed").sort_values(kind="stable").index
     frame = frame.loc[last].drop_duplicates(KEYS)
     return frame[COLUMNS].sort_values(KEYS, ignore_index=True)
+
+
+def _scores(root: Path) -> list[pa.Table]:
+    """Every file of scores, with the keys that its folders say as columns."""
+    import pyarrow as pa
+
+    from xaibench.store.sound import reader
+
+    held, parts = reader(root), []
+    for path in layout.score_files(root):
+        table = held.table(path)
+        for name, key in zip(layout.PARTITIONS, layout.score_keys(path), strict=True):
+            table = table.append_column(name, pa.array([key] * len(table)).dictionary_encode())
+        parts.append(table.replace_schema_metadata())
+    return parts
 
 
 def load_maps(
@@ -69,14 +78,22 @@ def load_maps(
     import torch
 
     from xaibench.normalize import normalize
-    from xaibench.store import maps as store
+    from xaibench.store.sound import reader, steadily
 
-    request, paths = _stored_maps(Path(out), method, fold(target), fold(transform), variation)
-    shards = [store.load(path) for path in paths]
-    size = shards[0].size
+    def read() -> tuple[MethodRequest, list[MapShard]]:
+        asked = (method, fold(target), fold(transform), variation)
+        request, paths = _stored_maps(Path(out), *asked)
+        held = reader(Path(out))
+        return request, [held.shard(path) for path in paths]
+
+    request, shards = steadily(read)
     steps = request.steps(fold(transform))
-    maps = torch.cat([normalize(s.maps, size, steps) for s in shards])
-    return [i for s in shards for i in s.ids], maps.numpy()
+    parts, held = [], dict[str, None]()
+    for shard in shards:  # a kill may leave an image in two files
+        rows = [row for row, image in enumerate(shard.ids) if image not in held]
+        parts.append(normalize(shard.maps[rows], shard.size, steps))
+        held |= dict.fromkeys(shard.ids)
+    return list(held), torch.cat(parts).numpy()
 
 
 class MapReader:
@@ -87,8 +104,10 @@ class MapReader:
 
     def __init__(self, out: str | Path, method: str, target: str = "ground_truth") -> None:
         from xaibench.store import maps as store
+        from xaibench.store.sound import reader
 
         self._request, paths = _stored_maps(Path(out), method, fold(target), "none", "none")
+        self._reader = reader(Path(out))
         self._where = {i: (path, r) for path in paths for r, i in enumerate(store.read_ids(path))}
         self._held: tuple[Path, MapShard] | None = None
 
@@ -100,7 +119,6 @@ class MapReader:
     def take(self, ids: Collection[str]) -> dict[str, Tensor]:
         """Image -> its normalised map (H, W) float32; images without one are left out."""
         from xaibench.normalize import normalize
-        from xaibench.store import maps as store
 
         wanted: dict[Path, list[tuple[str, int]]] = {}
         for image in ids:
@@ -110,7 +128,7 @@ class MapReader:
         found: dict[str, Tensor] = {}
         for path, places in wanted.items():
             if self._held is None or self._held[0] != path:
-                self._held = (path, store.load(path))
+                self._held = (path, self._reader.shard(path))
             shard = self._held[1].select([row for _, row in places])
             maps = normalize(shard.maps, shard.size, self._request.normalization)
             found |= dict(zip(shard.ids, maps, strict=True))
@@ -121,16 +139,12 @@ def _stored_maps(
     root: Path, method: str, target: str, transform: str, variation: str
 ) -> tuple[MethodRequest, list[Path]]:
     """The method as the run's protocol has it, and its shards in the order of their blocks."""
-    from xaibench.config.protocol import Protocol
     from xaibench.config.requests import made_elsewhere, resolve_methods
     from xaibench.registry.files import located
     from xaibench.store import sources
-    from xaibench.store.atomic import read_json
+    from xaibench.store.manifest import stored_protocol
 
-    held = layout.manifest(root, "protocol")
-    if not held.exists():
-        raise XaibenchError(f"{root} is not a run directory; give the --out of a run.")
-    protocol = Protocol.model_validate(read_json(held))
+    protocol = stored_protocol(root)
     if method in sources.made_elsewhere(root):
         request = made_elsewhere(method)
     else:
@@ -138,7 +152,7 @@ def _stored_maps(
     if not (root / "maps" / layout.encode(request.spec)).is_dir():
         raise unknown(f"method in {root}", request.spec, {key[0] for key in layout.map_sets(root)})
     folder = layout.maps(root, request.spec, target, transform, variation)
-    paths = sorted(folder.glob(f"[0-9]*{layout.MAPS}"))
+    paths = layout.results(folder)
     if not paths:
         raise XaibenchError(
             f"{root} has no maps of {request.spec} for {target}, {transform}, {variation}; "
@@ -158,14 +172,22 @@ def load_predictions(out: str | Path) -> pd.DataFrame:
     import pandas as pd
 
     from xaibench.store import tables
+    from xaibench.store.sound import reader, steadily
 
-    folder = Path(out) / "predictions"
-    parts = []
-    for path in sorted(folder.glob("*/*/[0-9]*.parquet")):
-        transform, variation = map(unquote, path.parts[-3:-1])
-        part = tables.read(path).to_pandas()
-        parts.append(part.assign(transform=transform, variation=variation))
+    root = Path(out)
+
+    def read() -> list[pd.DataFrame]:
+        held, parts = reader(root), []
+        for folder in sorted((root / "predictions").glob("*/*")):
+            transform, variation = map(unquote, folder.parts[-2:])
+            for path in layout.results(folder):
+                part = held.table(path).drop_columns(list(tables.CONTENT)).to_pandas()
+                parts.append(part.assign(transform=transform, variation=variation))
+        return parts
+
+    parts = steadily(read)
     if not parts:
         raise XaibenchError(f"no predictions in {out}; run `xaibench run --out {out}` first.")
-    frame = pd.concat(parts, ignore_index=True)
-    return frame.sort_values(["transform", "variation", "image"], ignore_index=True)
+    keys = ["transform", "variation", "image"]
+    frame = pd.concat(parts).drop_duplicates(keys)  # a kill may leave an image in two files
+    return frame.sort_values(keys, ignore_index=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from xaibench.errors import XaibenchError
 from xaibench.store import layout
-from xaibench.store.atomic import read_json, write_json
+from xaibench.store.atomic import damaged, read_object, write_json
 
 
 def files_of(root: Path) -> dict[str, str]:
@@ -53,13 +53,20 @@ def claim_maps(root: Path, name: str, path: Path, sha256: str) -> None:
 
 def made_elsewhere(root: Path) -> dict[str, dict[str, str]]:
     """Where the maps of a run directory that were made elsewhere came from, by name."""
-    path = layout.manifest(root, "maps")
-    return read_json(path) if path.exists() else {}
+    return _paths(layout.manifest(root, "maps"))
 
 
 def _held(root: Path) -> dict[str, dict[str, str]]:
-    path = layout.manifest(root, "files")
-    return read_json(path) if path.exists() else {}
+    return _paths(layout.manifest(root, "files"))
+
+
+def _paths(path: Path) -> dict[str, dict[str, str]]:
+    """Path and hash by name, as a record has them; XaibenchError for another form."""
+    held = read_object(path)
+    for one in held.values():
+        if not isinstance(one, dict) or {type(one.get(k)) for k in ("path", "sha256")} != {str}:
+            raise damaged(path)
+    return held
 
 
 def _sha256(path: str) -> str:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from xaibench.errors import XaibenchError
 from xaibench.store.atomic import write
 from xaibench.store.maps import checksum, plain
-from xaibench.store.origin import NOWHERE, Origin, from_json
+from xaibench.store.origin import (
+    DAMAGED,
+    NOWHERE,
+    Origin,
+    Unsound,
+    check_content,
+    sealed,
+    unsealed,
+)
 
 
 @dataclass(frozen=True)
@@ -29,30 +36,22 @@ def save(path: Path, tensors: dict[str, Tensor], origin: Origin) -> State:
     """Write prepared tensors atomically with their checksum."""
     held = {name: plain(value) for name, value in tensors.items()}
     sha = checksum(held)
-    meta = {"xaibench": json.dumps({"sha256": sha, "origin": origin.to_json()})}
+    meta = {"xaibench": sealed(path, origin, sha)}
     write(path, lambda file: save_file(held, file, metadata=meta))  # one key: a fixed order
     return State(held, sha, origin)
 
 
 def load(path: Path) -> State:
-    """Read prepared tensors; XaibenchError where they do not match their checksum."""
-    meta, tensors = _read(path, whole=True)
-    sha = checksum(tensors)
-    if not tensors or meta.get("sha256") != sha:
-        raise XaibenchError(f"{path} is damaged: delete it and run the same command again.")
-    return State(tensors, sha, from_json(meta.get("origin")))
-
-
-def read_origin(path: Path) -> Origin:
-    """What made prepared tensors, from the file's header alone; an empty one where damaged."""
-    return from_json(_read(path, whole=False)[0].get("origin"))
-
-
-def _read(path: Path, whole: bool) -> tuple[dict[str, str], dict[str, Tensor]]:
-    """What a file says of itself, with its tensors if the whole is asked; {} where damaged."""
+    """Read prepared tensors and verify their checksum. Raises Unsound."""
     try:
         with safe_open(path, framework="pt") as file:
-            meta = json.loads((file.metadata() or {}).get("xaibench", "{}"))
-            return meta, {key: file.get_tensor(key) for key in file.keys()} if whole else {}
-    except (SafetensorError, OSError, ValueError):
-        return {}, {}
+            text = (file.metadata() or {}).get("xaibench")
+            tensors = {key: file.get_tensor(key) for key in file.keys()}
+    except FileNotFoundError:
+        raise
+    except (SafetensorError, OSError):
+        raise Unsound(path, DAMAGED) from None
+    held: dict[str, Any] = unsealed(path, text)
+    sha = checksum(tensors)
+    check_content(path, held, sha)
+    return State(tensors, sha, held["made"])

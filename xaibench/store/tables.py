@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,9 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from xaibench.errors import XaibenchError
 from xaibench.store.atomic import write
-from xaibench.store.origin import Origin, from_json
+from xaibench.store.origin import DAMAGED, Origin, Unsound, check_content, sealed, unsealed
 
 KEY = b"xaibench"
 SCORES = pa.schema(
@@ -27,6 +28,8 @@ SCORES = pa.schema(
         ("value", pa.float64()),
     ]
 )
+CONTENT = ("sha256", "modified")
+"""Columns of predictions that say what an untouched image's file was (`datasets.blobs.Content`)."""
 PREDICTIONS = pa.schema(
     [
         ("image", pa.string()),
@@ -38,48 +41,74 @@ PREDICTIONS = pa.schema(
             for target in ("ground_truth", "predicted", "least_probable")
             for kind in ("logit", "probability")
         ),
+        ("sha256", pa.string()),
+        ("modified", pa.int64()),
     ]
 )
 
 
 def save(path: Path, columns: Mapping[str, Any], schema: pa.Schema, origin: Origin) -> None:
-    """Write columns as Parquet with what made them, atomically."""
-    table = pa.table(dict(columns), schema=schema)
-    table = table.replace_schema_metadata({KEY: origin.to_json()})
-    _write(path, table)
+    """Write columns as Parquet with what made them and a checksum, atomically."""
+    _write(path, pa.table(dict(columns), schema=schema), origin)
 
 
 def copy_rows(path: Path, rows: Sequence[int], into: Path) -> None:
-    """Write some rows of a file, with its metadata, as another."""
-    _write(into, read(path).take(rows))
+    """Write some rows of a file, with what made them, as another."""
+    table, origin = load(path)
+    _write(into, table.take(rows), origin)
 
 
-def _write(path: Path, table: pa.Table) -> None:
+def _write(path: Path, table: pa.Table, origin: Origin) -> None:
+    table = table.replace_schema_metadata({KEY: sealed(path, origin, _checksum(table))})
     write(
         path, lambda file: pq.write_table(table, file, compression="zstd", write_page_checksum=True)
     )
 
 
-def read(path: Path, columns: list[str] | None = None) -> pa.Table:
-    """Read one Parquet file (its own columns, no partition keys); XaibenchError if damaged."""
+def load(path: Path) -> tuple[pa.Table, Origin]:
+    """One Parquet file (its own columns, no partition keys) and what made it. Raises Unsound."""
     try:
-        return pq.ParquetFile(path, page_checksum_verification=True).read(columns=columns)
-    except (pa.ArrowException, OSError):
-        raise _damaged(path) from None
+        table = pq.ParquetFile(path, page_checksum_verification=True).read()
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError, ValueError):
+        raise Unsound(path, DAMAGED) from None
+    said = _said(path, table.schema)
+    check_content(path, said, _checksum(table))
+    return table, said["made"]
 
 
-def _damaged(path: Path) -> XaibenchError:
-    return XaibenchError(f"{path} is damaged: delete it and run the same command again.")
+def read(path: Path) -> pa.Table:
+    """The columns of one Parquet file. Raises Unsound."""
+    return load(path)[0]
 
 
 def read_ids(path: Path) -> tuple[str, ...]:
     """The image ids of a file."""
-    return tuple(read(path, ["image"])["image"].to_pylist())
+    return tuple(read(path)["image"].to_pylist())
 
 
 def read_origin(path: Path) -> Origin:
-    """What made a file, from its footer alone."""
+    """What made a file, from its footer alone. Raises Unsound."""
     try:
-        return from_json((pq.read_schema(path).metadata or {}).get(KEY))
-    except (pa.ArrowException, OSError):
-        raise _damaged(path) from None
+        schema = pq.read_schema(path)
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError, ValueError):
+        raise Unsound(path, DAMAGED) from None
+    made: Origin = _said(path, schema)["made"]
+    return made
+
+
+def _said(path: Path, schema: pa.Schema) -> dict[str, Any]:
+    return unsealed(path, (schema.metadata or {}).get(KEY))
+
+
+def _checksum(table: pa.Table) -> str:
+    """SHA-256 over names and values."""
+    found = hashlib.sha256()
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        text = pa.types.is_string(column.type)
+        held = json.dumps(column.to_pylist()).encode() if text else column.to_numpy().tobytes()
+        found.update(f"{name} {column.type} {len(held)} ".encode() + held)
+    return found.hexdigest()

@@ -9,10 +9,9 @@ differ. What is there already is not computed again.
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Callable, Iterable
-from functools import partial
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -27,10 +26,13 @@ from xaibench.config.run import RunConfig
 from xaibench.config.specs import parse
 from xaibench.config.switches import Switch
 from xaibench.registry.files import located
-from xaibench.store import layout
+from xaibench.store import layout, maps, state
 from xaibench.store.atomic import write
-from xaibench.store.ledger import contents, give_way
+from xaibench.store.ledger import give_way
+from xaibench.store.lock import writing
+from xaibench.store.sound import Reader, reader
 from xaibench.studies.ablation import Job, Place, Study, directory_name, jobs, study
+from xaibench.studies.records import check_records
 
 if TYPE_CHECKING:
     from xaibench.report.pages.ablation import Ablation, Listed
@@ -93,6 +95,8 @@ def _run_all(plan: Study, folder: Path, say: Say) -> None:
             said.add(line)
             say(line)
 
+    for name in sources:
+        check_records(plan.root / name)
     first = directory_name(plan.before.name)
     # the first protocol's jobs come first: others copy its maps
     for job in sorted(jobs(plan.places()), key=lambda job: job.directory != first):
@@ -150,20 +154,30 @@ def _share_maps(
     run(config, stages=frozenset())  # makes it a run directory of the same subset
     source = plan.root / directory_name(plan.before.name)
     target = plan.root / job.directory
+    mine = reader(target).run
     for method in job.methods:
         whole = layout.state(source, method)
         paths = [*whole.parent.glob(whole.name), *whole.parent.glob(f"{whole.stem}@*")]
         for aimed, (transform, name) in product(job.targets, shared):
             folder = layout.maps(source, method, aimed, transform, name)
             paths += folder.glob(f"[0-9]*{layout.MAPS}")
-        for path in paths:
-            into = target / path.relative_to(source)
-            if into.exists():
-                continue
-            if path.parent != whole.parent:  # maps: those of other code make room
-                ids, made = contents(path)
-                give_way(into.parent, layout.MAPS, layout.block_of(path), ids, made.code)
-            write(into, partial(shutil.copyfile, path))
+        with writing(target):
+            for path in paths:
+                _adopt(path, target / path.relative_to(source), reader(source), mine)
+
+
+def _adopt(path: Path, into: Path, held: Reader, mine: str) -> None:
+    """Store maps or a state of one run as those of another."""
+    if into.exists():
+        return
+    if path.parent.name == "state":
+        known = held.prepared(path)
+        state.save(into, known.tensors, replace(known.origin, run=mine))
+        return
+    shard = held.shard(path)
+    give_way(into.parent, layout.MAPS, layout.block_of(path), shard.ids, shard.origin.code)
+    own = replace(shard, origin=replace(shard.origin, run=mine))
+    maps.save(into, own, str(maps.header(path)["state_sha256"]))
 
 
 def gather(plan: Study) -> Ablation:

@@ -6,31 +6,24 @@ import importlib
 import sys
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import torch
 
-from xaibench.config.protocol import Protocol
-from xaibench.config.requests import made_elsewhere
-from xaibench.config.run import RunConfig
 from xaibench.config.variations import UNTOUCHED
-from xaibench.datasets.subset import recorded
 from xaibench.errors import XaibenchError
 from xaibench.models.device import exact_arithmetic
-from xaibench.registry.files import located
 from xaibench.stages.desk import Desk
 from xaibench.stages.predict import load_predictions
-from xaibench.stages.run import Run, resolve
+from xaibench.stages.run import Run
 from xaibench.stages.score import load_maps, scoring
-from xaibench.stages.unit import Unit, code_of_scores
+from xaibench.stages.unit import Unit
 from xaibench.store import layout, tables
-from xaibench.store.atomic import read_json
 from xaibench.store.ledger import unreadable
-from xaibench.store.sources import files_of
-from xaibench.store.sources import made_elsewhere as made_elsewhere_in
+from xaibench.store.manifest import identity_of
 from xaibench.studies.audit.checks import Case
+from xaibench.studies.stale import stale_files, taken_up
 
 
 def oracle(name: str) -> ModuleType:
@@ -55,25 +48,9 @@ def oracle(name: str) -> ModuleType:
 
 
 def run_of(root: Path, methods: list[str], metrics: list[str], transforms: list[str]) -> Run:
-    """A finished run, with its protocol and subset, for these methods, metrics, transforms."""
-    held = layout.manifests(root)
-    if not held:
-        raise XaibenchError(f"{root} is not a run directory; give the --out of a run.")
-    config, files = read_json(held[-1])["config"], files_of(root)
-    methods, metrics = ([located(spec, files) for spec in specs] for specs in (methods, metrics))
-    config |= {"metric": metrics, "transform": transforms, "out": root}
-    config |= {"metric_backend": "native"}
-    elsewhere = [name for name in methods if name in made_elsewhere_in(root)]
-    config |= {"maps": None, "method": [m for m in methods if m not in elsewhere] or ["gradcam"]}
-    run = resolve(
-        RunConfig(**config),
-        protocol=Protocol.model_validate(read_json(layout.manifest(root, "protocol"))),
-    )
-    run = replace(run, methods=(*run.methods, *map(made_elsewhere, elsewhere)))
-    subset = layout.manifest(root, "subset")
-    if subset.exists():  # the last manifest may be of other, untouched images
-        run = replace(run, subset=recorded(run.dataset, read_json(subset)))
-    identity, now = read_json(layout.manifest(root, "identity")), run.identity()
+    """A finished run for these methods, metrics and transforms, of the identity that it was."""
+    run = taken_up(root, methods, metrics, transforms)
+    identity, now = identity_of(root), run.identity()
     changed = [key for key in identity if identity[key] != now.get(key)]
     if changed:
         raise XaibenchError(
@@ -85,23 +62,10 @@ def run_of(root: Path, methods: list[str], metrics: list[str], transforms: list[
 
 def stale_scores(run: Run) -> dict[str, int]:
     """How many scores other code made than is here now, by metric and method in words."""
-    methods = {m.spec: m for m in run.methods}
-    metrics = {m.spec: m for m in run.metrics}
-    views = {v.transform: v for v in run.variations}
-    elsewhere = made_elsewhere_in(run.root)
-    codes: dict[tuple[str, str, str], str] = {}
     stale: Counter[str] = Counter()
-    for path in sorted((run.root / "scores").rglob(f"[0-9]*{layout.TABLE}")):
-        method, _, transform, _, metric = layout.score_keys(path)
-        key = (method, transform, metric)
-        if method in elsewhere:
-            continue  # maps alone: `xaibench score` says when they are others
-        if key not in codes:
-            codes[key] = code_of_scores(
-                run.loader, methods[method], views[transform], metrics[metric]
-            )
-        if tables.read_origin(path).code != codes[key]:
-            stale[f"{metric} of {method}"] += len(tables.read_ids(path))
+    for path in stale_files(run, layout.score_files(run.root, failed=False)):
+        method, _, _, _, metric = layout.score_keys(path)
+        stale[f"{metric} of {method}"] += len(tables.read_ids(path))
     return dict(stale)
 
 
@@ -116,9 +80,18 @@ def case_maker(run: Run) -> Callable[[str, str, str, str, str], Case]:
     lost = {indices[image] for image in unread if image in indices}
 
     def make(method: str, target: str, transform: str, variation: str, image: str) -> Case:
+        if image not in indices or (transform, variation) not in variations:
+            raise XaibenchError(
+                f"the scores of {method} are damaged, they name {image} on {transform} "
+                f"{variation}, which the run has not: delete them and run the same command again."
+            )
         index, view = indices[image], variations[transform, variation]
         desk = Desk(run, lost)
         predictions = load_predictions(run, [index], view)
+        if image not in predictions.untouched or image not in predictions.rows:
+            raise XaibenchError(
+                f"the prediction of {image} is gone: run the same `xaibench run` again."
+            )
         unit = Unit(run.order(view).block(index), (index,), requests[method], view)
         shard = load_maps(run, unit, target)
         if shard is None:

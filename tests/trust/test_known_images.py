@@ -1,0 +1,84 @@
+"""What a run keeps of its images, and what it costs to compare them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from pictures import BASE, GOOD, GROUPS, IDS, OTHER, rows, run, write
+
+import xaibench
+from xaibench.datasets import blobs
+from xaibench.store import images as known
+from xaibench.store import layout, tables
+
+B = IDS[1]
+
+
+def test_only_suspicious_files_are_read_and_only_once(data: Path, tmp_path: Path) -> None:
+    run(data, tmp_path / "out", BASE)
+    read: list[str] = []
+    real = blobs.read
+
+    def told(blob: blobs.Blob) -> tuple[bytes, blobs.Content]:
+        read.append(blob.path.name)
+        return real(blob)
+
+    with mock.patch.object(blobs, "read", told):
+        run(data, tmp_path / "out", BASE)
+        assert read == []
+        write(data, B, GOOD[1])
+        run(data, tmp_path / "out", BASE)
+        assert read == [Path(B).name]
+        run(data, tmp_path / "out", BASE)
+        assert read == [Path(B).name], "its time is known now"
+
+
+def test_a_file_that_cannot_be_read_now_loses_nothing(data: Path, tmp_path: Path) -> None:
+    run(data, tmp_path / "out", BASE)
+    write(data, B, GOOD[1])
+    with mock.patch.object(blobs.File, "open", side_effect=OSError("the network is away")):
+        assert run(data, tmp_path / "out", BASE)[0] == ""
+    assert len(rows(tmp_path / "out")) == 6
+
+
+def test_files_of_earlier_versions_say_nothing_of_images(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(data, out, BASE)
+    for path in (out / "predictions").rglob("*.parquet"):
+        table = tables.read(path).drop_columns(list(tables.CONTENT))
+        tables.save(
+            path, table.to_pydict(), table.schema.remove_metadata(), tables.read_origin(path)
+        )
+    write(data, B, OTHER)
+    said, end = run(data, out, BASE)
+    assert (said, "nothing left to compute" in end) == ("", True)
+
+
+def test_hash_and_time_are_kept_beside_the_predictions_and_not_shown(
+    data: Path, tmp_path: Path
+) -> None:
+    import hashlib
+
+    out = tmp_path / "out"
+    run(data, out, GROUPS)
+    held = known.read(known.beside_predictions(out, [0, 1]))
+    assert held.keys() == set(IDS)  # the group of five of the sixth has the seventh
+    for image, content in zip(IDS, GOOD, strict=True):
+        expected = hashlib.sha256(content).hexdigest(), (data / image).stat().st_mtime_ns
+        assert held[image] == {blobs.Content(*expected)}
+    for path in (out / "predictions" / "mixup").rglob("*.parquet"):
+        assert tables.read(path)["sha256"].null_count == len(tables.read(path))
+    assert not {"sha256", "modified"} & set(xaibench.load_predictions(out).columns)
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b'{"images": 3}', b"", b"\xff"])
+def test_a_damaged_note_of_changed_images_is_dropped(
+    content: bytes, data: Path, tmp_path: Path
+) -> None:
+    run(data, tmp_path / "out", BASE)
+    path = layout.manifest(tmp_path / "out", "changed")
+    path.write_bytes(content)
+    assert "nothing left to compute" in run(data, tmp_path / "out", BASE)[1]
+    assert not path.exists()

@@ -1,0 +1,164 @@
+"""Before a run's plan: images that have changed since, and unreadable ones that can be read now.
+
+Their results are removed, so that no two results of a run are of different pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from xaibench.datasets.blobs import Content, content
+from xaibench.datasets.load import Unreadable
+from xaibench.datasets.pixels import Geometry, read_pixels
+from xaibench.datasets.subset import Subset, recorded
+from xaibench.stages.run import Run
+from xaibench.store import images, layout
+from xaibench.store.atomic import read_json, write_json
+from xaibench.store.ledger import listed
+
+SMALL = Geometry(32, 32, True)
+"""What images are decoded to where only one thing is asked: whether they can be."""
+
+
+def settle(run: Run, say: Callable[[str], None]) -> None:
+    """Forget all results of images that have changed, and list no image that can be read.
+
+    Where nothing has changed it costs one look at each file's time, and each image of failures/
+    is tried. Nothing is computed here. say gets a line for each kind of thing found.
+    """
+    at = {image: place for place, image in enumerate(run.dataset.ids)}
+    noted = {at[image] for image in images.noted(run.root) if image in at}
+    asked = {*run.selection, *run.companions(run.selection), *noted}
+    paths = sorted(layout.failures(run.root).glob("[0-9]*-*.json"))
+    lists = {path: listed(path) for path in paths if path.is_file()}
+    good = {path: found for path, found in lists.items() if found and _ours(run, at, path, found)}
+    damaged = [path for path in lists if path not in good]
+    mended = _readable(run, {at[image] for found in good.values() for image in found} & asked)
+    changed = _changed(run, at, asked, noted)
+    now = {run.dataset.ids[place]: content for place, content in (changed | mended).items()}
+    states = images.forget_states(run.root, now)
+    _forget(run, changed, {*mended, *_left_out(run, damaged)})
+    _tell(run, changed, mended, damaged, states, say)
+    for path in damaged:
+        path.unlink()
+    for path, found in good.items():
+        _list_again(path, found, set(run.ids(mended)))
+    images.drop_note(run.root)
+
+
+def _ours(run: Run, at: Mapping[str, int], path: Path, found: Collection[str]) -> bool:
+    """Whether all images that a list names are the dataset's, and of the block of its name."""
+    blocks = {run.whole.block(at[image]) if image in at else -1 for image in found}
+    return {f"{block:05d}" for block in blocks} == {path.name.partition("-")[0]}
+
+
+def _readable(run: Run, places: Collection[int]) -> dict[int, Content]:
+    """Those of some places whose images can be decoded."""
+    tried = sorted(places)
+    _, seen = read_pixels([run.dataset.blob(p) for p in tried], SMALL, run.config.workers)
+    return {p: one.content for p, one in zip(tried, seen, strict=True) if one.reason is None}
+
+
+def _changed(
+    run: Run, at: Mapping[str, int], asked: Collection[int], noted: Collection[int]
+) -> dict[int, Content]:
+    """Images that are others than those that results are of; only suspicious files are read.
+
+    noted: places that a run saw to have changed, whatever their files' times.
+    """
+    states = {run.state_path(method, v) for method in run.methods for v in run.variations}
+    beside = [path for s in states if s and (path := images.beside_state(s)).exists()]
+    blocks = images.beside_predictions(run.root, map(run.whole.block, asked))
+    known = images.read(beside)
+    for image, held in images.read(blocks).items():
+        if at.get(image) in asked:
+            known.setdefault(image, set()).update(held)
+    changed: dict[int, Content] = {}
+    touched: dict[str, Content] = {}
+    for image, held in known.items():
+        place = at.get(image)
+        if place is None:
+            continue
+        times = {time for _, time in held}
+        if len(held) == 1 and times == {run.dataset.modified(place)} and place not in noted:
+            continue
+        now = content(run.dataset.blob(place))
+        if any(was != now.sha256 for was, _ in held):
+            if now.sha256:  # else nothing is known of it now: who needs it says so
+                changed[place] = now
+        else:
+            touched[image] = now
+    if touched:
+        images.refresh([*beside, *blocks], touched)
+    return changed
+
+
+def _left_out(run: Run, damaged: Sequence[Path]) -> set[int]:
+    """Images that a damaged list may have named: of its block, those without a prediction."""
+    numbers = {int(n) for path in damaged if (n := path.name.partition("-")[0]).isdecimal()}
+    predicted = images.read(images.beside_predictions(run.root, numbers))
+    places = range(len(run.dataset)) if numbers else ()
+    return {
+        place
+        for place in places
+        if run.whole.block(place) in numbers and run.dataset.ids[place] not in predicted
+    }
+
+
+def _forget(run: Run, changed: Collection[int], back: Collection[int]) -> None:
+    """Remove the results of changed images, and what rests on them or on images that are back.
+
+    Results on transformed inputs may rest on all images of a group.
+    """
+    if not changed and not back:
+        return
+    grouped: dict[int, list[int]] = {}
+    subset = _subset(run)
+    if subset:
+        places = [place for place in {*changed, *back} if place in subset.positions]
+        grouped = subset.blocks(p for group in subset.groups(places) for p in group)
+    images.forget(run.root, _rows(run, run.whole.blocks(changed)), _rows(run, grouped))
+
+
+def _rows(run: Run, blocks: Mapping[int, Sequence[int]]) -> dict[int, set[str]]:
+    return {number: set(run.ids(places)) for number, places in blocks.items()}
+
+
+def _subset(run: Run) -> Subset | None:
+    """The subset that the groups in the directory are of, if it has any."""
+    path = layout.manifest(run.root, "subset")
+    if run.transformed or not path.exists():
+        return run.subset if run.transformed else None
+    return recorded(run.dataset, read_json(path))
+
+
+def _tell(
+    run: Run,
+    changed: Collection[int],
+    mended: Collection[int],
+    damaged: Sequence[Path],
+    states: Sequence[str],
+    say: Callable[[str], None],
+) -> None:
+    """Say what was found, a line for each kind."""
+    if changed:
+        whose = "its" if len(changed) == 1 else "their"
+        more = f", and all of {', '.join(states)}, prepared from images" if states else ""
+        named = images.names(run.ids(changed))
+        say(f"changed since the run began: {named}: {whose} results are computed anew{more}")
+    if mended:
+        say(f"readable now, and taken out of failures/: {images.names(run.ids(mended))}")
+    for path in damaged:
+        say(f"damaged: {path} lists no unreadable images of this run: removed")
+
+
+def _list_again(path: Path, found: Mapping[str, str], readable: Collection[str]) -> None:
+    """Write a list of unreadable images without those that can be read now."""
+    left = [Unreadable(image, why) for image, why in found.items() if image not in readable]
+    if left and len(left) < len(found):
+        name = layout.block_name(layout.block_of(path), [one.image for one in left])
+        write_json(path.with_name(f"{name}.json"), {"unreadable": [asdict(one) for one in left]})
+    if len(left) < len(found):
+        path.unlink()
