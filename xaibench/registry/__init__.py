@@ -7,6 +7,7 @@ so that listing needs no torch; the module is imported when the object itself is
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import importlib
 import importlib.machinery
@@ -16,14 +17,14 @@ import math
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from xaibench.errors import UsageError, XaibenchError, fold, unknown
-from xaibench.registry.foreign import ended, entry_points, foreign
+from xaibench.registry.foreign import ended, foreign
 
-LARGEST = 1e18
-"""No option is larger; it is within 64 bits and a float."""
+LARGEST = 1e18  # of an option: within 64 bits
 KINDS = ("methods", "metrics", "models", "datasets", "transforms")
 
 
@@ -236,6 +237,16 @@ def _source(module: str) -> Path | None:
     return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
 
 
+def _entry_points(group: str) -> Iterable[metadata.EntryPoint]:
+    """The entry points of a group; a package whose own list cannot be read has none."""
+    try:
+        yield from list(metadata.entry_points(group=group))
+    except Exception:
+        for package in metadata.distributions():
+            with contextlib.suppress(Exception):
+                yield from list(package.entry_points.select(group=group))
+
+
 @functools.cache
 def entries(kind: str) -> dict[str, Entry]:
     """All registered entries of a kind by key; the package's own come first, then plug-ins."""
@@ -249,7 +260,7 @@ def entries(kind: str) -> dict[str, Entry]:
                     f"{found[entry.key].target} has already: rename one."
                 )
             found[entry.key] = entry
-    for point in entry_points(f"xaibench.{kind}"):
+    for point in _entry_points(f"xaibench.{kind}"):
         owner = point.dist.name if point.dist else "?"
         key = fold(point.name)
         if key in found:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
-from importlib import metadata
 
 from xaibench.errors import XaibenchError, reason
 
@@ -30,15 +29,3 @@ def foreign(what: str, remedy: str) -> Iterator[None]:
 def ended(error: BaseException) -> str:
     """What to say of code that raises to end the whole program."""
     return f"it ends the program with {type(error).__name__} {error}".rstrip()
-
-
-def entry_points(group: str) -> list[metadata.EntryPoint]:
-    """The entry points of a group; a package whose own list cannot be read has none."""
-    try:
-        return list(metadata.entry_points(group=group))
-    except Exception:
-        found: list[metadata.EntryPoint] = []
-        for package in metadata.distributions():
-            with contextlib.suppress(Exception):
-                found += package.entry_points.select(group=group)
-        return found
