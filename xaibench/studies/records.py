@@ -15,8 +15,6 @@ from xaibench.config.protocol import Protocol
 from xaibench.errors import XaibenchError
 
 DEEPEST = 40
-AGAIN = "delete it and run the same command again"
-COPY = "restore it from a copy, or run again with another --out"
 
 
 class Identity(BaseModel):
@@ -85,29 +83,31 @@ class Failures(BaseModel):
     unreadable: list[Lost]
 
 
-FORMS: dict[str, tuple[Any, str]] = {
-    "manifests/identity": (Identity, COPY),
-    "manifests/protocol": (Protocol, COPY),
-    "manifests/subset": (Subset, COPY),
-    "manifests/batch_size": (Annotated[int, Field(ge=1, le=2**20, strict=True)], COPY),
-    "manifests/catalog": (Declared, AGAIN),
-    "manifests/files": (dict[str, Source], AGAIN),
-    "manifests/maps": (dict[str, Source], AGAIN),
-    "manifests/run-*": (Process, "delete it"),
-    "failures/[0-9]*-*": (Failures, AGAIN),
+FORMS: dict[str, Any] = {
+    "manifests/identity": Identity,
+    "manifests/protocol": Protocol,
+    "manifests/subset": Subset,
+    "manifests/batch_size": Annotated[int, Field(ge=1, le=2**20, strict=True)],
+    "manifests/catalog": Declared,
+    "manifests/files": dict[str, Source],
+    "manifests/maps": dict[str, Source],
+    "manifests/run-*": Process,
+    "failures/[0-9]*-*": Failures,
 }
-"""What each record of a run directory has to be, and what to do where it is not."""
+"""What each record of a run directory has to be."""
 
 
 def check_records(root: Path) -> None:
     """XaibenchError for the first record of a run directory that is damaged; absent ones are not.
 
-    What is more than a report, an audit or an ablation reads is left aside.
+    What is more than a report or an audit reads is left aside.
     """
-    for kind, (_, remedy) in FORMS.items():
+    for kind in FORMS:
         for path in sorted(root.glob(f"{kind}.json")):
             if wrong := _wrong(path, kind):
-                raise XaibenchError(f"{path} is damaged ({wrong}): {remedy}.")
+                raise XaibenchError(
+                    f"{path} is damaged ({wrong}): delete it and run the same command again."
+                )
 
 
 def _wrong(path: Path, kind: str) -> str:
@@ -129,7 +129,7 @@ def _wrong(path: Path, kind: str) -> str:
 
 @cache
 def _reader(kind: str) -> TypeAdapter[Any]:
-    return TypeAdapter(FORMS[kind][0])
+    return TypeAdapter(FORMS[kind])
 
 
 def _depth(value: Any) -> int:

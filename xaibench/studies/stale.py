@@ -18,7 +18,7 @@ from xaibench.registry.files import located
 from xaibench.stages.run import Run, resolve
 from xaibench.stages.unit import code_of_maps, code_of_predictions, code_of_scores, code_of_state
 from xaibench.store import layout
-from xaibench.store.atomic import read_object
+from xaibench.store.atomic import damaged, read_object
 from xaibench.store.manifest import records, stored_protocol
 from xaibench.store.sound import made
 from xaibench.store.sources import files_of
@@ -33,6 +33,8 @@ def taken_up(
     Raises XaibenchError where the directory does not say, or where something is gone.
     """
     held = records(root)
+    if not held and (there := layout.manifests(root)):
+        raise damaged(there[-1])
     if not held:
         raise XaibenchError(f"{root} is not a run directory; give the --out of a run.")
     config, files = held[-1]["config"], files_of(root)
@@ -49,10 +51,7 @@ def taken_up(
     try:
         run = resolve(RunConfig(**config), protocol=stored_protocol(root))
     except ValidationError:
-        raise XaibenchError(
-            f"the last record in {root / layout.MANIFESTS} is damaged: delete it and run the same "
-            "command again."
-        ) from None
+        raise damaged(layout.manifests(root)[-1]) from None
     run = replace(run, methods=(*run.methods, *map(made_elsewhere, elsewhere)))
     subset = layout.manifest(root, "subset")
     if subset.exists():  # the last process may have had other, untouched images
