@@ -173,8 +173,8 @@ def forget_states(root: Path, run: str, now: Mapping[str, Content]) -> list[str]
     Also where it is not known any more from which images. Returns the methods' specs.
     """
     found = []
-    paths = {p.with_suffix(layout.MAPS) for p in layout.stored(root) if p.parent.name == "state"}
-    for state in sorted(path for path in paths if not path.name.startswith(layout.TEMPORARY)):
+    paths = {path.with_suffix(layout.MAPS) for path in (root / "state").glob("[!.]*.*")}
+    for state in sorted(paths):
         beside = beside_state(state)
         with suppress(Unsound, FileNotFoundError):
             sound.check(beside, run)
