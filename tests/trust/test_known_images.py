@@ -6,12 +6,14 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from pictures import BASE, GOOD, GROUPS, IDS, OTHER, rows, run, write
+from pictures import BASE, GOOD, GROUPS, IDS, OTHER, assert_the_same, rows, run, write
 
 import xaibench
+from xaibench.config.files import digest
 from xaibench.datasets import blobs
 from xaibench.store import images as known
 from xaibench.store import layout, tables
+from xaibench.store.manifest import identity_of
 
 B = IDS[1]
 
@@ -43,17 +45,38 @@ def test_a_file_that_cannot_be_read_now_loses_nothing(data: Path, tmp_path: Path
     assert len(rows(tmp_path / "out")) == 6
 
 
-def test_files_of_earlier_versions_say_nothing_of_images(data: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
+def test_predictions_of_another_run_say_nothing_of_images(data: Path, tmp_path: Path) -> None:
+    """In the place of the run's own, and of another picture: no result is forgotten for them."""
+    out, other = tmp_path / "out", tmp_path / "other"
     run(data, out, BASE)
-    for path in (out / "predictions").rglob("*.parquet"):
-        table = tables.read(path).drop_columns(list(tables.CONTENT))
-        tables.save(
-            path, table.to_pydict(), table.schema.remove_metadata(), tables.read_origin(path)
-        )
     write(data, B, OTHER)
+    run(data, other, {**BASE, "seed": 1})
+    write(data, B, GOOD[1], later=-5)
+    for path in (other / "predictions").rglob("*.parquet"):
+        (out / path.relative_to(other)).write_bytes(path.read_bytes())
     said, end = run(data, out, BASE)
-    assert (said, "nothing left to compute" in end) == ("", True)
+    assert "foreign" in said
+    assert "changed" not in said
+    assert "computed 6 predictions in" in end
+
+
+@pytest.mark.parametrize("harm", ["missing", "empty", "cut"])
+def test_a_state_of_unknown_images_is_prepared_again(harm: str, data: Path, tmp_path: Path) -> None:
+    config = {**BASE, "method": "iba(samples=2,steps=2)", "limit": 2}
+    out, fresh = tmp_path / "out", tmp_path / "fresh"
+    run(data, out, config)
+    (beside,) = (out / "state").glob("*.parquet")
+    held = beside.read_bytes()
+    if "missing" in harm:
+        path = beside if harm == "missing" else beside.with_suffix(layout.MAPS)
+        path.unlink()
+    else:
+        beside.write_bytes(held[: -9 if harm == "cut" else 0])
+    write(data, IDS[6], OTHER)
+    run(data, out, {**config, "limit": 3})
+    assert beside.read_bytes() != held
+    run(data, fresh, {**config, "limit": 3})
+    assert_the_same(out, fresh)
 
 
 def test_hash_and_time_are_kept_beside_the_predictions_and_not_shown(
@@ -63,7 +86,8 @@ def test_hash_and_time_are_kept_beside_the_predictions_and_not_shown(
 
     out = tmp_path / "out"
     run(data, out, GROUPS)
-    held = known.read(known.beside_predictions(out, [0, 1]))
+    identity = digest(identity_of(out))
+    held = known.read(known.beside_predictions(out, [0, 1]), identity)
     assert held.keys() == set(IDS)  # the group of five of the sixth has the seventh
     for image, content in zip(IDS, GOOD, strict=True):
         expected = hashlib.sha256(content).hexdigest(), (data / image).stat().st_mtime_ns

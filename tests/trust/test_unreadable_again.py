@@ -36,7 +36,7 @@ def test_a_damaged_list_of_unreadable_images_hides_nothing(
     forge(out, FORMS[form])
     said, end = run(data, out, BASE)
     path = layout.failures(out) / "00000-12345678.json"
-    assert said == f"damaged: {path} lists no unreadable images of this run: removed"
+    assert said == f"damaged: {path} lists no unreadable images of this run: set aside"
     assert "computed 5 predictions, 5 maps, 5 scores" in end
     run(data, fresh, BASE)
     assert_the_same(out, fresh)

@@ -15,6 +15,7 @@ from xaibench.datasets.pixels import Geometry, read_pixels
 from xaibench.datasets.subset import Subset, recorded
 from xaibench.stages.run import Run
 from xaibench.store import images, layout
+from xaibench.store.aside import set_aside
 from xaibench.store.atomic import read_json, write_json
 from xaibench.store.ledger import listed
 
@@ -38,11 +39,11 @@ def settle(run: Run, say: Callable[[str], None]) -> None:
     mended = _readable(run, {at[image] for found in good.values() for image in found} & asked)
     changed = _changed(run, at, asked, noted)
     now = {run.dataset.ids[place]: content for place, content in (changed | mended).items()}
-    states = images.forget_states(run.root, now)
+    states = images.forget_states(run.root, run.mine, now)
     _forget(run, changed, {*mended, *_left_out(run, damaged)})
     _tell(run, changed, mended, damaged, states, say)
     for path in damaged:
-        path.unlink()
+        set_aside(run.root, path)
     for path, found in good.items():
         _list_again(path, found, set(run.ids(mended)))
     images.drop_note(run.root)
@@ -68,11 +69,11 @@ def _changed(
 
     noted: places that a run saw to have changed, whatever their files' times.
     """
-    states = {run.state_path(method, v) for method in run.methods for v in run.variations}
-    beside = [path for s in states if s and (path := images.beside_state(s)).exists()]
+    states = {path for m in run.methods for v in run.variations if (path := run.state_path(m, v))}
+    beside = [images.beside_state(path) for path in states]
     blocks = images.beside_predictions(run.root, map(run.whole.block, asked))
-    known = images.read(beside)
-    for image, held in images.read(blocks).items():
+    known = images.read(beside, run.mine)
+    for image, held in images.read(blocks, run.mine).items():
         if at.get(image) in asked:
             known.setdefault(image, set()).update(held)
     changed: dict[int, Content] = {}
@@ -98,7 +99,7 @@ def _changed(
 def _left_out(run: Run, damaged: Sequence[Path]) -> set[int]:
     """Images that a damaged list may have named: of its block, those without a prediction."""
     numbers = {int(n) for path in damaged if (n := path.name.partition("-")[0]).isdecimal()}
-    predicted = images.read(images.beside_predictions(run.root, numbers))
+    predicted = images.read(images.beside_predictions(run.root, numbers), run.mine)
     places = range(len(run.dataset)) if numbers else ()
     return {
         place
@@ -145,13 +146,17 @@ def _tell(
     """Say what was found, a line for each kind."""
     if changed:
         whose = "its" if len(changed) == 1 else "their"
-        more = f", and all of {', '.join(states)}, prepared from images" if states else ""
         named = images.names(run.ids(changed))
-        say(f"changed since the run began: {named}: {whose} results are computed anew{more}")
+        say(f"changed since the run began: {named}: {whose} results are computed anew")
+    if states:
+        say(
+            f"all results of {', '.join(states)} are computed anew: what they rest on is of other "
+            "images, or it is not known of which"
+        )
     if mended:
         say(f"readable now, and taken out of failures/: {images.names(run.ids(mended))}")
     for path in damaged:
-        say(f"damaged: {path} lists no unreadable images of this run: removed")
+        say(f"damaged: {path} lists no unreadable images of this run: set aside")
 
 
 def _list_again(path: Path, found: Mapping[str, str], readable: Collection[str]) -> None:

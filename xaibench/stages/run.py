@@ -211,7 +211,7 @@ class Run:
         """Read images at some places. Raises XaibenchError where results are of other pixels."""
         resize, workers = self.protocol.preprocessing.resize, self.config.workers
         found = read_images(self.dataset, places, self.classifier, resize, workers)
-        images.check(self.root, map(self.whole.block, places), found.contents)
+        images.check(self.root, self.mine, map(self.whole.block, places), found.contents)
         return found
 
     def boxes(self, ids: Sequence[str]) -> list[list[Box] | None]:

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import pyarrow as pa
 
 from xaibench.errors import XaibenchError
-from xaibench.store import layout, maps, tables
+from xaibench.store import layout, maps, sound, tables
 from xaibench.store.atomic import read_json, write_json
 from xaibench.store.ledger import contents
 from xaibench.store.origin import Origin, Unsound
@@ -38,12 +38,9 @@ def beside_state(state: Path) -> Path:
 
 
 def keep_beside(state: Path, known: Mapping[str, Content], origin: Origin) -> None:
-    """Write of which images a state is prepared, before it is written itself."""
-    path = beside_state(state)
-    if known:
-        tables.save(path, {"image": list(known), **columns(known.values())}, KNOWN, origin)
-    else:
-        path.unlink(missing_ok=True)
+    """Write of which images a state is prepared, if any, before it is written itself."""
+    held = {"image": list(known), **columns(known.values())}
+    tables.save(beside_state(state), held, KNOWN, origin)
 
 
 def columns(known: Iterable[Content | None]) -> dict[str, list[object]]:
@@ -52,16 +49,19 @@ def columns(known: Iterable[Content | None]) -> dict[str, list[object]]:
     return {name: [one and one[place] for one in held] for place, name in enumerate(tables.CONTENT)}
 
 
-def read(paths: Iterable[Path]) -> dict[str, set[Content]]:
-    """What each image was when results were made of it: once, where nothing has changed."""
+def read(paths: Iterable[Path], run: str) -> dict[str, set[Content]]:
+    """What each image was when a run's results were made of it: once, where nothing has changed.
+
+    run: the hash of the run's identity; files of others, or damaged ones, say nothing.
+    """
     found: dict[str, set[Content]] = {}
     for path in paths:
-        with suppress(Unsound, FileNotFoundError):  # nothing of such files is used
-            table = tables.read(path)
+        with suppress(Unsound, FileNotFoundError):
+            table, origin = tables.load(path)
             if not set(KNOWN.names) <= set(table.column_names):  # of an earlier version
                 continue
             rows = zip(*(table[name].to_pylist() for name in KNOWN.names), strict=True)
-            for image, sha256, modified in rows:
+            for image, sha256, modified in rows if origin.run == run else ():
                 if sha256 is not None:
                     found.setdefault(image, set()).add((sha256, modified))
     return found
@@ -82,12 +82,12 @@ def refresh(paths: Iterable[Path], now: Mapping[str, Content]) -> None:
             tables.save(path, columns, table.schema, origin)
 
 
-def check(root: Path, blocks: Iterable[int], contents: Mapping[str, Content]) -> None:
+def check(root: Path, run: str, blocks: Iterable[int], contents: Mapping[str, Content]) -> None:
     """XaibenchError where an image of some blocks was just read and is not the one of the results.
 
     It is noted, so that the next run finds it even where its file looks the same.
     """
-    known = read(beside_predictions(root, blocks))
+    known = read(beside_predictions(root, blocks), run)
     changed = [
         image
         for image, (sha256, _) in contents.items()
@@ -169,20 +169,24 @@ def _take_out(path: Path, ids: Collection[str], prefix: str) -> None:
     path.unlink()
 
 
-def forget_states(root: Path, now: Mapping[str, Content]) -> list[str]:
+def forget_states(root: Path, run: str, now: Mapping[str, Content]) -> list[str]:
     """Remove what was prepared from images that are others now, and all results of these methods.
 
-    Returns the methods' names in the store.
+    Also where it is not known any more from which images. Returns the methods' specs.
     """
     found = []
-    for path in sorted((root / "state").glob(f"*{layout.TABLE}")):
-        known = read([path])
-        if all(was == now[i][0] for i in known.keys() & now.keys() for was, _ in known[i]):
-            continue
-        method = path.stem.partition("@")[0]
+    paths = {path.with_suffix(layout.MAPS) for path in (root / "state").glob("[!.]*.*")}
+    for state in sorted(paths):
+        beside = beside_state(state)
+        with suppress(Unsound, FileNotFoundError):
+            sound.check(beside, run)
+            known = read([beside], run)
+            if all(was == now[i][0] for i in known.keys() & now.keys() for was, _ in known[i]):
+                continue
+        method = state.stem.partition("@")[0]
         for folder in (root / "scores" / f"method={method}", root / "maps" / method):
             shutil.rmtree(folder, ignore_errors=True)
-        path.with_suffix(layout.MAPS).unlink(missing_ok=True)
-        path.unlink()
+        state.unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
         found.append(unquote(method))
     return found
