@@ -105,7 +105,8 @@ def shared(shape: Shape) -> Iterator[tuple[str, Pixels]]:
     """
     size = math.prod(shape)
     roomy = _SHARED.is_dir() and shutil.disk_usage(_SHARED).free > 2 * size
-    with tempfile.NamedTemporaryFile(dir=_SHARED if roomy else None) as file:
+    begin = f"xaibench-{os.getpid()}-"  # by which `xaibench doctor` knows a dead process's
+    with tempfile.NamedTemporaryFile(dir=_SHARED if roomy else None, prefix=begin) as file:
         _reserve(file.fileno(), size)
         yield file.name, np.memmap(file.name, np.uint8, "r+", shape=shape)
 
