@@ -50,6 +50,14 @@ class Ended:
         return self.err.strip()
 
 
+def soon(true: Callable[[], object]) -> bool:
+    """Whether something becomes true before the time is up."""
+    until = time.monotonic() + PATIENCE
+    while not true() and time.monotonic() < until:
+        time.sleep(0.005)
+    return bool(true())
+
+
 @dataclass(frozen=True)
 class Attempt:
     """A command at work in a session of its own, whose id is its own."""
@@ -62,6 +70,10 @@ class Attempt:
         """A signal; nothing where it has ended."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, number)
+
+    def says(self, text: str) -> bool:
+        """Whether it has said something before the time is up."""
+        return soon(lambda: text in self.text("out"))
 
     def wait(self) -> Ended:
         """Its end; fails where it hangs."""
@@ -194,11 +206,20 @@ def _command(words: list[str]) -> int:
     raise AssertionError("it ends by SystemExit")
 
 
+def _hold(folder: Path) -> None:
+    """Say that this process waits, and wait for leave."""
+    (folder / "waits").touch()
+    until = time.monotonic() + PATIENCE
+    while not (folder / "go").exists() and time.monotonic() < until:
+        time.sleep(0.005)
+
+
 def _counted(how: dict[str, Any]) -> Callable[[], int]:
     """Count the calls that change a directory, and at one of them do what is asked for.
 
-    how: `at`, the number of the call, from 1; before it a `signal` comes, or from then on all raise
-    the error named `errno`. A call that finds nothing to do counts for nothing.
+    how: `at`, the number of the call, from 1; before it a `signal` comes, or the process waits in
+    the folder `hold`, or from then on all raise the error named `errno`. A call that finds nothing
+    to do counts for nothing.
     """
     count = 0
     at, number, error = how.get("at"), how.get("signal"), how.get("errno")
@@ -210,11 +231,13 @@ def _counted(how: dict[str, Any]) -> Callable[[], int]:
             nonlocal count
             if name == "unlink" and not os.path.lexists(args[0]):
                 return call(*args, **kwargs)
-            if name == "mkdir" and os.path.isdir(args[0]):
+            if name == "mkdir" and Path(args[0]).is_dir():
                 return call(*args, **kwargs)
             count += 1
             if number and count == at:
                 os.kill(os.getpid(), number)
+            elif "hold" in how and count == at:
+                _hold(Path(how["hold"]))
             elif error and count >= at:
                 raise OSError(getattr(errno, error), os.strerror(getattr(errno, error)))
             return call(*args, **kwargs)

@@ -31,10 +31,10 @@ class Boxes:
 
     def of(self, ids: Sequence[str], spec: InputSpec, resize: str) -> list[list[Box] | None]:
         """Boxes of images in input pixels; None where an image has no file or none in the crop."""
-        return [self._one(stem(i), spec, resize) for i in ids]
+        files = self.files
+        return [self._one(files.get(stem(i)), spec, resize) for i in ids]
 
-    def _one(self, stem: str, spec: InputSpec, resize: str) -> list[Box] | None:
-        path = self.files.get(stem)
+    def _one(self, path: Path | None, spec: InputSpec, resize: str) -> list[Box] | None:
         if path is None:
             return None
         try:
