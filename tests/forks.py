@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import errno
+import io
 import json
 import os
 import resource
@@ -179,19 +180,36 @@ def _child(words: list[str], log: Path, how: dict[str, Any]) -> None:
         os.dup2(opened, number)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     counted = _counted(how)
-    for name, most in how.get("limits", {}).items():
-        kind = getattr(resource, f"RLIMIT_{name}")
-        resource.setrlimit(kind, (most, resource.getrlimit(kind)[1]))
-    code = _command(words)
-    for name in how.get("limits", {}):
-        kind = getattr(resource, f"RLIMIT_{name}")
-        resource.setrlimit(kind, (resource.getrlimit(kind)[1],) * 2)
+    with _limited(how.get("limits", {})):
+        code = _command(words)
     sys.stdout.flush()
     sys.stderr.flush()
     log.with_suffix(".changes").write_text(str(counted()))
     threading._shutdown()  # as the interpreter's end does
     atexit._run_exitfuncs()
     os._exit(code)
+
+
+@contextlib.contextmanager
+def _limited(limits: dict[str, int]) -> Iterator[None]:
+    """Limits of the system, under which what is said is kept in memory."""
+    if not limits:
+        yield
+        return
+    said = {"stdout": io.StringIO(), "stderr": io.StringIO()}
+    with (
+        contextlib.redirect_stdout(said["stdout"]),
+        contextlib.redirect_stderr(said["stderr"]),
+    ):
+        for name, most in limits.items():
+            kind = getattr(resource, f"RLIMIT_{name}")
+            resource.setrlimit(kind, (most, resource.getrlimit(kind)[1]))
+        yield
+        for name in limits:
+            kind = getattr(resource, f"RLIMIT_{name}")
+            resource.setrlimit(kind, (resource.getrlimit(kind)[1],) * 2)
+    for name, text in said.items():
+        getattr(sys, name).write(text.getvalue())
 
 
 def _command(words: list[str]) -> int:

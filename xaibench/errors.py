@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 SHOWN = 12
@@ -22,6 +23,31 @@ class UsageError(XaibenchError):
 
 class Failed(Exception):
     """A method or metric raised: the unit is recorded as failed. The message is the reason."""
+
+
+REMEDIES = {
+    errno.ENOSPC: "free some",
+    errno.EDQUOT: "free some",
+    errno.EFBIG: "allow larger files",
+    errno.EROFS: "choose another place",
+    errno.EACCES: "choose another place, or get the permission",
+    errno.EPERM: "choose another place, or get the permission",
+    errno.ENAMETOOLONG: "give it a shorter name",
+    errno.EMFILE: "allow more (ulimit -n), or use --workers 0",
+    errno.ENFILE: "close some programs, or use --workers 0",
+    errno.ENOMEM: "free some, or use --workers 0",
+}
+"""What helps where the system refuses, whatever the file."""
+OF_THE_SYSTEM = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""Errors that say nothing of the file that was to be opened."""
+
+
+def refused(error: OSError) -> str:
+    """What the system refused, as one line with the remedy; empty for what is not known."""
+    if error.errno not in REMEDIES:
+        return ""
+    what = f"cannot use {error.filename}" if error.filename else "the system refuses to go on"
+    return f"{what}: {error.strerror}; {REMEDIES[error.errno]}."
 
 
 def reason(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 import signal
@@ -218,6 +219,23 @@ def test_a_kill_before_each_change_of_what_deletes(
             assert at > 3
             return
     raise AssertionError("it never ends")
+
+
+def test_a_kill_before_each_change_leaves_no_ids_of_other_normalised_maps(
+    server: Forks, base: Path, tmp_path: Path
+) -> None:
+    grown, out = Path(shutil.copytree(base, tmp_path / "grown")), tmp_path / "run"
+    assert server.run("normalize", grown).code == 0
+    assert server.run(*RUN, grown, "--limit", 4).code == 0
+    for at in range(1, 40):
+        shutil.copytree(grown, out)
+        ended = server.run("normalize", out, at=at, signal=signal.SIGKILL)
+        for ids in out.glob("normalized/*/*/*/*.json"):
+            assert len(json.loads(ids.read_text())) == len(np.load(ids.with_suffix(".npy")))
+        if ended.code == 0:
+            break
+        shutil.rmtree(out)
+    assert at > 8
 
 
 def survivors(session: int) -> list[str]:

@@ -9,7 +9,7 @@ import typer
 
 from xaibench import __version__
 from xaibench.cli import ablate, inspect_, results, runs
-from xaibench.errors import XaibenchError
+from xaibench.errors import XaibenchError, refused
 
 app = typer.Typer(
     name="xaibench",
@@ -79,6 +79,8 @@ def _describe(error: Exception) -> tuple[str, int]:
     if isinstance(error, BrokenPipeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return "output closed", 1
+    if isinstance(error, OSError) and refused(error):
+        return refused(error), 1
     if isinstance(error, typer.Abort):
         return "aborted", 1
     if hasattr(error, "format_message"):

@@ -21,7 +21,7 @@ from PIL import Image, UnidentifiedImageError
 from xaibench import pool
 from xaibench.datasets.blobs import Blob
 from xaibench.datasets.decode import decode
-from xaibench.errors import XaibenchError
+from xaibench.errors import OF_THE_SYSTEM, XaibenchError
 
 Pixels = NDArray[np.uint8]
 Shape = tuple[int, int, int, int]
@@ -73,7 +73,10 @@ def read_pixels(
 
 
 def fill(out: Pixels, blobs: Sequence[Blob], geometry: Geometry) -> list[str | None]:
-    """Decode images into the rows of out (n, 3, H, W); reasons as `read_pixels` gives them."""
+    """Decode images into the rows of out (n, 3, H, W); reasons as `read_pixels` gives them.
+
+    Raises OSError for want of memory or file handles, which is no fault of the image.
+    """
     reasons: list[str | None] = []
     for row, blob in zip(out, blobs, strict=True):
         try:
@@ -82,6 +85,8 @@ def fill(out: Pixels, blobs: Sequence[Blob], geometry: Geometry) -> list[str | N
         except UnidentifiedImageError:  # its text has a memory address
             reasons.append(f"UnidentifiedImageError: cannot identify image file {blob.path.name!r}")
         except Exception as error:
+            if isinstance(error, OSError) and error.errno in OF_THE_SYSTEM:
+                raise
             text = str(error).replace(str(blob.path), blob.path.name)
             reasons.append(f"{type(error).__name__}: {text}")
         else:
