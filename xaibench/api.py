@@ -98,7 +98,10 @@ def run(
         _describe(root, work, todo, say)
         return RunResult(root, len(work.selection), {}, 0, time.monotonic() - started)
     start.check_place(root)
-    with writing(root, wait=config.wait, say=say):
+    with writing(root, wait=config.wait, say=say) as waited:
+        if waited:  # the directory may have been begun meanwhile, with its batch size
+            opened.cache_clear()
+            work = opened(task)
         manifest = start.open_directory(work, stages, say)
         settle(work, say)
         todo = plan(work, stages)

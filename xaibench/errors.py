@@ -84,12 +84,15 @@ REMEDIES = {
     errno.EROFS: "choose a place that can be written",
     errno.EACCES: "ask for the permission or choose another place",
     errno.EPERM: "ask for the permission or choose another place",
-    errno.EMFILE: "raise the number of open files (ulimit -n)",
-    errno.ENFILE: "close other programs",
+    errno.EMFILE: "raise the number of open files (ulimit -n), or use --workers 0",
+    errno.ENFILE: "close other programs, or use --workers 0",
+    errno.ENOMEM: "free memory, or use --workers 0",
     errno.ENAMETOOLONG: "choose a shorter name",
     errno.EIO: "see whether the disk is sound",
 }
 """What to do about what the operating system refuses."""
+OF_THE_SYSTEM = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""Errors that say nothing of the file that was to be opened."""
 
 
 def of_system(error: OSError) -> str:

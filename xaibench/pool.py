@@ -63,7 +63,10 @@ def _ctrl_c_waits() -> Iterator[None]:
 
 
 def submit(workers: int, function: Callable[..., T], *args: Any, **kwargs: Any) -> Future[T]:
-    """Call a module's function on one of `workers` processes; 0: here and now."""
+    """Call a module's function on one of `workers` processes; 0: here and now.
+
+    Raises XaibenchError where they cannot be started.
+    """
     if workers == 0:
         done: Future[T] = Future()
         done.set_result(function(*args, **kwargs))
@@ -71,14 +74,20 @@ def submit(workers: int, function: Callable[..., T], *args: Any, **kwargs: Any) 
     from loky import get_reusable_executor
 
     with _ctrl_c_waits():
-        pool = get_reusable_executor(
-            workers,
-            timeout=None,
-            initializer=_start,
-            initargs=(_pipe()[0],),
-            env=dict.fromkeys(THREADS, "1"),
-        )
-        future: Future[T] = pool.submit(function, *args, **kwargs)
+        try:
+            pool = get_reusable_executor(
+                workers,
+                timeout=None,
+                initializer=_start,
+                initargs=(_pipe()[0],),
+                env=dict.fromkeys(THREADS, "1"),
+            )
+            future: Future[T] = pool.submit(function, *args, **kwargs)
+        except (OSError, UnboundLocalError) as error:  # the second is loky's, for want of handles
+            why = error.__context__ if isinstance(error, UnboundLocalError) else error
+            raise XaibenchError(
+                f"worker processes cannot be started ({why}): use fewer --workers, or 0."
+            ) from None
     return future
 
 

@@ -101,7 +101,7 @@ def _look_through(root: Path, fix: bool) -> None:
 
     if not layout.is_run(root):
         raise XaibenchError(f"{root} is not a run directory; give the --out of a run.")
-    with writing(root) if fix else nullcontext():
+    with writing(root, remedy="wait for its end") if fix else nullcontext():
         found = list(findings(root))
         stale, unknown_why = _stale(root, {one.path for one in found})
         found += [Finding("stale", path) for path in stale]

@@ -282,7 +282,7 @@ def clean(
         typer.confirm(f"delete {names}?", abort=True)
     from xaibench.store.lock import writing
 
-    with writing(directory):
+    with writing(directory, remedy="wait for its end"):
         left = remove(directory, chosen)
     echo(f"deleted {names}")
     for path in left:

@@ -35,10 +35,10 @@ class Boxes:
 
     def of(self, ids: Sequence[str], spec: InputSpec, resize: str) -> list[list[Box] | None]:
         """Boxes of images in input pixels; None where an image has no file or none in the crop."""
-        return [self._one(stem(i), spec, resize) for i in ids]
+        files = self.files
+        return [self._one(files.get(stem(i)), spec, resize) for i in ids]
 
-    def _one(self, stem: str, spec: InputSpec, resize: str) -> list[Box] | None:
-        paths = self.files.get(stem)
+    def _one(self, paths: list[Path] | None, spec: InputSpec, resize: str) -> list[Box] | None:
         if paths is None:
             return None
         path = paths[0]

@@ -22,7 +22,7 @@ from PIL import Image, UnidentifiedImageError
 from xaibench import pool
 from xaibench.datasets.blobs import Blob, Content, modified, read
 from xaibench.datasets.decode import decode
-from xaibench.errors import XaibenchError
+from xaibench.errors import OF_THE_SYSTEM, XaibenchError
 
 Pixels = NDArray[np.uint8]
 Shape = tuple[int, int, int, int]
@@ -82,7 +82,10 @@ def read_pixels(
 
 
 def fill(out: Pixels, blobs: Sequence[Blob], geometry: Geometry) -> list[Seen]:
-    """Decode images into the rows of out (n, 3, H, W); says what was seen of each."""
+    """Decode images into the rows of out (n, 3, H, W); says what was seen of each.
+
+    Raises OSError for want of memory or file handles, which is no fault of the image.
+    """
     return [_fill(row, blob, geometry) for row, blob in zip(out, blobs, strict=True)]
 
 
@@ -96,6 +99,8 @@ def _fill(row: Pixels, blob: Blob, geometry: Geometry) -> Seen:
     except UnidentifiedImageError:  # its text has a memory address
         reason = f"UnidentifiedImageError: cannot identify image file {blob.path.name!r}"
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in OF_THE_SYSTEM:
+            raise
         text = str(error).replace(str(blob.path), blob.path.name)
         reason = f"{type(error).__name__}: {text}"
     return Seen(content or Content("", modified(blob.path)), reason)
@@ -117,7 +122,8 @@ def shared(shape: Shape) -> Iterator[tuple[str, Pixels]]:
     """
     size = math.prod(shape)
     roomy = _SHARED.is_dir() and shutil.disk_usage(_SHARED).free > 2 * size
-    with tempfile.NamedTemporaryFile(dir=_SHARED if roomy else None) as file:
+    begin = f"xaibench-{os.getpid()}-"  # by which `xaibench doctor` knows a dead process's
+    with tempfile.NamedTemporaryFile(dir=_SHARED if roomy else None, prefix=begin) as file:
         _reserve(file.fileno(), size)
         yield file.name, np.memmap(file.name, np.uint8, "r+", shape=shape)
 

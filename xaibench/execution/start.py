@@ -31,8 +31,10 @@ Say = Callable[[str], None]
 
 def check(run: Run, stages: frozenset[str]) -> None:
     """UsageError for what cannot work, before any work."""
-    if run.config.boxes is None and any("boxes" in m.needs for m in run.metrics):
-        raise UsageError("the pointing games need bounding boxes: give --boxes DIR.")
+    if any("boxes" in metric.needs for metric in run.metrics):
+        if run.config.boxes is None:
+            raise UsageError("the pointing games need bounding boxes: give --boxes DIR.")
+        run.boxes(())  # the folder is read
     if "explain" in stages:
         _check_layers(run)
 

@@ -37,6 +37,7 @@ def materialize(
         method, target, transform, variation = key
         ids, maps = load_maps(root, method, target, transform, variation)
         path = (root / "normalized").joinpath(*map(layout.encode, key)).with_suffix(".npy")
+        path.with_suffix(".json").unlink(missing_ok=True)  # never beside maps of other images
         write(path, functools.partial(np.save, arr=maps))
         write_json(path.with_suffix(".json"), ids)
         yield path, len(ids)

@@ -17,7 +17,11 @@ from xaibench.store.sound import check
 
 
 def check_place(root: Path) -> None:
-    """XaibenchError for a file, or a folder that holds files and is no run's."""
+    """XaibenchError for a file, a folder that holds files and is no run's, and a path not UTF-8."""
+    try:
+        str(root).encode()
+    except UnicodeEncodeError:
+        raise XaibenchError(f"the path {str(root)!a} is not UTF-8: choose another --out.") from None
     if root.exists() and not root.is_dir():
         raise XaibenchError(f"{root} is a file: choose another --out.")
     begun = layout.is_run(root) or (root / layout.LOCK).exists()

@@ -25,13 +25,20 @@ Say = Callable[[str], None]
 
 
 @contextmanager
-def writing(root: Path, *, wait: bool = False, say: Say = lambda _line: None) -> Iterator[None]:
+def writing(
+    root: Path,
+    *,
+    wait: bool = False,
+    say: Say = lambda _line: None,
+    remedy: str = "wait for its end (--wait), or choose another --out",
+) -> Iterator[bool]:
     """Hold a run directory alone while it is written to; the directory is made if need be.
 
-    wait: until whoever holds it is done, which is said. Raises XaibenchError where another process
-    holds it, or where the directory cannot be written.
+    wait: until whoever holds it is done, which is said. Yields whether that was so: then what was
+    known of the directory is of no use. Raises XaibenchError where another process holds it, or
+    where the directory cannot be written.
     """
-    path = root / layout.LOCK
+    path, waited = root / layout.LOCK, False
     try:
         root.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path)
@@ -39,11 +46,9 @@ def writing(root: Path, *, wait: bool = False, say: Say = lambda _line: None) ->
             lock.acquire(timeout=0)
         except Timeout:
             if not wait:
-                raise XaibenchError(
-                    f"{root} is in use by {_holder(root)}: wait for its end (--wait), or choose "
-                    "another --out."
-                ) from None
+                raise XaibenchError(f"{root} is in use by {_holder(root)}: {remedy}.") from None
             say(f"{root} is in use by {_holder(root)}: waiting")
+            waited = True
             lock.acquire()
     except OSError as error:
         raise XaibenchError(
@@ -51,7 +56,7 @@ def writing(root: Path, *, wait: bool = False, say: Say = lambda _line: None) ->
         ) from None
     try:
         _sign(root)
-        yield
+        yield waited
     finally:
         lock.release()
 

@@ -62,9 +62,20 @@ def save(path: Path, shard: MapShard, state_sha256: str = "") -> None:
     tensors = {"maps": plain(shard.maps.float()), EXPLAINED: plain(shard.explained)}
     tensors |= {f"scalar.{k}": plain(v.double()) for k, v in shard.scalars.items()}
     more = {"format": FORMAT, "ids": shard.ids, "size": shard.size, "state_sha256": state_sha256}
-    # one key: safetensors writes several in random order
     text = sealed(path, shard.origin, checksum(tensors, shard.ids), **more)
-    write(path, lambda file: save_file(tensors, file, metadata={"xaibench": text}))
+    write_tensors(path, tensors, text)
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], text: str) -> None:
+    """Write tensors atomically, with what they say of themselves. Raises XaibenchError."""
+
+    def save(file: Path) -> None:
+        try:  # one key: safetensors writes several in random order
+            save_file(tensors, file, metadata={"xaibench": text})
+        except SafetensorError as error:
+            raise OSError(str(error)) from None
+
+    write(path, save)
 
 
 def copy_rows(path: Path, rows: Sequence[int], into: Path) -> None:

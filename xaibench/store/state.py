@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from xaibench.store.atomic import write
-from xaibench.store.maps import checksum, plain
+from xaibench.store.maps import checksum, plain, write_tensors
 from xaibench.store.origin import (
     DAMAGED,
     NOWHERE,
@@ -36,8 +34,7 @@ def save(path: Path, tensors: dict[str, Tensor], origin: Origin) -> State:
     """Write prepared tensors atomically with their checksum."""
     held = {name: plain(value) for name, value in tensors.items()}
     sha = checksum(held)
-    meta = {"xaibench": sealed(path, origin, sha)}
-    write(path, lambda file: save_file(held, file, metadata=meta))  # one key: a fixed order
+    write_tensors(path, held, sealed(path, origin, sha))
     return State(held, sha, origin)
 
 

@@ -109,7 +109,7 @@ def _run_all(plan: Study, folder: Path, say: Say) -> None:
         every = _variations(plan, job)
         shared = _shared(plan, job, every)
         if shared and not config.dry_run:
-            _share_maps(plan, job, config, shared)
+            _share_maps(plan, job, config, shared, once)
         result = run(config, say=once)
         if not config.dry_run:
             say(result.line)
@@ -145,10 +145,10 @@ def _shared(plan: Study, job: Job, every: Iterable[tuple[str, str]]) -> list[tup
 
 
 def _share_maps(
-    plan: Study, job: Job, config: RunConfig, shared: Iterable[tuple[str, str]]
+    plan: Study, job: Job, config: RunConfig, shared: Iterable[tuple[str, str]], say: Say
 ) -> None:
     """Copy the first protocol's native maps and prepared state; predictions are the run's own."""
-    run(config, stages=frozenset())  # makes it a run directory of the same subset
+    run(config, stages=frozenset(), say=say)  # makes it a run directory of the same subset
     source = plan.root / directory_name(plan.before.name)
     target = plan.root / job.directory
     mine = reader(target).run
@@ -158,7 +158,7 @@ def _share_maps(
         for aimed, (transform, name) in product(job.targets, shared):
             folder = layout.maps(source, method, aimed, transform, name)
             paths += folder.glob(f"[0-9]*{layout.MAPS}")
-        with writing(target):
+        with writing(target, wait=config.wait, say=say):
             for path in paths:
                 _adopt(path, target / path.relative_to(source), reader(source), mine)
 
