@@ -18,6 +18,7 @@ from networks import THOUSAND
 import xaibench
 from xaibench import report
 from xaibench.report import pages as page_files
+from xaibench.store import layout, tables
 
 KINDS = ("tables.md", "tables.csv", "tables.json", "tables.tex", "tables.html")
 
@@ -139,19 +140,28 @@ def test_a_report_folder_without_permission(out: Path) -> None:
 @pytest.mark.parametrize("spare", [10, 30])
 def test_many_score_files_and_few_descriptors(out: Path, spare: int) -> None:
     """Ever more blocks of one image; a report opens a few files at a time."""
-    import pyarrow.parquet as pq
-
     for path in sorted((out / "scores").rglob("*.parquet")):
-        table = pq.ParquetFile(path).read()
-        for block in range(40):
-            images = [f"{block}-{i}" for i in range(len(table))]
-            place = table.schema.get_field_index("image")
-            more = table.set_column(place, table.schema.field("image"), [images])
-            pq.write_table(more, path.with_name(f"{block + 1:05d}-0.parquet"))
+        table, made = tables.load(path)
+        rows = {name: table[name].to_pylist() for name in tables.SCORES.names}
+        for block in range(1, 41):
+            rows["image"] = [f"{block}-{i}" for i in range(len(table))]
+            name = layout.block_name(block, rows["image"], made.code)
+            tables.save(path.with_name(f"{name}.parquet"), rows, tables.SCORES, made)
     used = len(list(Path("/proc/self/fd").iterdir()))
     with limited(resource.RLIMIT_NOFILE, used + spare):
         code, _, err = cli("report", out)
     assert (code, err) == (0, "")
+    assert "82 images" in (out / "report" / "tables.md").read_text()
+
+
+@pytest.mark.parametrize("place", ["scores", "scores/method=gradcam", "predictions", "maps"])
+def test_a_foreign_file_is_not_read(out: Path, place: str) -> None:
+    before = contents(out / "report")
+    (out / place / "notes.txt").write_text("mine")
+    (out / place / "00000-notes.txt").write_text("mine")
+    code, _, err = cli("report", out)
+    assert (code, err) == (0, "")
+    assert contents(out / "report") == before
 
 
 def test_maps_that_cannot_be_read_are_left_out_of_the_ties_and_named(out: Path) -> None:
