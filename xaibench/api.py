@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from xaibench.config.run import RunConfig, load_config
-from xaibench.errors import UsageError, XaibenchError
+from xaibench.errors import UsageError, XaibenchError, shown
 from xaibench.store.layout import SET_ASIDE
 
 if TYPE_CHECKING:
@@ -41,11 +41,14 @@ class RunResult:
         """The last line of the command's output."""
         made = {name: count for name, count in self.computed.items() if count}
         lost = f"; {made.pop('failed')} failed" if "failed" in made else ""
+        if "left" in made:
+            lost += f"; {made.pop('left')} that failed before left alone (--no-retry-failed)"
         done = ", ".join(f"{count} {name}" for name, count in made.items())
+        nothing = "computed nothing" if lost else "nothing left to compute"
         skipped = f"; {self.unreadable} unreadable images skipped (failures/)"
         return (
             f"{self.directory}: {self.images} images, "
-            f"{'computed ' + done if done else 'nothing left to compute'} "
+            f"{'computed ' + done if done else nothing} "
             f"in {self.seconds:.1f} s{lost}{skipped if self.unreadable else ''}"
         )
 
@@ -84,6 +87,7 @@ def run(
         config = config.model_copy(update={"out": root / "overwritten"})
     task = Task(config, uuid4().hex, network)
     work = opened(task)
+    work.room.say = say
     start.check(work, stages)
     start.announce(work, say)
     if config.dry_run:
@@ -130,7 +134,7 @@ def _finish(work: Run, done: Done, manifest: Manifest, seconds: float) -> RunRes
     chosen = set(work.ids(work.selection))
     failed = {i: why for i, why in unreadable(work.root).items() if i in chosen}
     computed = {name: done.made[name] for name in ("predictions", "maps", "scores")}
-    computed |= {"failed": done.made["failed"]} if done.made["failed"] else {}
+    computed |= {name: done.made[name] for name in ("failed", "left") if done.made[name]}
     result = RunResult(work.root, len(chosen), computed, len(failed), seconds)
     manifest.end(counts={"images": len(chosen), "unreadable": len(failed), **computed})
     if done.unmapped:
@@ -147,6 +151,8 @@ def _finish(work: Run, done: Done, manifest: Manifest, seconds: float) -> RunRes
             + (f", and {more} more: " if more else ": ")
             + f"see {work.root / 'failures'}, then run the same command again."
         )
+    if "left" in computed and work.config.strict:
+        raise XaibenchError(f"{result.line}: leave out --strict or --no-retry-failed.")
     if failed and (work.config.strict or len(failed) == len(chosen)):
         first, reason = next(iter(failed.items()))
         raise XaibenchError(
@@ -204,7 +210,7 @@ def progress(total: int) -> Iterator[Callable[[int, str], None]]:
     ) as bar:
 
         def tick(count: int, doing: str) -> None:
-            bar.set_postfix_str(doing, refresh=False)
+            bar.set_postfix_str(shown(doing), refresh=False)
             bar.update(count)
 
         yield tick

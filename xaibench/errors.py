@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import errno
+import functools
+import inspect
+import traceback
 from collections.abc import Iterable
+from pathlib import Path
+from unicodedata import category
 
+PACKAGE = Path(__file__).parent
 SHOWN = 12
 
 
@@ -24,10 +31,72 @@ class Failed(Exception):
     """A method or metric raised: the unit is recorded as failed. The message is the reason."""
 
 
-def reason(error: Exception) -> str:
-    """An exception as one line."""
+def shown(text: str) -> str:
+    r"""A text for eyes: what is no visible character stands escaped, such as `\x1b` or `\u202e`.
+
+    Control and format characters (terminal sequences, line ends, tabs, changes of direction) and
+    what is not UTF-8 in a file's name. Blanks of any width stay.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or category(c) == "Zs" else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def reason(error: Exception, function: object = None) -> str:
+    """An exception as one line.
+
+    function: the user's own that raised, whose file and line are named; not of this package's own.
+    """
     text = " ".join(str(error).split())[:300]
-    return text if isinstance(error, XaibenchError) else f"{type(error).__name__}: {text}"
+    if isinstance(error, XaibenchError):
+        return text
+    return f"{type(error).__name__}: {text}".removesuffix(": ") + _line_in(error, function)
+
+
+def _line_in(error: Exception, function: object) -> str:
+    """The innermost line in the folder of a function's file, as ` (mine.py:12)`; else nothing."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    if not callable(function):
+        return ""
+    function = inspect.unwrap(function)
+    called = function if inspect.isroutine(function) else type(function).__call__
+    code = getattr(called, "__code__", None)
+    if code is None or PACKAGE in Path(code.co_filename).parents:
+        return ""
+    folder = Path(code.co_filename).parent
+    lines = [
+        f" ({path.name}:{line})"
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if (path := Path(frame.f_code.co_filename)).parent == folder
+    ]
+    return lines[-1] if lines else ""
+
+
+REMEDIES = {
+    errno.ENOSPC: "free space",
+    errno.EDQUOT: "free space",
+    errno.EFBIG: "free space or raise the limit of a file (ulimit -f)",
+    errno.EROFS: "choose a place that can be written",
+    errno.EACCES: "ask for the permission or choose another place",
+    errno.EPERM: "ask for the permission or choose another place",
+    errno.EMFILE: "raise the number of open files (ulimit -n)",
+    errno.ENFILE: "close other programs",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EIO: "see whether the disk is sound",
+}
+"""What to do about what the operating system refuses."""
+
+
+def of_system(error: OSError) -> str:
+    """A refusal of the operating system as one line with its remedy; empty for other errors."""
+    remedy = REMEDIES.get(error.errno or 0)
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror}: {remedy}." if remedy else ""
 
 
 def fold(name: str) -> str:

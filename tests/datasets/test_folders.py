@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,39 @@ def test_files_are_sorted_relative_and_only_images(tmp_path: Path) -> None:
 def test_a_folder_named_like_an_image_is_no_image(tmp_path: Path) -> None:
     touch(tmp_path, "odd.jpg/a.png")
     assert files_below(tmp_path) == ["odd.jpg/a.png"]
+
+
+def test_a_folder_is_walked_once_on_every_way_to_it(tmp_path: Path) -> None:
+    touch(tmp_path, "root/a/1.png", "other/2.png")
+    for path, target in [("a/up", ".."), ("a/me", "."), ("b", "a"), ("c", "../other")]:
+        (tmp_path / "root" / path).symlink_to(target)
+    assert files_below(tmp_path / "root") == ["a/1.png", "b/1.png", "c/2.png"]
+
+
+def test_links_to_each_other_are_refused(tmp_path: Path) -> None:
+    names = "abcdefghijkl"
+    touch(tmp_path, *(f"{name}/1.png" for name in names))
+    for name in names:
+        for other in names.replace(name, ""):
+            (tmp_path / name / other).symlink_to(f"../{other}")
+    with pytest.raises(XaibenchError, match=r"in more than 100 ways .*: take them out"):
+        files_below(tmp_path)
+
+
+def test_a_folder_that_cannot_be_read_is_not_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, "a/1.png", "b/2.png")
+    real = os.scandir
+
+    def scandir(folder: str) -> Iterator[os.DirEntry[str]]:
+        if str(folder).endswith("b"):
+            raise PermissionError(13, "Permission denied", folder)
+        return real(folder)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(XaibenchError, match=r"cannot read the folder .*b: Permission denied"):
+        files_below(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["nothere", "empty"])

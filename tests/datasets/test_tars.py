@@ -31,6 +31,24 @@ def test_spans_are_the_files_in_their_order(tmp_path: Path) -> None:
     assert [span.open().read() for span in found.values()] == [data for _, data in members]
 
 
+def test_a_link_is_the_file_that_it_leads_to(tmp_path: Path) -> None:
+    path = tmp_path / "links.tar"
+    with tarfile.open(path, "w") as archive:
+        for name, kind, to in [
+            ("s/up.jpg", tarfile.SYMTYPE, "../a.jpg"),
+            ("a.jpg", tarfile.REGTYPE, ""),
+            ("hard.jpg", tarfile.LNKTYPE, "./a.jpg"),
+            ("s/twice.jpg", tarfile.SYMTYPE, "up.jpg"),
+            ("s/readme", tarfile.SYMTYPE, "/etc/motd"),
+        ]:
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname, info.size = kind, to, 0 if to else 3
+            archive.addfile(info, io.BytesIO(b"abc"))
+    found = index(path)
+    assert list(found) == ["s/up.jpg", "a.jpg", "hard.jpg", "s/twice.jpg"]
+    assert {span.open().read() for span in found.values()} == {b"abc"}
+
+
 def test_refused(tmp_path: Path) -> None:
     twice = pack(tmp_path / "twice.tar", [("a", b"1"), ("./a", b"2")])
     with pytest.raises(XaibenchError, match=r"has a twice: repair it"):

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import typer
 
 from xaibench import __version__
 from xaibench.cli import ablate, inspect_, results, runs
-from xaibench.errors import XaibenchError
+from xaibench.cli.screen import echo, give_up_output, take_any_character
+from xaibench.errors import XaibenchError, of_system
+from xaibench.registry.foreign import ended
 
 app = typer.Typer(
     name="xaibench",
@@ -24,7 +29,7 @@ HUGE_PAGES = "THP_MEM_ALLOC_ENABLE"  # torch reads it before its first tensor
 
 def _version(value: bool) -> None:
     if value:
-        typer.echo(f"xaibench {__version__}")
+        echo(f"xaibench {__version__}")
         raise typer.Exit
 
 
@@ -58,27 +63,51 @@ def main() -> None:
     DEBUG["on"] = len(arguments) < len(sys.argv) - 1 or (
         os.environ.get("XAIBENCH_DEBUG", "").lower() in ("1", "true", "yes", "on")
     )
+    take_any_character()
     try:
-        code = app(arguments or ["--help"], standalone_mode=False)
+        with _tracebacks():
+            code = app(arguments or ["--help"], standalone_mode=False)
+        sys.stdout.flush()
     except Exception as error:
         if DEBUG["on"]:
             raise
         line, code = _describe(error)
-        typer.echo(f"xaibench: {line}", err=True)
+        echo(f"xaibench: {line}", err=True)
     except KeyboardInterrupt:
         code = 130
+    except BaseException as error:  # of a method, metric or model: Typer ends with codes
+        if DEBUG["on"] or "_XAIBENCH_COMPLETE" in os.environ:
+            raise
+        echo(f"xaibench: a method, metric or model failed: {ended(error)}.", err=True)
+        code = 1
     if code == 130:
-        typer.echo("xaibench: interrupted; the same command goes on from here.", err=True)
+        echo("xaibench: interrupted; the same command goes on from here.", err=True)
     sys.exit(code or 0)
+
+
+@contextmanager
+def _tracebacks() -> Iterator[None]:
+    """With --debug, those of the errors that are kept as a failed unit's reason too."""
+    log, handler = logging.getLogger("xaibench"), logging.StreamHandler()
+    if DEBUG["on"]:
+        log.setLevel(logging.DEBUG)
+        log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
 
 
 def _describe(error: Exception) -> tuple[str, int]:
     """One line for an error, and the exit code."""
     if isinstance(error, XaibenchError):
         return str(error), error.exit_code
+    if isinstance(error, OSError):
+        give_up_output()
     if isinstance(error, BrokenPipeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return "output closed", 1
+    if isinstance(error, OSError) and (line := of_system(error)):
+        return line, 1
     if isinstance(error, typer.Abort):
         return "aborted", 1
     if hasattr(error, "format_message"):

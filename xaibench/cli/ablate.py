@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
 
 from xaibench.cli import options as o
+from xaibench.cli.screen import echo
 
 From = Annotated[
     Optional[str],
@@ -24,11 +24,12 @@ Switches = Annotated[
     ),
 ]
 Out = Annotated[
-    Optional[Path],
+    Optional[str],
     o.option(
         "out",
         "Directory of the ablation, a run directory a protocol in it. "
         "[default: results/ablations/DATA-MODEL-FROM-to-TO]",
+        metavar="PATH",
     ),
 ]
 MORE = {"from_": From, "to": To, "switch": Switches, "out": Out}
@@ -50,7 +51,8 @@ def add_to(app: typer.Typer) -> None:
 
 def ablate(values: dict[str, Any]) -> None:
     """Switch one difference between two protocols at a time and report what each moves."""
-    after, only = values.pop("to") or "reference", values.pop("switch") or []
+    after, only = values.pop("to"), values.pop("switch") or []
+    after = "reference" if after is None else after
     values["protocol"] = values.pop("from_")
     from xaibench.config.run import load_config
     from xaibench.config.specs import split_all
@@ -58,7 +60,7 @@ def ablate(values: dict[str, Any]) -> None:
     config = load_config(values)
     from xaibench.studies.ablate import ablate as ablate_config
 
-    study = ablate_config(config, after, split_all(only), say=typer.echo)
+    study = ablate_config(config, after, split_all(only), say=echo)
     if study is None:
         return
     from rich.console import Console
@@ -69,4 +71,4 @@ def ablate(values: dict[str, Any]) -> None:
 
     folder = directory(config, after)
     paths = write_page(page(study), folder, Console())
-    typer.echo(f"written: {folder}/{{{','.join(p.name for p in paths)}}}")
+    echo(f"written: {folder}/{{{','.join(p.name for p in paths)}}}")

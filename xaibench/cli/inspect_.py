@@ -10,6 +10,7 @@ from typing import Annotated, Optional
 import typer
 
 from xaibench.cli import options as o
+from xaibench.cli.screen import echo
 from xaibench.errors import UsageError, XaibenchError, fold, unknown
 
 KINDS = ("methods", "metrics", "models", "datasets", "transforms", "protocols")
@@ -35,10 +36,10 @@ def list_(
     for name in [chosen] if chosen else KINDS:
         lines = _lines(name)
         if not chosen:
-            typer.echo(f"{name}:")
+            echo(f"{name}:")
         width = max((len(key) for key, _ in lines), default=0)
         for key, doc in lines:
-            typer.echo(f"  {key:<{width}}  {doc}")
+            echo(f"  {key:<{width}}  {doc}")
 
 
 def _lines(kind: str) -> list[tuple[str, str]]:
@@ -87,7 +88,7 @@ def doctor(
     failed = 0
     for check in checks():
         failed += not check.good
-        typer.echo(f"{'ok  ' if check.good else 'FAIL'}  {check.name}: {check.text}")
+        echo(f"{'ok  ' if check.good else 'FAIL'}  {check.name}: {check.text}")
     if failed:
         raise typer.Exit(1)
 
@@ -105,17 +106,17 @@ def _look_through(root: Path, fix: bool) -> None:
         stale, unknown_why = _stale(root, {one.path for one in found})
         found += [Finding("stale", path) for path in stale]
         for one in found:
-            typer.echo(f"{one.kind}: {one.path}")
+            echo(f"{one.kind}: {one.path}")
         if unknown_why:
-            typer.echo(f"whether results are stale is not known: {unknown_why}")
+            echo(f"whether results are stale is not known: {unknown_why}")
         counts = Counter(one.kind for one in found)
         listed = ", ".join(f"{count} {kind}" for kind, count in counts.items()) or "nothing wrong"
         if fix:
             count = remove(root, found)
-            typer.echo(f"{root}: {listed}; {count} files deleted, `xaibench run` makes them anew")
+            echo(f"{root}: {listed}; {count} files deleted, `xaibench run` makes them anew")
             return
     removable = any(one.removable for one in found)
-    typer.echo(f"{root}: {listed}" + ("; --fix deletes these" if removable else ""))
+    echo(f"{root}: {listed}" + ("; --fix deletes these" if removable else ""))
     if removable:
         raise typer.Exit(1)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Optional
 
@@ -26,8 +27,10 @@ def option(name: str, text: str, **more: Any) -> Any:
 
 def of_run(name: str) -> Any:
     """The annotation of a run's option."""
-    made = option(name.replace("_", "-"), help_text(name), switch=OPTIONS[name].switch)
-    return Annotated[Optional[typed(name)], made]
+    path = typed(name) is Path  # as it was written: '' would be the folder that one is in
+    more = {"metavar": "PATH"} if path else {}
+    made = option(name.replace("_", "-"), help_text(name), switch=OPTIONS[name].switch, **more)
+    return Annotated[Optional[str if path else typed(name)], made]
 
 
 Method, Target = of_run("method"), of_run("target")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from xaibench.cli import options as o
+from xaibench.cli.screen import echo
 from xaibench.errors import UsageError, XaibenchError
 
 if TYPE_CHECKING:
@@ -45,15 +46,21 @@ def add_to(app: typer.Typer) -> None:
     )
 
 
-def find_run(run: Path | None) -> Path:
-    """The directory given, or the latest run; XaibenchError where there is none."""
+def find_run(run: Path | None, read: bool = True) -> Path:
+    """The directory given, or the latest run; read: its records are needed.
+
+    XaibenchError where there is none, or where one of its records is damaged.
+    """
     from xaibench.store.layout import is_run
     from xaibench.store.manifest import latest_run
 
-    if run is None:
-        return latest_run(RUNS)
-    if not is_run(run):
+    if run is not None and not is_run(run):
         raise XaibenchError(f"{run} is not a run directory; give the --out of a run.")
+    run = run or latest_run(RUNS)
+    if read:
+        from xaibench.studies.records import check_records
+
+        check_records(run)
     return run
 
 
@@ -114,7 +121,7 @@ def report(
         paths = reports.write_comparison(first, second, into, console)
     else:
         paths = tables(directories[0], table, console, figures, agreement, top)
-    typer.echo(f"written: {into}/{{{','.join(p.name for p in paths)}}}")
+    echo(f"written: {into}/{{{','.join(p.name for p in paths)}}}")
 
 
 def _check_values(table: list[int] | None, top: float) -> None:
@@ -142,14 +149,16 @@ def tables(
     from xaibench.studies.words import run_words
 
     scores, words = load_scores(directory), run_words(directory)
-    tied = None
+    tied, notes = None, list[str]()
     if not table and any(directory.glob("maps/*/*/none/none/*.safetensors")):
         from xaibench.studies.ties import measure_ties  # imports torch
 
-        tied = measure_ties(directory)
+        tied = measure_ties(directory, say=notes.append)
+        for note in notes:  # whole, where the page folds it
+            echo(note, err=True)
     into, catalog = directory / "report", catalog_in(directory)
     several = of_several_codes(directory)
-    notes = [
+    notes += [
         "Stale scores stand among current ones, made by different code or maps: "
         f"{', '.join(several)}. Run all of their images again."
     ] * bool(several)
@@ -184,13 +193,22 @@ def source_of(directory: Path, predictions: bool = False) -> Source:
 
 
 def other_protocols(run: Path) -> list[Path]:
-    """The latest scored run of every other protocol beside `run`, alike in all else."""
+    """The latest scored run of every other protocol beside `run`, alike in all else.
+
+    A neighbour whose records are damaged is left out, and that is said.
+    """
     from xaibench.store.manifest import by_age, identity_of
+    from xaibench.studies.records import check_records
 
     own = identity_of(run)
     shared = own.keys() - {"protocol", "protocol_sha256", "preprocessing"}
     latest: dict[object, Path] = {}
     for directory in by_age(run.parent):
+        try:
+            check_records(directory)
+        except XaibenchError as error:
+            echo(f"left out: {error}")
+            continue
         other = identity_of(directory)
         alike = other.keys() == own.keys() and all(other[key] == own[key] for key in shared)
         if alike and other != own and any(directory.glob("scores/**/*.parquet")):
@@ -208,7 +226,7 @@ def normalize(
     from xaibench.stages.normalize import materialize
 
     for path, count in materialize(directory, method or [], target or []):
-        typer.echo(f"{path}: {count} maps")
+        echo(f"{path}: {count} maps")
 
 
 def audit(
@@ -224,12 +242,12 @@ def audit(
     directory = find_run(run)
     from xaibench.studies.audit import audit as run_audit
 
-    lines = run_audit(directory, fraction, seed, say=typer.echo)
-    typer.echo(f"{'metric':<32} {'against':<8} {'values':>6} {'largest':>9} {'allowed':>9}")
+    lines = run_audit(directory, fraction, seed, say=echo)
+    echo(f"{'metric':<32} {'against':<8} {'values':>6} {'largest':>9} {'allowed':>9}")
     for line in lines:
         near = f"  {line.left_out} near-ties left out" if line.left_out else ""
         verdict = "" if line.good else f"  OUT OF TOLERANCE: {line.worst}"
-        typer.echo(
+        echo(
             f"{line.metric:<32} {line.source:<8} {line.compared:>6} {line.largest:>9.1e} "
             f"{line.tolerance:>9.1e}{near}{verdict}"
         )
@@ -246,16 +264,16 @@ def clean(
     yes: Annotated[bool, o.option("yes", "Delete without asking.")] = False,
 ) -> None:
     """Show what a run directory holds, how large it is and what is safe to delete."""
-    directory = find_run(run)
+    directory = find_run(run, read=False)
     from xaibench.store.clean import holdings, remove
 
     held = holdings(directory)
-    typer.echo(f"{directory}:")
+    echo(f"{directory}:")
     for item in held:
-        typer.echo(f"  {item.name:<12} {item.files:>6} files {item.size:>10}  {item.advice}")
+        echo(f"  {item.name:<12} {item.files:>6} files {item.size:>10}  {item.advice}")
     chosen = [i for i in held if (maps and i.kind == "maps") or (scores and i.kind == "scores")]
     if not (maps or scores):
-        typer.echo("nothing deleted; choose with --maps or --scores")
+        echo("nothing deleted; choose with --maps or --scores")
         return
     names = ", ".join(i.name for i in chosen) or "nothing"
     if chosen and not yes:
@@ -266,6 +284,6 @@ def clean(
 
     with writing(directory):
         left = remove(directory, chosen)
-    typer.echo(f"deleted {names}")
+    echo(f"deleted {names}")
     for path in left:
-        typer.echo(f"left alone, since no run made it: {path}")
+        echo(f"left alone, since no run made it: {path}")

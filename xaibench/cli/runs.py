@@ -7,6 +7,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from xaibench.cli import options as o
+from xaibench.cli.screen import echo
 
 Config = Annotated[
     Optional[str],
@@ -41,10 +42,10 @@ def go(values: dict[str, Any], stages: set[str]) -> None:
     from xaibench.config.run import find_config, load_configs
 
     file = values.pop("config", None)
-    configs = load_configs(values, find_config(file) if file else None)
+    configs = load_configs(values, None if file is None else find_config(file))
     from xaibench.api import run_configs
 
-    run_configs(configs, stages=frozenset(stages), say=typer.echo)
+    run_configs(configs, stages=frozenset(stages), say=echo)
 
 
 def run(values: dict[str, Any]) -> None:

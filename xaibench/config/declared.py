@@ -5,10 +5,10 @@ The source is enough for everything but costs (`registry.entries`, no torch).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, fields, replace
 from inspect import signature
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from xaibench.config.catalog import (
     DIRECTIONS,
@@ -27,16 +27,26 @@ from xaibench.registry import entries
 if TYPE_CHECKING:
     from xaibench.config.requests import MethodRequest, MetricRequest
 
+D = TypeVar("D", MethodDeclaration, MetricDeclaration)
+
 
 def shipped() -> Catalog:
     """What the installed package and plug-ins declare, whatever a protocol says.
 
-    Raises XaibenchError for a family, direction or mean that there is none of.
+    A plug-in's declaration that is none is left out: a run that uses it says what is wrong.
     """
-    return Catalog(
-        {key: _method(key, entry.metadata) for key, entry in entries("methods").items()},
-        {key: _metric(key, entry.metadata) for key, entry in entries("metrics").items()},
-    )
+    return Catalog(_of_all("methods", _method), _of_all("metrics", _metric))
+
+
+def _of_all(kind: str, declaration: Callable[[str, Mapping[str, Any]], D]) -> dict[str, D]:
+    found = {}
+    for key, entry in entries(kind).items():
+        try:
+            found[key] = declaration(key, entry.metadata)
+        except Exception:
+            if entry.source == "xaibench":
+                raise
+    return found
 
 
 def of_protocol(protocol: Mapping[str, Any]) -> Catalog:
@@ -49,7 +59,8 @@ def of_protocol(protocol: Mapping[str, Any]) -> Catalog:
         for key, declared in known.methods.items()
     }
     metrics = {}
-    for key, entry in entries("metrics").items():
+    for key in known.metrics:
+        entry = entries("metrics")[key]
         own = values.get(entry.target.partition(":")[2]) or {}
         metrics[key] = known.metrics[key].under(plain({**entry.defaults, **own}))
     published = load_protocol("published").model_dump(mode="json")

@@ -14,7 +14,8 @@ from typing import Annotated, Any, Literal
 class Option:
     """What is said of an option beside its type and value.
 
-    default: the default in words; by itself the value, '' for none. low: the least number.
+    default: the default in words; by itself the value, '' for none. low, high: the least and the
+    largest number.
     of_run: whether it is part of what a run is, and not of what to compute, where, or how fast.
     switch: whether the command line has a `--no-` form too.
     """
@@ -22,6 +23,7 @@ class Option:
     help: str
     default: str | None = None
     low: int | None = None
+    high: int | None = None
     of_run: bool = False
     switch: bool = False
 
@@ -119,7 +121,7 @@ class Options:
         ),
     ] = "auto"
     workers: Annotated[
-        int, Option("Processes that decode images; 0: none but this one.", low=0)
+        int, Option("Processes that decode images; 0: none but this one.", low=0, high=1024)
     ] = 2
     seed: Annotated[int, Option("Seed of everything random.", low=0, of_run=True)] = 0
     out: Annotated[
@@ -128,6 +130,9 @@ class Options:
     strict: Annotated[
         bool, Option("Unreadable images and other library versions are errors.", switch=True)
     ] = False
+    retry_failed: Annotated[
+        bool, Option("Try again what the same code failed on before.", default="", switch=True)
+    ] = True
     overwrite: Annotated[bool, Option("Empty the run directory first.")] = False
     keep_stale: Annotated[
         bool, Option("Keep results that other code made than is here now.", switch=False)

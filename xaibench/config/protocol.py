@@ -10,6 +10,7 @@ from pydantic import Field
 
 from xaibench.config.files import Data, digest, read_yaml, validated
 from xaibench.config.shipped import protocol_files
+from xaibench.config.words import check_path
 from xaibench.errors import fold, unknown
 
 
@@ -59,6 +60,7 @@ def load_protocol(name: str) -> Protocol:
 
     Raises UsageError for an unknown name or key.
     """
+    check_path("protocol", name)
     known = protocol_files()
     path = known.get(fold(name))
     if path is None and name.endswith((".yaml", ".yml")):

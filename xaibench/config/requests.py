@@ -9,6 +9,7 @@ from typing import Any
 from xaibench.config.names import expand
 from xaibench.config.protocol import Protocol
 from xaibench.config.specs import canonical, parse
+from xaibench.config.words import check_stored
 from xaibench.errors import UsageError, fold, unknown
 from xaibench.normalize import Normalization, normalization
 from xaibench.registry import Registered, entries, get
@@ -86,7 +87,9 @@ def _resolved(
     kind = entry.kind
     base = getattr(protocol, kind).get(entry.key, {})
     options = entry.resolve(base, values, key=name)
-    return canonical(title(name), options, entry.usual(base)), options
+    spec = canonical(title(name), options, entry.usual(base))
+    check_stored(spec)
+    return spec, options
 
 
 def resolve_transforms(
@@ -133,6 +136,7 @@ def made_elsewhere(name: str, entry: Registered | None = None) -> MethodRequest:
     def none(*_: Any) -> Any:
         raise UsageError(f"{name} is a set of maps and explains nothing else.")
 
+    check_stored(name)
     entry = entry or Registered("methods", name, none, (name,), {}, {})
     return MethodRequest(name, entry, {}, Normalization(), Normalization())
 

@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationInfo, field_validator
+from pydantic import ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticKnownError
 
-from xaibench.config.files import Data, read_yaml, validated
-from xaibench.config.options import OPTIONS, Options
+from xaibench.config.files import Data, read_options, read_yaml, validated
+from xaibench.config.options import OPTIONS, Options, typed
 from xaibench.config.shipped import config_files
 from xaibench.config.specs import parse, split_all
+from xaibench.config.words import check_path, check_text
 from xaibench.errors import UsageError, fold, unknown
 from xaibench.registry import entries
 from xaibench.registry.files import files_in
 
 TARGETS = ("ground_truth", "predicted", "least_probable")
+LISTS = ("method", "metric", "target", "transform")
+LARGEST_BATCH = 65_536
 
 
 class RunConfig(Options, Data):
     """Everything that `xaibench run` can be told; one YAML file of configs/ is one of these."""
 
-    @field_validator("method", "metric", "target", "transform", mode="before")
+    @field_validator("*", mode="before")
+    @classmethod
+    def _texts(cls, value: Any, info: ValidationInfo) -> Any:
+        name = str(info.field_name).replace("_", "-")
+        if isinstance(value, (str, Path)):
+            check = check_text if info.field_name in LISTS else check_path
+            check(name, str(value))
+            if info.field_name != "out" and typed(str(info.field_name)) is Path:
+                _check_kind(name, Path(value))
+        if isinstance(value, bool) and typed(str(info.field_name)) is not bool:
+            raise UsageError(f"{name} cannot be {str(value).lower()}: give a value.")
+        return value
+
+    @field_validator(*LISTS, mode="before")
     @classmethod
     def _lists(cls, value: Any) -> Any:
         texts = [value] if isinstance(value, str) else value
@@ -62,15 +79,25 @@ class RunConfig(Options, Data):
             number = 0
         if number < 1:
             raise UsageError(f"batch-size '{value}': give a number of at least 1, or auto.")
+        if number > LARGEST_BATCH:
+            raise UsageError(f"batch-size {value}: give at most {LARGEST_BATCH:,}.")
         return number
 
     @field_validator("*")
     @classmethod
-    def _low(cls, value: Any, info: ValidationInfo) -> Any:
-        low = OPTIONS[str(info.field_name)].low
-        if low is not None and value is not None and value < low:
-            raise PydanticKnownError("greater_than_equal", {"ge": low})
+    def _bounds(cls, value: Any, info: ValidationInfo) -> Any:
+        option = OPTIONS[str(info.field_name)]
+        if option.low is not None and value is not None and value < option.low:
+            raise PydanticKnownError("greater_than_equal", {"ge": option.low})
+        if option.high is not None and value > option.high:
+            raise PydanticKnownError("less_than_equal", {"le": option.high})
         return value
+
+    @model_validator(mode="after")
+    def _together(self) -> RunConfig:
+        if self.name is not None and self.maps is None:
+            raise UsageError(f"name '{self.name}' is that of --maps: give both, or neither.")
+        return self
 
     @property
     def embedded(self) -> bool:
@@ -106,12 +133,19 @@ class RunConfig(Options, Data):
         return Path("results/runs") / f"{data}-{model}-{Path(protocol).stem}"
 
 
+def _check_kind(name: str, path: Path) -> None:
+    """UsageError for a pipe, socket or device: reading it can wait for ever, or has no end."""
+    with contextlib.suppress(OSError):  # what it is used for says why it cannot be read
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise UsageError(f"{name} {path} is no regular file and no folder: give one.")
+
+
 def load_config(values: dict[str, Any], file: Path | None = None) -> RunConfig:
     """A RunConfig from a YAML file, overlaid with the values that are not None.
 
     Raises UsageError for an unknown key or a bad value.
     """
-    base = {fold(str(k)): v for k, v in read_yaml(file).items()} if file else {}
+    base = read_options(file) if file else {}
     given = {fold(str(k)): v for k, v in values.items() if v is not None and v != []}
     if "subset" in given:  # a list of images replaces a draw
         base.pop("per_class", None)
@@ -124,7 +158,7 @@ def load_configs(values: dict[str, Any], file: Path | None = None) -> list[RunCo
     `include: [table1, table2]` names shipped configurations, or files beside it; its other keys
     override each of them, and `values` override all. Raises UsageError as `load_config` does.
     """
-    held = {fold(str(k)): v for k, v in read_yaml(file).items()} if file else {}
+    held = read_options(file) if file else {}
     if file is None or "include" not in held:
         return [load_config(values, file)]
     names = held.pop("include")
@@ -143,6 +177,7 @@ def load_configs(values: dict[str, Any], file: Path | None = None) -> list[RunCo
 
 def find_config(name: str) -> Path:
     """A configuration by path, or a shipped one by its name; UsageError names the nearest."""
+    check_path("config", name)
     shipped = config_files()
     if Path(name).is_file() or name.endswith((".yaml", ".yml")):
         path = Path(name)

@@ -6,10 +6,12 @@ A name may be a function of the user's file, `file:PATH.py:NAME(option=value)`, 
 from __future__ import annotations
 
 import ast
+import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from xaibench.config.words import check_text
 from xaibench.errors import UsageError, fold
 from xaibench.registry.files import FILE
 
@@ -18,17 +20,28 @@ WORDS = {"true": True, "false": False, "none": None}
 
 def split(text: str) -> list[str]:
     """Split a comma list at its top level: `a,b(x=1,y=2)` -> [`a`, `b(x=1,y=2)`]."""
-    parts, depth, start, skip = [], 0, 0, _file_ends(text, 0)
+    commas, _ = _scan(text)
+    ends = zip([0, *(comma + 1 for comma in commas)], [*commas, len(text)], strict=True)
+    return [part for start, end in ends if (part := text[start:end].strip())]
+
+
+def _scan(text: str) -> tuple[list[int], int]:
+    """Where the commas are that separate specs, and how many brackets stay open."""
+    commas, depth, quote, skip = [], 0, "", _file_ends(text, 0)
     for i, char in enumerate(text):
         if i < skip:
             continue
-        depth += (char in "([{") - (char in ")]}")
-        if char == "," and depth == 0:
-            parts.append(text[start:i])
-            start = i + 1
-            skip = _file_ends(text, start)
-    parts.append(text[start:])
-    return [part.strip() for part in parts if part.strip()]
+        if quote:
+            skip = i + 2 if char == "\\" else skip
+            quote = "" if char == quote else quote
+        elif depth > 0 and char in "'\"":
+            quote = char
+        elif char == "," and depth == 0:
+            commas.append(i)
+            skip = _file_ends(text, i + 1)
+        else:
+            depth += (char in "([{") - (char in ")]}")
+    return commas, depth
 
 
 def _file_ends(text: str, start: int) -> int:
@@ -41,6 +54,7 @@ def split_all(texts: Iterable[str]) -> list[str]:
     """Split several comma lists, keeping the first of equal entries."""
     pieces: list[str] = []
     for text in texts:  # an environment variable arrives split at its spaces
+        check_text("a list of specs", text)
         if pieces and _open(pieces[-1]):
             pieces[-1] += f" {text}"
         else:
@@ -50,10 +64,9 @@ def split_all(texts: Iterable[str]) -> list[str]:
 
 def _open(text: str) -> bool:
     last = (split(text) or [""])[-1]
-    rest = last[_file_ends(last, 0) :]
-    if rest.startswith("file:"):  # no function yet
+    if last[_file_ends(last, 0) :].startswith("file:"):  # no function yet
         return True
-    return sum(rest.count(c) for c in "([{") > sum(rest.count(c) for c in ")]}")
+    return _scan(text)[1] > 0
 
 
 def parse(text: str) -> tuple[str, dict[str, Any]]:
@@ -61,6 +74,7 @@ def parse(text: str) -> tuple[str, dict[str, Any]]:
 
     Raises UsageError where the text is not of that form.
     """
+    check_text("a spec", text)
     text = text.strip()
     end = _file_ends(text, 0)
     name, bracket, rest = text[end:].partition("(")
@@ -70,10 +84,11 @@ def parse(text: str) -> tuple[str, dict[str, Any]]:
         name = fold(name)
     if not bracket:
         return name, {}
-    help_line = f"cannot read '{text}': write it as name(option=value, ...)."
+    shown = " ".join(text.split())
+    help_line = f"cannot read '{shown}': write it as name(option=value, ...)."
     try:
         call = ast.parse(f"f({_quoted(rest)}", mode="eval").body
-    except SyntaxError:
+    except (SyntaxError, ValueError, MemoryError, RecursionError):  # the last two: too deep
         raise UsageError(help_line) from None
     if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name)) or call.args:
         raise UsageError(help_line)
@@ -94,9 +109,23 @@ def _literal(node: ast.expr, help_line: str) -> Any:
     if isinstance(node, ast.Name):
         return WORDS.get(node.id.lower(), node.id)
     try:
-        return ast.literal_eval(node)
-    except ValueError:
-        raise UsageError(help_line) from None
+        value = ast.literal_eval(node)
+        if _kept(value):
+            return value
+    except (ValueError, TypeError, MemoryError, RecursionError):
+        pass
+    raise UsageError(help_line)
+
+
+def _kept(value: Any) -> bool:
+    """Whether JSON can hold a value and its spec gives it back: no infinity, bytes or sets."""
+    if isinstance(value, (list, tuple)):
+        return all(map(_kept, value))
+    if isinstance(value, dict):
+        return all(type(key) is str for key in value) and all(map(_kept, value.values()))
+    return type(value) in (str, int, bool, type(None)) or (
+        type(value) is float and math.isfinite(value)
+    )
 
 
 def canonical(name: str, values: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:

@@ -182,7 +182,7 @@ def _scored(
         extras=extras,
     )
     scored = score(scoring, metrics)
-    for spec, why in scored.failed.items():
+    for spec, why in (scored.failed | scored.short).items():
         raise XaibenchError(f"{spec} of {method.spec} failed: {why}")
     explained = pick if found.explained is None else found.explained[:, t : t + 1].cpu()
     return [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -16,6 +17,7 @@ from xaibench.normalize import normalize
 from xaibench.probes.hooks import activations
 from xaibench.types import Batch, Classifier, Context, Cost, Explain, Explanation
 
+_LOG = logging.getLogger(__name__)
 State = dict[str, Tensor]
 Images = Callable[[int], Iterator[Tensor]]
 """Batches of the first so many images of a run, 0 meaning all."""
@@ -29,7 +31,7 @@ def prepare(ctx: Context, method: MethodRequest, images: Images) -> State | None
     try:
         found: State = make(ctx, images, **method.options)
     except Exception as error:
-        raise Failed(reason(error)) from error
+        raise _failed(method, make, error) from error
     return found
 
 
@@ -52,7 +54,13 @@ def explain(ctx: Context, method: MethodRequest, batch: Batch, state: State | No
     except Failed:
         raise
     except Exception as error:
-        raise Failed(reason(error)) from error
+        raise _failed(method, method.entry.function, error) from error
+
+
+def _failed(method: MethodRequest, function: object, error: Exception) -> Failed:
+    """What an error of a method's function is kept as; its traceback is for --debug."""
+    _LOG.debug("%s failed", method.spec, exc_info=error)
+    return Failed(reason(error, function))
 
 
 def _copied(state: State | None) -> State | None:
@@ -62,18 +70,32 @@ def _copied(state: State | None) -> State | None:
 
 def _wrong(found: object, expected: torch.Size) -> str:
     """What is wrong with a method's result; empty where nothing is. expected: (B, T)."""
+    wanted = f"({', '.join(map(str, expected))}, h, w)"
     if not isinstance(found, Explanation):
-        return f"{type(found).__name__}; expected an Explanation."
-    if found.maps.dim() != 4 or found.maps.shape[:2] != expected:
+        return f"{type(found).__name__}; expected an Explanation of maps (B, T, h, w) = {wanted}."
+    maps: object = found.maps
+    sized = isinstance(maps, Tensor) and maps.dim() == 4 and maps.shape[:2] == expected
+    if not sized or not found.maps.numel() or not found.maps.is_floating_point():
         return (
-            f"maps of shape {tuple(found.maps.shape)}; "
-            f"expected (B, T, h, w) = {(*expected, 'h', 'w')}."
+            f"maps of {described(maps)}; expected a floating-point tensor (B, T, h, w) = {wanted}."
         )
     more = {**found.scalars, "explained": found.explained}
     for name, value in more.items():
-        if value is not None and value.shape != expected:
-            return f"{name} of shape {tuple(value.shape)}; expected (B, T) = {tuple(expected)}."
+        if value is None and name == "explained":
+            continue
+        if not isinstance(value, Tensor) or value.shape != expected or value.is_complex():
+            return f"{name} of {described(value)}; expected a tensor (B, T) = {tuple(expected)}."
     return ""
+
+
+def described(value: object) -> str:
+    """The shape of a tensor or array, with its type where that is not float32; else its type."""
+    shape, kind = getattr(value, "shape", None), str(getattr(value, "dtype", ""))
+    if shape is None:
+        return f"type {type(value).__name__}"
+    array = "" if isinstance(value, Tensor) else f" in a {type(value).__name__}"
+    kind = "" if kind == "torch.float32" else f" of {kind.removeprefix('torch.')}"
+    return f"shape {tuple(shape)}{kind}{array}"
 
 
 def explainer(

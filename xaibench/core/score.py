@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import copy
+import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor
 
 from xaibench.config.requests import MethodRequest, MetricRequest
 from xaibench.core.drive import drive
+from xaibench.core.explain import described
+from xaibench.core.memory import out_of_memory, release
 from xaibench.errors import reason
 from xaibench.normalize import STATUS_NONFINITE, STATUS_OK, normalize, statuses
 from xaibench.types import Answer, Batch, Context, Explain, Memo, Rows, Scoring, Values
+
+_LOG = logging.getLogger(__name__)
+NEEDS = {
+    "forwards": "the network and the images",
+    "explain": "the method on other inputs",
+    "boxes": "bounding boxes",
+}
+"""What a metric can declare that it needs; it gets None, or no images, for what it does not."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +38,11 @@ class Result:
 
 @dataclass(frozen=True)
 class Scores:
-    """Results of metrics by spec, and why the others failed."""
+    """Results of metrics by spec, why others failed, and which lacked the memory."""
 
     results: dict[str, Result]
     failed: dict[str, str]
+    short: dict[str, str] = field(default_factory=dict)
 
 
 def memo(held: dict[str, Tensor]) -> Memo:
@@ -90,24 +102,42 @@ def score(base: Scoring, metrics: Sequence[MetricRequest]) -> Scores:
     for metric in metrics:
         calls.setdefault(f"{metric.entry.key} {sorted(metric.options.items())}", []).append(metric)
     failed: dict[str, str] = {}
+    short: dict[str, str] = {}
     try:
-        values = _drive(base, calls)
-    except Exception:
-        values = {}
+        values, wrong = _drive(base, calls), False
+    except Exception as error:
+        values, wrong, full = {}, True, out_of_memory(error)
+    if wrong:  # out of `except`: an error holds the tensors that it met
+        if full:
+            release()
         for name, asked in calls.items():
             try:
                 values |= _drive(base, {name: asked})
             except Exception as error:
-                failed |= dict.fromkeys((m.spec for m in asked), reason(error))
+                _LOG.debug("%s failed", name, exc_info=error)
+                into = short if out_of_memory(error) else failed
+                into |= dict.fromkeys((m.spec for m in asked), _why(error, asked[0]))
     of_maps, results = statuses(base.maps), {}
     for name, found in values.items():
         for metric in calls[name]:
-            wrong = _wrong(metric, found, len(base.batch))
-            if wrong:
-                failed[metric.spec] = wrong
+            why = _wrong(metric, found, len(base.batch))
+            if why:
+                failed[metric.spec] = why
             else:
                 results[metric.spec] = _result(found[metric.key], of_maps)
-    return Scores(results, failed)
+    return Scores(results, failed, short)
+
+
+def _why(error: Exception, metric: MetricRequest) -> str:
+    """A metric's error as one line; with what to do where it took what it does not declare."""
+    missing = [need for need in NEEDS if need not in metric.needs]
+    took = [str(key) for key in error.args if key in NEEDS] if isinstance(error, KeyError) else []
+    of_none = isinstance(error, AttributeError | TypeError) and "NoneType" in str(error)
+    text = reason(error, metric.entry.function)
+    if not missing or not (of_none or took):
+        return text
+    listed = ", ".join(f"'{need}' ({NEEDS[need]})" for need in took or missing)
+    return f"{text}: a metric declares in needs=(...) what it uses, this one not {listed}"
 
 
 def _wrong(metric: MetricRequest, values: Values, count: int) -> str:
@@ -117,8 +147,12 @@ def _wrong(metric: MetricRequest, values: Values, count: int) -> str:
     result = values[metric.key]
     tensor = result.values if isinstance(result, Rows) else result
     own = len(result.statuses) if isinstance(result, Rows) else count
-    if not isinstance(tensor, Tensor) or tensor.shape != (count,) or own != count:
-        return f"metric {metric.entry.key} must return {count} values for '{metric.key}'."
+    real = isinstance(tensor, Tensor) and not tensor.is_complex()
+    if not real or tensor.shape != (count,) or own != count:
+        return (
+            f"metric {metric.entry.key} must return {count} values for '{metric.key}', a tensor; "
+            f"it returned {described(tensor)}."
+        )
     return ""
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +15,8 @@ from xaibench.datasets.blobs import Blob, File, modified
 from xaibench.errors import XaibenchError
 
 BLOCK = 80
+WAYS = 100
+"""So many links may lead to one folder; links to each other are more ways than can be walked."""
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm"}
 
 
@@ -85,7 +89,7 @@ def files_below(root: Path) -> list[str]:
         raise XaibenchError(f"data folder {root} {what}; check --data.")
     paths = sorted(
         (Path(folder) / name).relative_to(root).as_posix()
-        for folder, _, names in os.walk(root, followlinks=True)
+        for folder, _, names in walk(root)
         for name in names
         if is_image(name)
     )
@@ -95,15 +99,46 @@ def files_below(root: Path) -> list[str]:
             f"no images below {root}; looked for {kinds}, ILSVRC2012_img_val.tar, Parquet shards "
             "with a column of images, and WebDataset tars; check --data."
         )
-    for name in paths:
-        if not name.isprintable() and not _encodable(name):
-            raise XaibenchError(f"the file name {name!a} below {root} is not UTF-8: rename it.")
+    check_utf8(paths, f"below {root}")
     return paths
 
 
-def _encodable(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """`os.walk` through links to folders, except into a folder that the way there leads through.
+
+    Raises XaibenchError for a folder that cannot be read, or to which too many ways lead.
+    """
+    seen: Counter[tuple[int, int]] = Counter()
+
+    def refuse(error: OSError) -> None:
+        raise XaibenchError(f"cannot read the folder {error.filename}: {error.strerror}.")
+
+    ways = {root: frozenset([_place(root)])}
+    for folder, inner, names in os.walk(root, followlinks=True, onerror=refuse):
+        way = ways.pop(Path(folder))
+        places = {name: _place(Path(folder) / name) for name in inner}
+        inner[:] = [name for name in inner if places[name] not in way]
+        seen.update(places[name] for name in inner)
+        if any(seen[places[name]] > WAYS for name in inner):
+            raise XaibenchError(
+                f"links below {root} lead to one folder in more than {WAYS} ways (last: {folder}): "
+                "take them out."
+            )
+        yield folder, inner, names
+        ways |= {Path(folder) / name: way | {places[name]} for name in inner}
+
+
+def _place(folder: Path) -> tuple[int, int]:
+    held = folder.stat()
+    return held.st_dev, held.st_ino
+
+
+def check_utf8(names: Iterable[str], where: str) -> None:
+    """XaibenchError for the first name that is not UTF-8."""
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise XaibenchError(
+                f"the file name {name!a} {where} is not UTF-8: rename it."
+            ) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import stat
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -76,7 +77,9 @@ class File:
             return -1
 
     def open(self) -> BinaryIO:
-        """The file."""
+        """The file; OSError where it is a pipe or a device, which may have no end."""
+        if not stat.S_ISREG(self.path.stat().st_mode):
+            raise OSError("it is no regular file")
         return self.path.open("rb")
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from xml.etree import ElementTree
 
+from xaibench.datasets.blobs import File
 from xaibench.datasets.ilsvrc import stem
 from xaibench.errors import XaibenchError
 from xaibench.models.classifier import InputSpec
@@ -22,9 +24,11 @@ class Boxes:
     root: Path
 
     @cached_property
-    def files(self) -> dict[str, Path]:
-        """The annotation file of each image stem; XaibenchError where the folder has none."""
-        files = {p.stem: p for p in sorted(self.root.rglob("*.xml"))}
+    def files(self) -> dict[str, list[Path]]:
+        """The annotation files by image stem; XaibenchError where the folder has none."""
+        files: dict[str, list[Path]] = {}
+        for path in sorted(self.root.rglob("*.xml")):
+            files.setdefault(path.stem, []).append(path)
         if not files:
             raise XaibenchError(f"no .xml files below {self.root}; check --boxes.")
         return files
@@ -34,20 +38,33 @@ class Boxes:
         return [self._one(stem(i), spec, resize) for i in ids]
 
     def _one(self, stem: str, spec: InputSpec, resize: str) -> list[Box] | None:
-        path = self.files.get(stem)
-        if path is None:
+        paths = self.files.get(stem)
+        if paths is None:
             return None
+        path = paths[0]
+        if len(paths) > 1:
+            raise XaibenchError(f"{path} and {paths[1]} are of one image: keep one of them.")
         try:
-            tree = ElementTree.parse(path).getroot()
+            with File(path).open() as file:
+                tree = ElementTree.parse(file).getroot()
             width, height = (int(_text(tree, f"size/{side}")) for side in ("width", "height"))
             boxes = [
-                tuple(float(_text(node, edge)) for edge in ("xmin", "ymin", "xmax", "ymax"))
+                tuple(_number(node, edge) for edge in ("xmin", "ymin", "xmax", "ymax"))
                 for node in tree.iterfind("object/bndbox")
             ]
-        except (ElementTree.ParseError, ValueError) as error:
+            if min(width, height) < 1:
+                raise ValueError(f"<size> is {width} x {height}")
+        except (ElementTree.ParseError, ValueError, LookupError, OSError) as error:
             raise XaibenchError(f"cannot read {path} ({error}); it must be VOC XML.") from None
         moved = [carry(b, (width, height), spec, resize) for b in boxes if len(b) == 4]
         return [b for b in moved if b[0] < b[2] and b[1] < b[3]] or None
+
+
+def _number(node: ElementTree.Element, path: str) -> float:
+    value = float(_text(node, path))
+    if not math.isfinite(value):
+        raise ValueError(f"<{path}> is {value}")
+    return value
 
 
 def _text(node: ElementTree.Element, path: str) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO
 
+from xaibench.config.files import read_text
 from xaibench.datasets.ilsvrc import class_index
 from xaibench.errors import XaibenchError
 
@@ -17,6 +18,7 @@ ARCHIVE = "ILSVRC2012_devkit_t12.tar.gz"
 TRUTH = "ILSVRC2012_validation_ground_truth.txt"
 META = "meta.mat"
 TORCHVISION = "meta.bin"
+LARGEST = 1 << 24  # bytes of a file of the devkit; ImageNet's have a few hundred thousand
 REMEDY = f"put {ARCHIVE} (from image-net.org) beside the images"
 _PARTS = ("", "data", "ILSVRC2012_devkit_t12/data", "devkit", "devkit/data")
 
@@ -53,22 +55,25 @@ def _packed(path: Path) -> Truth:
     try:
         with tarfile.open(path, "r:gz") as archive:
             held = {Path(m.name).name: archive.extractfile(m) for m in archive if m.isfile()}
-            truth, meta = (io.BytesIO(_bytes(held.get(name))) for name in (TRUTH, META))
-    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
+            truth, meta = (_bytes(held.get(name)) for name in (TRUTH, META))
+        return Truth(_labels(truth.decode(), io.BytesIO(meta), path), path)
+    except (OSError, EOFError, zlib.error, tarfile.TarError, UnicodeDecodeError) as error:
         raise XaibenchError(
             f"cannot read {path} ({error or type(error).__name__}): copy or download it again."
         ) from None
-    return Truth(_labels(truth.read().decode(), meta, path), path)
 
 
 def _bytes(file: IO[bytes] | None) -> bytes:
     if file is None:
         raise OSError(f"{TRUTH} or {META} is not in it")
-    return file.read()
+    held = file.read(LARGEST + 1)
+    if len(held) > LARGEST:
+        raise OSError(f"{TRUTH} or {META} in it has more than {LARGEST:,} bytes")
+    return held
 
 
 def _unpacked(path: Path, folders: list[Path]) -> Truth | None:
-    text = path.read_text(encoding="utf-8")
+    text = read_text(path, f"the devkit's {TRUTH}")
     if not text.split(maxsplit=1) or not text.split(maxsplit=1)[0].isdigit():
         return None  # a list of names can have this file name too
     near = [path.parent, *folders]
@@ -84,15 +89,15 @@ def _unpacked(path: Path, folders: list[Path]) -> Truth | None:
 
 def _labels(text: str, meta: BinaryIO, where: Path) -> tuple[int, ...]:
     """Ground truth (one ILSVRC2012 ID a line) through meta.mat to class indices."""
-    classes = dict(_leaves(meta, where))
+    classes = {str(identity): index for identity, index in _leaves(meta, where)}
     labels = []
     for line, word in enumerate(text.split(), 1):
-        if not word.isdigit() or int(word) not in classes:
+        if word not in classes:
             raise XaibenchError(
-                f"line {line} of {TRUTH} in {where} is '{word}', no ILSVRC2012 ID of a class in "
-                f"{META} (1 to 1000): {REMEDY}, unchanged."
+                f"line {line} of {TRUTH} in {where} is '{word[:60]}', no ILSVRC2012 ID of a "
+                f"class in {META} (1 to 1000): {REMEDY}, unchanged."
             )
-        labels.append(classes[int(word)])
+        labels.append(classes[word])
     return tuple(labels)
 
 

@@ -15,6 +15,7 @@ IMAGES, CLASSES, A_CLASS = 50_000, 1_000, 50
 NEARLY = 49_000  # a set that lacks fewer than 1,000 is taken for a broken copy
 _OFFICIAL = re.compile(r"ILSVRC2012_val_(\d{8})(?:_(n\d{8}))?(?:\.\w+)?")
 _WNID = re.compile(r"n\d{8}")
+_NUMBER = re.compile(r"\s*[+-]?[0-9]{1,9}\s*")
 _TRAINING = re.compile(r"n\d{8}_\d+(?:\.\w+)?")
 
 
@@ -86,10 +87,9 @@ def class_indices(values: Iterable[str | int], where: str) -> tuple[int, ...]:
         if text in known:
             labels.append(known[text])
             continue
-        try:
-            labels.append(int(text))
-        except ValueError:
-            labels.append(class_index(text, where))  # raises, and says why
+        if not _NUMBER.fullmatch(text):
+            class_index(text[:60], where)  # raises, and says why
+        labels.append(int(text))
     if labels and min(labels) >= 1 and max(labels) == CLASSES:
         raise XaibenchError(
             f"the labels in {where} look 1-based (1 to {CLASSES}, none is 0); class indices go "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,11 +9,14 @@ from pathlib import Path
 
 from xaibench.datasets import devkit, ilsvrc
 from xaibench.datasets.base import Dataset, is_image
+from xaibench.datasets.blobs import File
 from xaibench.datasets.imagefolder import has_classes
 from xaibench.datasets.imagenet_archive import numbered
 from xaibench.datasets.lists import lines, pair
 from xaibench.errors import XaibenchError
 from xaibench.registry import dataset
+
+HEAD = 10_000  # bytes of a line that are read to see what a file is
 
 
 @dataset(order=40)
@@ -48,7 +50,14 @@ def _images(folder: Path) -> list[str]:
     if not folder.is_dir():
         return []
     with os.scandir(folder) as entries:
-        return sorted(e.name for e in entries if is_image(e.name) and not e.is_dir())
+        return sorted(e.name for e in entries if is_image(e.name) and not _is_folder(e))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
 def _labels(folder: Path, names: list[str]) -> tuple[int, ...]:
@@ -99,8 +108,8 @@ def _lists(folder: Path) -> Iterator[_List]:
 
 def _looks_like_one(path: Path) -> bool:
     try:
-        with path.open(encoding="utf-8-sig") as file:
-            head = list(itertools.islice(file, 2))
+        with File(path).open() as file:
+            head = [file.readline(HEAD).decode("utf-8-sig") for _ in range(2)]
     except (OSError, UnicodeDecodeError):
         return False
     pairs = [pair(line.strip()) for line in head]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from xaibench.errors import XaibenchError
+from xaibench.config.files import read_text
 
-_LABEL = r"(-?\d+|n\d{8})"
+_LABEL = r"(-?[0-9]{1,9}|n[0-9]{8})"
+_LONGEST = 5_000  # a path and its boxes; patterns take long over more
 _FORMS = (
     re.compile(rf"(.+?)\s*,\s*{_LABEL}"),  # name,label
     re.compile(r"(.+?)\s*,\s*(n\d{8})\s.*"),  # Kaggle's: name, class, then boxes
@@ -18,20 +19,15 @@ _FORMS = (
 def lines(path: Path) -> list[str]:
     """The lines that are not blank, without surrounding space.
 
-    Raises XaibenchError where the file cannot be read or is not text.
+    Raises XaibenchError where the file cannot be read or is not text, as `read_text` does.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise XaibenchError(f"cannot read {path}: {error.strerror}; check the path.") from None
-    except UnicodeDecodeError:
-        raise XaibenchError(f"{path} is not text: give a list with one image a line.") from None
+    text = read_text(path, "a list with one image a line")
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def pair(line: str) -> tuple[str, str] | None:
     """A line's name and label (a number or WordNet id); None where it has another form."""
-    for form in _FORMS:
+    for form in _FORMS if len(line) <= _LONGEST else ():
         match = form.fullmatch(line)
         if match:
             return match[1].strip("\"'"), match[2]

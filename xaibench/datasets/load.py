@@ -13,8 +13,10 @@ from torchvision.transforms.v2.functional import normalize, to_dtype
 from xaibench.datasets.base import Dataset
 from xaibench.datasets.blobs import Content
 from xaibench.datasets.pixels import Geometry, read_pixels
+from xaibench.errors import UsageError, XaibenchError
 from xaibench.models.classifier import TorchClassifier
 from xaibench.registry import entries, get
+from xaibench.registry.foreign import foreign
 
 
 def load_dataset(source: str) -> Dataset:
@@ -26,13 +28,19 @@ def load_dataset(source: str) -> Dataset:
     known = entries("datasets")
     name, colon, rest = source.partition(":")
     if name in known and (colon or "order" not in known[name].metadata):
-        dataset = get("datasets", name)(rest)
+        if not rest and "order" in known[name].metadata:
+            raise UsageError(f"--data {source} has no path: write --data {name}:PATH.")
+        layouts, source = [name], rest
     else:
         layouts = [key for key, entry in known.items() if "order" in entry.metadata]
         layouts.sort(key=lambda key: known[key].metadata["order"])
-        dataset = next(d for key in layouts if (d := get("datasets", key)(source)) is not None)
-    assert isinstance(dataset, Dataset)
-    return dataset
+    readers = {key: get("datasets", key) for key in layouts}
+    for key, reader in readers.items():
+        with foreign(f"dataset '{key}' failed on '{source}'", "check --data, or mend it"):
+            dataset = reader(source)
+        if isinstance(dataset, Dataset):
+            return dataset
+    raise XaibenchError(f"dataset '{name}' finds nothing of its own in '{rest}'; check --data.")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from xaibench.datasets import ilsvrc, shards
 from xaibench.datasets.base import Dataset
 from xaibench.datasets.blobs import Cell
-from xaibench.errors import XaibenchError
+from xaibench.errors import XaibenchError, reason
 from xaibench.registry import dataset
 
 if TYPE_CHECKING:
@@ -64,23 +64,28 @@ class _Shard:
 
 
 def _read(path: Path) -> _Shard:
-    import pyarrow as pa
+    try:
+        return _shard(path)
+    except XaibenchError:
+        raise
+    except Exception as error:  # Arrow's own, or what a column of another kind leads to
+        raise XaibenchError(
+            f"cannot read {path} ({reason(error)}): copy or download it again."
+        ) from error
+
+
+def _shard(path: Path) -> _Shard:
     import pyarrow.parquet as pq
 
-    try:
-        with pq.ParquetFile(path) as file:
-            schema = file.schema_arrow
-            image = _image_column(schema)
-            if image is None:
-                return _Shard(path)
-            label = next((name for name in LABELS if name in schema.names), None)
-            columns = [f"{image}.path", *([label] if label else [])]
-            table = file.read(columns=columns)
-            cells = tuple(_cells(path, file.metadata, f"{image}.bytes"))
-    except (pa.ArrowException, OSError) as error:
-        raise XaibenchError(
-            f"cannot read {path} ({str(error).splitlines()[0]}): copy or download it again."
-        ) from None
+    with pq.ParquetFile(path) as file:
+        schema = file.schema_arrow
+        image = _image_column(schema)
+        if image is None:
+            return _Shard(path)
+        label = next((name for name in LABELS if name in schema.names), None)
+        columns = [f"{image}.path", *([label] if label else [])]
+        table = file.read(columns=columns)
+        cells = tuple(_cells(path, file.metadata, f"{image}.bytes"))
     known = table.column(image).combine_chunks().field("path").to_pylist()
     names = tuple(Path(name).name if name else "" for name in known)
     values = table.column(label).to_pylist() if label else [None] * len(cells)

@@ -6,13 +6,15 @@ from importlib import metadata, util
 from pathlib import Path
 
 from xaibench.datasets.base import Dataset
-from xaibench.errors import XaibenchError
+from xaibench.errors import UsageError, XaibenchError
 from xaibench.registry import dataset
 
 
 @dataset()
 def samples(source: str) -> Dataset:
     """20 ImageNet photographs from the foolbox package; the class index is in the file's name."""
+    if source:
+        raise UsageError(f"--data samples:{source}: the photographs have no path; give samples.")
     spec = util.find_spec("foolbox")
     if spec is None or not spec.submodule_search_locations:
         raise XaibenchError(

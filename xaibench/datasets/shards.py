@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
-from xaibench.datasets.base import is_image
+from xaibench.datasets.base import is_image, walk
 from xaibench.datasets.ilsvrc import is_wnid
 from xaibench.errors import XaibenchError
 
@@ -24,13 +23,18 @@ def find(source: Path, suffix: str) -> list[Path]:
     """
     if source.is_file():
         return [source] if source.suffix == suffix else []
+    if not source.is_dir():
+        return []
     paths = []
-    for folder, inner, names in os.walk(source, followlinks=True):
+    for folder, inner, names in walk(source):
         if folder == str(source) and any(map(is_image, names)):
             return []
         depth = len(Path(folder).relative_to(source).parts)
         inner[:] = [i for i in inner if depth < _DEPTH and not is_wnid(i) and i[:1] != "."]
         paths += [Path(folder) / n for n in names if n.endswith(suffix) and n[:1] != "."]
+    for path in paths:
+        if not path.is_file():
+            raise XaibenchError(f"{path} is no regular file: take it out of {source}.")
     paths.sort(key=lambda path: path.relative_to(source).as_posix())
     chosen = [p for p in paths if _VALIDATION.search(p.relative_to(source).as_posix())]
     _check_complete(chosen or paths)

@@ -15,6 +15,7 @@ from xaibench.errors import XaibenchError
 from xaibench.registry import dataset
 
 LABELS = ("cls", "json")
+LONGEST = 1 << 20  # bytes of a label with all that JSON may say beside it
 Groups = dict[str, dict[str, Span]]
 FIELDS = ("label", "cls", "class", "class_index", "wnid", "synset")
 
@@ -55,12 +56,18 @@ def _grouped(members: dict[str, Span]) -> Groups:
     for name, span in members.items():
         folder, slash, base = name.rpartition("/")
         key, _, extension = base.partition(".")
-        groups.setdefault(f"{folder}{slash}{key}", {})[extension.lower()] = span
+        parts = groups.setdefault(f"{folder}{slash}{key}", {})
+        if parts.setdefault(extension.lower(), span) is not span:
+            raise XaibenchError(f"{key}.{extension} comes twice in {span.path}: repair it.")
     return groups
 
 
 def _image(parts: dict[str, Span]) -> Span | None:
-    return next((span for end, span in parts.items() if f".{end}" in SUFFIXES), None)
+    found = [(end, span) for end, span in parts.items() if f".{end}" in SUFFIXES]
+    if len({span for _, span in found}) > 1:
+        which = " and ".join(f".{end}" for end, _ in found)
+        raise XaibenchError(f"a key in {found[0][1].path} has two images ({which}): keep one.")
+    return found[0][1] if found else None
 
 
 def _samples(path: Path, keys: Groups, folder: Path) -> Iterator[_Sample]:
@@ -75,8 +82,11 @@ def _samples(path: Path, keys: Groups, folder: Path) -> Iterator[_Sample]:
                 f"{key} in {path} has no label ({' or '.join('.' + end for end in LABELS)}): "
                 "give shards in which each image has one."
             )
+        where = f"{key}.{kind} in {path}"
+        if parts[kind].size > LONGEST:
+            raise XaibenchError(f"{where} is no label: it has {parts[kind].size:,} bytes.")
         text = parts[kind].open().read().decode(errors="replace")
-        yield _Sample(f"{shard}/{key}", image, _label(text, kind, f"{key}.{kind} in {path}"))
+        yield _Sample(f"{shard}/{key}", image, _label(text, kind, where))
 
 
 def _label(text: str, kind: str, where: str) -> str:
@@ -85,6 +95,6 @@ def _label(text: str, kind: str, where: str) -> str:
     try:
         held = json.loads(text)
         label = next(held[field] for field in FIELDS if field in held)
-    except (ValueError, TypeError, StopIteration):
+    except (ValueError, TypeError, StopIteration, RecursionError):
         raise XaibenchError(f"{where} has no label: one of {', '.join(FIELDS)}.") from None
     return str(label)

@@ -99,6 +99,14 @@ class TorchClassifier:
         fewer = self.rows * self.input.crop**2 // (size[0] * size[1])
         return max(min(self.rows, ENOUGH), min(self.rows, fewer))
 
+    def in_batches(self, rows: int, size: Sequence[int]) -> TorchClassifier:
+        """The same network with `rows_at(size)` = rows; under ENOUGH, threads move last bits."""
+        if rows > ENOUGH:
+            rows = max(rows, -(-rows * size[0] * size[1] // self.input.crop**2))
+        other = replace(self, rows=rows)
+        vars(other).update({k: v for k, v in vars(self).items() if k in ("inference", "roles")})
+        return other
+
     @cached_property
     def inference(self) -> nn.Module:
         """The network for passes without gradients, BatchNorm and ReLU merged into convolutions.

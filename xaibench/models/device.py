@@ -17,7 +17,7 @@ def resolve_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError:
         raise UsageError(f"device '{name}': give auto, cpu, cuda or cuda:N.") from None
-    if device.type not in AUTO_BATCH:
+    if device.type not in AUTO_BATCH or (device.type == "cpu" and device.index):
         raise UsageError(f"device '{name}': give auto, cpu, cuda or cuda:N.")
     if device.type == "cuda":
         count = torch.cuda.device_count()

@@ -16,6 +16,7 @@ from xaibench.models.layers import find_layers
 from xaibench.models.weights import drawn, file_sha256, load_into, load_state, state_sha256
 from xaibench.registry import model
 from xaibench.registry.files import existing, imported, no_function
+from xaibench.registry.foreign import foreign
 
 FORM = "write --model file:MODULE.py:FUNCTION"
 
@@ -62,12 +63,8 @@ def _function(path: Path, name: str) -> Callable[[], Any]:
 
 
 def _call(function: Callable[[], Any], title: str) -> Any:
-    try:
+    with foreign(f"{title} failed", "it is called without arguments"):
         return function()
-    except Exception as error:
-        raise XaibenchError(
-            f"{title} failed ({reason(error)}): it is called without arguments."
-        ) from error
 
 
 def _classes(classifier: TorchClassifier, title: str) -> int:

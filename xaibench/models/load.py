@@ -10,6 +10,7 @@ from xaibench.errors import UsageError, fold, unknown
 from xaibench.models.classifier import TorchClassifier
 from xaibench.models.torchvision import torchvision_names
 from xaibench.registry import Registered, entries, get
+from xaibench.registry.foreign import foreign
 
 
 def load_model(
@@ -20,7 +21,9 @@ def load_model(
     A name without a scheme is a registered model, or else torchvision's. Raises UsageError for an
     unknown name or layer, XaibenchError for missing weights.
     """
-    classifier: TorchClassifier = loader(name)(name, weights)
+    load = loader(name)
+    with foreign(f"model '{name}' cannot be loaded", "choose another --model, or mend it"):
+        classifier: TorchClassifier = load(name, weights)
     if cam_layer:
         classifier.layer(cam_layer)
         classifier = replace(classifier, layers=classifier.layers | {"cam": cam_layer})

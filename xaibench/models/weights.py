@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import socket
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -45,7 +46,8 @@ def state_sha256(module: nn.Module) -> str:
 def load_state(path: Path) -> State:
     """A state dict from a safetensors or torch file (weights_only), 'module.' prefixes removed.
 
-    Raises XaibenchError where the file is missing or does not hold one.
+    Raises XaibenchError where the file is missing or does not hold one of finite real numbers (-inf
+    may stand in a mask).
     """
     if not path.is_file():
         what = "is not a file" if path.exists() else "does not exist"
@@ -62,7 +64,20 @@ def load_state(path: Path) -> State:
             held = held[wrapper]
     if not isinstance(held, Mapping) or not all(isinstance(v, Tensor) for v in held.values()):
         raise XaibenchError(f"{path} holds no state dict; save model.state_dict().")
-    return renamed(held, lambda key: key.removeprefix("module."))
+    state = renamed(held, lambda key: key.removeprefix("module."))
+    if len(state) < len(held):
+        raise XaibenchError(f"{path} has names with and without 'module.': keep one of each.")
+    for name, value in state.items():
+        if value.is_complex() or (_has_numbers(value) and not bool((value < torch.inf).all())):
+            raise XaibenchError(
+                f"{name} in {path} holds NaN, infinity or complex numbers: give the weights of a "
+                "finished training."
+            )
+    return state
+
+
+def _has_numbers(value: Tensor) -> bool:
+    return value.is_floating_point() and value.layout == torch.strided and not value.is_meta
 
 
 def renamed(state: Mapping[str, Tensor], rename: Callable[[str], str]) -> State:
@@ -78,7 +93,9 @@ def _read(path: Path) -> Any:
         from safetensors.torch import load_file
 
         return load_file(path)
-    return torch.load(path, map_location="cpu", weights_only=True)
+    with warnings.catch_warnings():  # of what it cannot read, the error says more
+        warnings.simplefilter("ignore")
+        return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def load_into(module: nn.Module, state: State, path: Path) -> None:

@@ -16,12 +16,14 @@ import math
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from xaibench.errors import UsageError, XaibenchError, fold, unknown
+from xaibench.registry.foreign import ended, entry_points, foreign
 
+LARGEST = 1e18
+"""No option is larger; it is within 64 bits and a float."""
 KINDS = ("methods", "metrics", "models", "datasets", "transforms")
 
 
@@ -64,8 +66,13 @@ class Registered:
         return load, (self.kind, f"{self.function.__module__}:{self.function.__qualname__}")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the function itself."""
-        return self.function(*args, **kwargs)
+        """Call the function itself; XaibenchError where it tries to end the program."""
+        try:
+            return self.function(*args, **kwargs)
+        except (Exception, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            raise XaibenchError(f"{self.key}: {ended(error)}; let it return, or raise.") from error
 
     def resolve(self, *layers: Mapping[str, Any], key: str = "") -> dict[str, Any]:
         """Option values: defaults, then each layer over it, checked against the annotations.
@@ -124,6 +131,8 @@ def _checked(key: str, name: str, value: Any, annotation: Any) -> Any:
         if value in choices:
             return value
         raise unknown(f"value for {key}({name}=...)", str(value), [str(c) for c in choices])
+    if type(value) in (int, float) and not abs(value) < LARGEST:  # NaN too
+        raise UsageError(f"{key}({name}={value!r}): give a number within {LARGEST:.0e}.")
     if annotation is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     allowed = choices or (annotation,)
@@ -207,7 +216,7 @@ def _plug_in(kind: str, key: str, target: str, owner: str) -> Entry:
     try:
         path = _source(module)
         scanned = _scan_file(path, module.rpartition(".")[0], kind) if path else []
-    except (OSError, SyntaxError, ValueError):
+    except Exception:  # importing it says what is wrong, once it is asked for
         return found
     same = [entry for entry in scanned if entry.target.partition(":")[2] == attribute]
     for entry in sorted(same, key=lambda entry: entry.key != key)[:1]:
@@ -240,7 +249,7 @@ def entries(kind: str) -> dict[str, Entry]:
                     f"{found[entry.key].target} has already: rename one."
                 )
             found[entry.key] = entry
-    for point in metadata.entry_points(group=f"xaibench.{kind}"):
+    for point in entry_points(f"xaibench.{kind}"):
         owner = point.dist.name if point.dist else "?"
         key = fold(point.name)
         if key in found:
@@ -265,13 +274,9 @@ def get(kind: str, name: str) -> Registered:
     entry = known.get(fold(name))
     if entry is None:
         raise unknown(kind[:-1], name, known)
-    try:
+    what = f"{kind[:-1]} '{entry.key}' from {entry.source} cannot be imported"
+    with foreign(what, "install what it needs, or uninstall it"):
         return load(kind, entry.target)
-    except (ImportError, AttributeError) as error:
-        raise XaibenchError(
-            f"{kind[:-1]} '{entry.key}' from {entry.source} cannot be imported ({error}): "
-            "install what it needs, or uninstall it."
-        ) from None
 
 
 def load(kind: str, target: str) -> Registered:

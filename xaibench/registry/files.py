@@ -22,6 +22,7 @@ from typing import Any
 
 from xaibench.errors import UsageError, XaibenchError, reason, unknown
 from xaibench.registry import Registered
+from xaibench.registry.foreign import foreign
 
 FILE = re.compile(r"\s*file:(?P<path>.+?\.py):(?P<name>[A-Za-z_]\w*)(?=\s*(?:[(,]|$))")
 """The beginning of a spec that names a file's function; a path may hold blanks and brackets."""
@@ -58,7 +59,7 @@ def files_in(specs: Iterable[str]) -> dict[str, str]:
     held: dict[str, str] = {}
     for spec in specs:
         if spec.strip().startswith("file:"):
-            path = Path(parts(spec)[0]).expanduser().resolve()
+            path = _resolved(parts(spec)[0], "write file:PATH.py:NAME")
             if held.setdefault(path.name, str(path)) != str(path):
                 raise UsageError(
                     f"two files are called {path.name}, {held[path.name]} and {path}: rename one."
@@ -80,9 +81,19 @@ def from_file(kind: str, spec: str) -> Registered:
 
 def existing(written: str, form: str) -> Path:
     """A file's path as it was written, `~` for the home folder; XaibenchError if it is none."""
-    path = Path(written).expanduser()
-    if not path.is_file():
-        raise XaibenchError(f"{path} does not exist or is not a file: {form}.")
+    if not _resolved(written, form).is_file():
+        raise XaibenchError(f"{written} does not exist or is not a file: {form}.")
+    return Path(written).expanduser()
+
+
+def _resolved(written: str, form: str) -> Path:
+    """The path that is meant; XaibenchError where there can be none."""
+    try:
+        path = Path(written).expanduser().resolve()
+        path.is_file()
+    except (OSError, ValueError, RuntimeError) as error:  # too long, a NUL, a home of nobody
+        why = getattr(error, "strerror", None) or error
+        raise XaibenchError(f"'{written[:60]}' cannot be a file ({why}): {form}.") from None
     return path
 
 
@@ -100,10 +111,11 @@ def imported(path: Path, name: str) -> ModuleType:
         sys.path.insert(0, folder)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
-    except Exception as error:
+        with foreign(f"{path} cannot be imported", "mend it"):
+            spec.loader.exec_module(module)
+    except BaseException:
         del sys.modules[name]
-        raise XaibenchError(f"{path} cannot be imported ({reason(error)}): mend it.") from error
+        raise
     return module
 
 

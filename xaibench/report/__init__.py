@@ -12,10 +12,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xaibench.errors import fold, unknown
+from xaibench.errors import XaibenchError, fold, reason, unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import pandas as pd
     from rich.console import Console
@@ -97,16 +97,29 @@ def write_pages(
 
     Raises:
         UsageError: for a name that there is no such file of.
+        XaibenchError: for a file that cannot be imported.
     """
+    builders = [_builder(name) for name in names]
+    return [p for build in builders for p in write_page(build(source), out_dir, console)]
+
+
+def _builder(name: str) -> Callable[[Source], Document]:
+    """What builds the page of a name. A page that cannot be imported is in nobody else's way."""
     known = [path.stem for path in sorted(Path(__file__).parent.glob("pages/[a-z]*.py"))]
-    modules = {name: import_module(f"xaibench.report.pages.{name}") for name in known}
-    builders = {n: module.of_run for n, module in modules.items() if hasattr(module, "of_run")}
-    paths = []
-    for name in names:
-        if fold(name) not in builders:
-            raise unknown("page", name, builders)
-        paths += write_page(builders[fold(name)](source), out_dir, console)
-    return paths
+    found: dict[str, Callable[[Source], Document]] = {}
+    for page in [fold(name)] if fold(name) in known else known:
+        try:
+            module = import_module(f"xaibench.report.pages.{page}")
+        except Exception as error:
+            if page == fold(name):
+                raise XaibenchError(
+                    f"page {page} cannot be imported ({reason(error)}): mend its file."
+                ) from error
+            continue
+        found |= {page: module.of_run} if hasattr(module, "of_run") else {}
+    if fold(name) not in found:
+        raise unknown("page", name, found)
+    return found[fold(name)]
 
 
 def write_comparison(a: Source, b: Source, out_dir: Path, console: Console) -> list[Path]:

@@ -1,15 +1,18 @@
 """What a page of the report is made of: a file in `pages/` builds it, one in `render/` sets it.
 
-Text is plain and a renderer escapes it. A tone says what is meant, not how it looks.
+Text is plain and a renderer escapes it; a document holds no control character, since names are
+anybody's. A tone says what is meant, not how it looks.
 """
 
 from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from itertools import groupby
 from typing import Any, Literal
+
+from xaibench.errors import shown
 
 Tone = Literal["", "strong", "second", "dim", "warn", "good", "bad"]
 """Plain, the best or sure, the second best, small print, to be heeded, holds, fails."""
@@ -169,7 +172,8 @@ class Document:
 
     `lead` says what it is of, in place of the title where the reader has just asked for the page.
     `blocks` and `legend`, how cells are read, come before the sections. `fields` and `records` are
-    the CSV file, where a mapping of counts becomes their sum; `content` is the JSON file.
+    the CSV file, where a mapping of counts becomes their sum; `content` is the JSON file. These two
+    are for programs and keep names as they are.
     """
 
     name: str
@@ -183,17 +187,33 @@ class Document:
     records: Sequence[Mapping[str, Any]] = ()
     content: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Make every text visible (`errors.shown`)."""
+        for name in ("title", "sections", "lead", "blocks", "legend"):
+            object.__setattr__(self, name, _visible(getattr(self, name)))
+
     @property
     def opening(self) -> Sequence[str]:
         """The lead, or the title where there is none."""
         return self.lead or (self.title,)
 
 
-def record(fields: Sequence[str], *held: Mapping[str, Any], **more: object) -> dict[str, Any]:
+def _visible(part: Any) -> Any:
+    """A text, or a part of a page with its texts, as `errors.shown` has them."""
+    if isinstance(part, str):
+        return shown(part)
+    if isinstance(part, list | tuple):
+        return type(part)(map(_visible, part))
+    if is_dataclass(part) and not isinstance(part, type):
+        return type(part)(**{f.name: _visible(getattr(part, f.name)) for f in fields(part)})
+    return part
+
+
+def record(names: Sequence[str], *held: Mapping[str, Any], **more: object) -> dict[str, Any]:
     """These fields of what is held, the last that has one; floats are cut to ten digits.
 
     Their last bits depend on the machine, and results are version-controlled.
     """
     values = ChainMap(more, *reversed(held))
-    kept = {name: values[name] for name in fields}
+    kept = {name: values[name] for name in names}
     return {k: float(f"{v:.10g}") if isinstance(v, float) else v for k, v in kept.items()}

@@ -20,6 +20,8 @@ from xaibench.stages.predict import load_predictions, predict
 from xaibench.stages.run import Run, resolve
 from xaibench.stages.score import fail_unmapped, score_unit
 from xaibench.stages.unit import Block, Unit
+from xaibench.store import layout
+from xaibench.store.compact import compact
 from xaibench.store.ledger import unreadable
 from xaibench.store.predictions import Predictions
 
@@ -87,6 +89,10 @@ def run_block(task: Task, block: Block, tick: Tick = lambda _count, _doing: None
         if part.predictions:
             done.made["predictions"] += predict(desk, block.number, part)
             tick(len(part.predictions), f"predict {part.variation.label}".strip())
+        of = part.variation
+        order = run.ids(block.places if of.request else block.companions)
+        folder = layout.predictions(run.root, of.transform, of.name)
+        compact(folder, layout.TABLE, block.number, order)
         some = [place for place in block.companions if place not in desk.lost]
         predictions = load_predictions(run, some, part.variation) if part.units else None
         for unit in part.units:
@@ -116,6 +122,13 @@ def _unit(desk: Desk, unit: Unit, predictions: Predictions, tick: Tick, done: Do
     run, what = desk.run, f"{unit.method.spec} {unit.variation.label}".strip()
     unit, gone = mended(run, unit)
     done.unsound |= gone
+    left = 0
+    if not run.config.retry_failed:
+        asked, unit = unit, failures.left_alone(run, unit)
+        maps, scores = asked.lacking_maps, asked.lacking_scores
+        left = maps + scores - unit.lacking_maps - unit.lacking_scores
+        done.made["left"] += scores - unit.lacking_scores if scores else left
+        tick(left, f"leave {what}")
     maps, scores = unit.lacking_maps, unit.lacking_scores
     broken = False
     if maps:
@@ -138,5 +151,16 @@ def _unit(desk: Desk, unit: Unit, predictions: Predictions, tick: Tick, done: Do
         done.made["scores"] += scored.made
         done.made["failed"] += scores - scored.made - (0 if broken else scored.without_map)
         tick(scores, f"score {what}")
-    if scores or (maps and not broken):
+    if (scores or (maps and not broken)) and not left:
         failures.forget_scored(run, unit)
+    _compact(run, unit)
+
+
+def _compact(run: Run, unit: Unit) -> None:
+    """One file for the chunks of a unit's maps, and of its scores by metric."""
+    ids = run.ids(unit.places)
+    for target in unit.maps.keys() | unit.scores.keys():
+        compact(unit.key.maps(run.root, target), layout.MAPS, unit.block, ids)
+        for metric in unit.scores.get(target, {}):
+            folder = unit.key.scores(run.root, target, metric)
+            compact(folder, layout.TABLE, unit.block, ids)

@@ -14,9 +14,7 @@ from xaibench.config.variations import UNTOUCHED, Variation
 from xaibench.core.score import memo
 from xaibench.errors import Failed
 from xaibench.stages.images import Images
-from xaibench.stages.prepare import prepare_state
 from xaibench.stages.run import Run
-from xaibench.stages.unit import code_of_state
 from xaibench.store.predictions import Predictions
 from xaibench.store.state import State, load
 from xaibench.types import Batch, Memo
@@ -71,10 +69,8 @@ class Desk:
         if path.name not in self._states:
             if path.name in self.broken:
                 raise Failed(self.broken[path.name])
-            if not path.exists():  # maps made from it turned out damaged when it was gone
-                code = code_of_state(self.run.loader, method)
-                kept = self.run.config.keep_stale
-                prepare_state(self.run, method, variation, "" if kept else code)
+            if not path.exists():
+                raise Failed(f"{path} is gone: run the same command again")
             self._states[path.name] = load(path)
         return self._states[path.name]
 

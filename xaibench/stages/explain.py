@@ -2,35 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from xaibench.config.variations import cut
 from xaibench.core.explain import explain
+from xaibench.errors import Failed
+from xaibench.stages.chunks import Chunks
 from xaibench.stages.desk import Desk
 from xaibench.stages.unit import Places, Unit
 from xaibench.store import layout, maps
 from xaibench.store.ledger import give_way
 from xaibench.store.predictions import Predictions
-from xaibench.types import Explanation
+from xaibench.store.state import State
+from xaibench.types import Context, Explanation
 
 
 def explain_unit(desk: Desk, unit: Unit, predictions: Predictions) -> None:
-    """Compute the maps that a unit lacks and write one shard a target. Raises Failed."""
+    """Compute the maps that a unit lacks and write them as they come.
+
+    Raises Failed where the method cannot; what was written of the unit is then taken back.
+    """
     if not unit.lacking_maps:
         return
     state = desk.state(unit.method, unit.variation)
-    tensors = state.tensors if state else None
-    for places in dict.fromkeys(places for places in unit.maps.values() if places):
-        targets = tuple(t for t, lacking in unit.maps.items() if lacking == places)
-        shards = _explain_all(desk, unit, predictions, targets, places, tensors)
-        for target, shard in zip(targets, shards, strict=True):
-            folder = unit.key.maps(desk.run.root, target)
-            give_way(folder, layout.MAPS, unit.block, shard.ids, unit.code)
-            name = layout.block_name(unit.block, shard.ids, unit.code)
-            maps.save(folder / f"{name}{layout.MAPS}", shard, state.sha256 if state else "")
+    written: list[Path] = []
+    try:
+        for places in dict.fromkeys(places for places in unit.maps.values() if places):
+            targets = tuple(t for t, lacking in unit.maps.items() if lacking == places)
+            _explain_all(desk, unit, predictions, targets, places, state, written)
+    except Failed:
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise
+
+
+@dataclass(frozen=True)
+class _Done:
+    """Images with their maps, on the CPU; limit: the batch size where memory forced a smaller."""
+
+    ids: tuple[str, ...]
+    found: Explanation
+    limit: int
 
 
 def _explain_all(
@@ -39,35 +57,61 @@ def _explain_all(
     predictions: Predictions,
     targets: tuple[str, ...],
     wanted: Places,
-    state: dict[str, Tensor] | None,
-) -> list[maps.MapShard]:
-    """One shard a target with the maps of the wanted images."""
-    run, parts = desk.run, []
-    ids: list[str] = []
+    state: State | None,
+    written: list[Path],
+) -> None:
+    """Explain the wanted images a batch at a time; adds the files written."""
+    run, asked = desk.run, set(wanted)
     height, width = desk.images.inputs(unit.places[:1], unit.variation).shape[-2:]
     ctx = run.context_for((height, width), unit.variation, unit.method)
-    for places in _batches(desk, wanted, ctx.batch_size, ctx.group_size):
-        rows = [row for row, place in enumerate(places) if place in set(wanted)]
+    tensors = state.tensors if state else None
+
+    def cut_(places: list[int], size: int) -> list[list[int]]:
+        return _batches(desk, places, size, ctx.group_size)
+
+    def maps_of(fit: Context, places: list[int]) -> Explanation:
         batch = desk.batch(places, predictions, targets, unit.variation)
-        parts.append(_select(explain(ctx, unit.method, batch, state), rows))
-        ids += [batch.ids[row] for row in rows]
-    native = torch.cat([part.maps for part in parts]).cpu()
-    explained = torch.cat([_explained(part) for part in parts]).cpu()
-    scalars = {k: torch.cat([part.scalars[k] for part in parts]).cpu() for k in parts[0].scalars}
-    return [
-        maps.MapShard(
-            tuple(ids),
-            native[:, t],
-            explained[:, t],
-            (height, width),
-            {k: v[:, t] for k, v in scalars.items()},
-            run.origin(unit.code, unit.variation),
-        )
-        for t in range(len(targets))
-    ]
+        rows = [row for row, place in enumerate(places) if place in asked]
+        return _select(explain(fit, unit.method, batch, tensors), rows)
+
+    def write(parts: list[_Done]) -> None:
+        for limit, some in groupby(parts, lambda part: part.limit):
+            written.extend(_write(desk, unit, targets, list(some), (height, width), state, limit))
+
+    work = f"explain {unit.method.spec}", height, width
+    with Chunks(write) as chunks:
+        for places, found, limit in run.room.each(ctx, work, list(wanted), cut_, maps_of):
+            ids = run.ids(place for place in places if place in asked)
+            chunks.add(_Done(ids, found, limit))
 
 
-def _batches(desk: Desk, places: Places, size: int, group: int) -> list[list[int]]:
+def _write(
+    desk: Desk,
+    unit: Unit,
+    targets: tuple[str, ...],
+    parts: list[_Done],
+    size: tuple[int, int],
+    state: State | None,
+    limit: int,
+) -> Iterator[Path]:
+    """Write one file a target; yields each before it is written."""
+    ids = tuple(image for part in parts for image in part.ids)
+    native = torch.cat([part.found.maps for part in parts])
+    explained = torch.cat([_explained(part.found) for part in parts])
+    names = parts[0].found.scalars
+    scalars = {k: torch.cat([part.found.scalars[k] for part in parts]) for k in names}
+    made = desk.run.origin(unit.code, unit.variation, limit)
+    for t, target in enumerate(targets):
+        some = {k: v[:, t] for k, v in scalars.items()}
+        shard = maps.MapShard(ids, native[:, t], explained[:, t], size, some, made)
+        folder = unit.key.maps(desk.run.root, target)
+        give_way(folder, layout.MAPS, unit.block, ids, unit.code)
+        path = folder / f"{layout.block_name(unit.block, ids, unit.code)}{layout.MAPS}"
+        yield path
+        maps.save(path, shard, state.sha256 if state else "")
+
+
+def _batches(desk: Desk, places: Sequence[int], size: int, group: int) -> list[list[int]]:
     """Wanted images in batches; with the rest of their groups where there are any."""
     if group == 1:
         return cut([[p] for p in places], 1, size)
@@ -75,11 +119,14 @@ def _batches(desk: Desk, places: Places, size: int, group: int) -> list[list[int
 
 
 def _select(found: Explanation, rows: Sequence[int]) -> Explanation:
-    """Some rows of an explanation, on its device."""
-    if len(rows) == len(found.maps):
-        return found
-    scalars = {k: v[rows] for k, v in found.scalars.items()}
-    return Explanation(found.maps[rows], scalars, _explained(found)[rows])
+    """Some rows of an explanation, on the CPU."""
+    whole = len(rows) == len(found.maps)
+
+    def some(value: Tensor) -> Tensor:
+        return (value if whole else value[rows]).cpu()
+
+    scalars = {k: some(v) for k, v in found.scalars.items()}
+    return Explanation(some(found.maps), scalars, some(_explained(found)))
 
 
 def _explained(part: Explanation) -> Tensor:

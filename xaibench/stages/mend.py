@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from xaibench.errors import Failed
+from xaibench.stages.prepare import prepare_state
 from xaibench.stages.run import Run
-from xaibench.stages.unit import Unit
+from xaibench.stages.unit import Unit, code_of_state
 from xaibench.store import layout, maps, state
 from xaibench.store.aside import set_aside
 from xaibench.store.ledger import Ledger
@@ -36,7 +39,14 @@ def mended(run: Run, unit: Unit) -> tuple[Unit, Mapping[Path, str]]:
             mark = run.mark(unit.variation)
             left = set(ledger.lacking(folder, unit.block, run.ids(places), unit.code, mark).ids)
             lacking[target] = tuple(p for p in places if run.dataset.ids[p] in left)
-    return replace(unit, maps=lacking) if gone else unit, gone
+    if not gone:
+        return unit, gone
+    held = run.state_path(unit.method, unit.variation)
+    if held and not held.exists() and any(lacking.values()):
+        code = "" if run.config.keep_stale else code_of_state(run.loader, unit.method)
+        with suppress(Failed):  # then the maps fail, with the reason
+            prepare_state(run, unit.method, unit.variation, code)
+    return replace(unit, maps=lacking), gone
 
 
 def _unsound(run: Run, unit: Unit, folder: Path) -> dict[Path, str]:

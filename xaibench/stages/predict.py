@@ -7,7 +7,8 @@ probabilities of these classes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from itertools import groupby
 
 import torch
 from torch import Tensor
@@ -15,6 +16,8 @@ from torch import Tensor
 from xaibench.config.run import TARGETS
 from xaibench.config.variations import UNTOUCHED, Variation
 from xaibench.datasets.base import BLOCK
+from xaibench.errors import Failed, XaibenchError
+from xaibench.stages.chunks import Chunks
 from xaibench.stages.desk import Desk
 from xaibench.stages.run import Run
 from xaibench.stages.unit import Part
@@ -23,13 +26,15 @@ from xaibench.store.atomic import write_json
 from xaibench.store.images import columns as image_columns
 from xaibench.store.ledger import give_way
 from xaibench.store.predictions import Predictions
+from xaibench.types import Context
 
 
 def predict(desk: Desk, block: int, part: Part) -> int:
     """Forward the images of a block that lack predictions on a variation, and write them.
 
     Of untouched images those that cannot be decoded are written to failures/ and added to
-    `desk.lost`. Returns the number of predictions made.
+    `desk.lost`. Returns the number of predictions made. Raises XaibenchError where memory is too
+    small for one image.
     """
     run = desk.run
     places = [p for p in part.predictions if p not in desk.lost]
@@ -44,35 +49,64 @@ def predict(desk: Desk, block: int, part: Part) -> int:
     if not places:
         return 0
     known = load_predictions(run, places) if part.variation.request else None
-    logits, probabilities = _logits(desk, places, part.variation)
-    ids = run.ids(places)
-    labels = torch.tensor([run.dataset.labels[p] for p in places])
-    columns = _columns(ids, labels, logits, probabilities, known)
-    columns |= image_columns(None if known else desk.images.contents[i] for i in ids)
     folder = layout.predictions(run.root, part.variation.transform, part.variation.name)
-    give_way(folder, layout.TABLE, block, ids, part.code)
-    path = folder / f"{layout.block_name(block, ids, part.code)}{layout.TABLE}"
-    tables.save(path, columns, tables.PREDICTIONS, run.origin(part.code, part.variation))
-    return len(ids)
+
+    def write(parts: list[_Done]) -> None:
+        for limit, some in groupby(parts, lambda part: part.limit):
+            together = list(some)
+            of = [place for one in together for place in one.places]
+            ids, labels = run.ids(of), torch.tensor([run.dataset.labels[p] for p in of])
+            logits = torch.cat([one.logits for one in together])
+            probabilities = torch.cat([one.probabilities for one in together])
+            columns = _columns(ids, labels, logits, probabilities, known)
+            columns |= image_columns(None if known else desk.images.contents[i] for i in ids)
+            give_way(folder, layout.TABLE, block, ids, part.code)
+            path = folder / f"{layout.block_name(block, ids, part.code)}{layout.TABLE}"
+            made = run.origin(part.code, part.variation, limit)
+            tables.save(path, columns, tables.PREDICTIONS, made)
+
+    try:
+        with Chunks(write) as chunks:
+            for one in _logits(desk, places, part.variation):
+                chunks.add(one)
+    except Failed as failure:
+        raise XaibenchError(f"{run.model}: {failure}: use another --device.") from failure
+    return len(places)
 
 
-def _logits(desk: Desk, places: Sequence[int], variation: Variation) -> tuple[Tensor, Tensor]:
-    """Logits and probabilities (n, K) on the CPU, both made on the device.
+@dataclass(frozen=True)
+class _Done:
+    """Logits and probabilities (n, K) of images, on the CPU.
 
-    As those of masked inputs are: float32 softmaxes of two devices differ in the last bit, which
-    would decide whether one exceeds the other.
+    Both made on the device, as those of masked inputs are: float32 softmaxes of two devices differ
+    in the last bit, which would decide whether one exceeds the other. limit: the batch size where
+    memory forced a smaller one.
     """
 
-    def inputs() -> Iterator[Tensor]:
-        for start in range(0, len(places), BLOCK):
-            some = places[start : start + BLOCK]
-            yield desk.images.inputs(some, variation).to(desk.run.device)
+    places: list[int]
+    logits: Tensor
+    probabilities: Tensor
+    limit: int
 
-    size = desk.images.inputs(places[:1], variation).shape[-2:]
-    ctx = desk.run.context_for(size, variation)
-    found = [(part.float(), ctx.probabilities(part)) for part in ctx.stream(inputs())]
-    logits, probabilities = (torch.cat(parts).cpu() for parts in zip(*found, strict=True))
-    return logits, probabilities
+
+def _logits(desk: Desk, places: list[int], variation: Variation) -> Iterator[_Done]:
+    """Forward images in full batches. Raises Failed where memory is too small for one."""
+    height, width = desk.images.inputs(places[:1], variation).shape[-2:]
+    ctx = desk.run.context_for((height, width), variation)
+
+    def cut(some: list[int], size: int) -> list[list[int]]:
+        step = max(size, BLOCK // size * size)
+        return [some[start : start + step] for start in range(0, len(some), step)]
+
+    def forward(fit: Context, some: list[int]) -> tuple[Tensor, Tensor]:
+        inputs = desk.images.inputs(some, variation).to(desk.run.device)
+        found = [(part.float(), fit.probabilities(part)) for part in fit.stream([inputs])]
+        logits, probabilities = zip(*found, strict=True)
+        return torch.cat(logits).cpu(), torch.cat(probabilities).cpu()
+
+    work = "predict", height, width
+    for some, found, limit in desk.run.room.each(ctx, work, places, cut, forward):
+        yield _Done(some, *found, limit)
 
 
 def _columns(

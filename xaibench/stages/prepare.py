@@ -14,6 +14,7 @@ from xaibench.stages.run import Run
 from xaibench.store.images import keep_beside
 from xaibench.store.origin import origin
 from xaibench.store.state import save
+from xaibench.types import Context
 
 
 def prepare_state(run: Run, method: MethodRequest, variation: Variation, code: str) -> None:
@@ -22,18 +23,23 @@ def prepare_state(run: Run, method: MethodRequest, variation: Variation, code: s
     places, subset = run.state_source(method, variation)
     known: dict[str, Content] = {}
 
-    def images(most: int) -> Iterator[Tensor]:
-        """The first `most` untouched images (0: all), on the device, in batches."""
-        some = places[: most or len(places)]
-        for start in range(0, len(some), run.batch_size):
-            found = run.decode(some[start : start + run.batch_size])
-            known.update(found.contents)
-            if len(found.images):
-                yield found.images.to(run.device)
+    def make(fit: Context, _: list[MethodRequest]) -> dict[str, Tensor] | None:
+        def images(most: int) -> Iterator[Tensor]:
+            """The first `most` untouched images (0: all), on the device, in batches."""
+            some = places[: most or len(places)]
+            for start in range(0, len(some), fit.batch_size):
+                found = run.decode(some[start : start + fit.batch_size])
+                known.update(found.contents)
+                if len(found.images):
+                    yield found.images.to(run.device)
 
-    tensors = prepare(run.context, method, images)
+        return prepare(fit, method, images)
+
+    side = run.classifier.input.crop
+    work = f"prepare {method.spec}", side, side
     assert path is not None
-    assert tensors is not None
-    made = origin(code, subset, run.mine)
-    keep_beside(path, known, made)
-    save(path, tensors, made)
+    for _, tensors, limit in run.room.each(run.context, work, [method], lambda m, _: [m], make):
+        assert tensors is not None
+        made = origin(code, subset, run.mine, limit)
+        keep_beside(path, known, made)
+        save(path, tensors, made)

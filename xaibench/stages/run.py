@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from xaibench.config.requests import (
 from xaibench.config.run import RunConfig
 from xaibench.config.variations import UNTOUCHED, Variation, variations
 from xaibench.core.explain import cam_channels, cost
+from xaibench.core.memory import Room
 from xaibench.datasets.base import Dataset
 from xaibench.datasets.boxes import Box, Boxes
 from xaibench.datasets.load import Decoded, load_dataset, read_images
@@ -53,7 +54,7 @@ class Run:
 
     subset: the images chosen before the limit, in the order in which transforms group them.
     batch_size: images a forward pass. network: one in memory, in the place of the one that the
-    configuration names.
+    configuration names. room: where memory has forced smaller batches.
     """
 
     config: RunConfig
@@ -67,6 +68,7 @@ class Run:
     device: torch.device
     batch_size: int
     network: TorchClassifier | None = None
+    room: Room = field(default_factory=Room, compare=False)
 
     @property
     def root(self) -> Path:
@@ -244,7 +246,7 @@ class Run:
     @cached_property
     def _channels(self) -> int:
         """Channels of the CAM layer, on which Score-CAM's cost depends."""
-        return cam_channels(self.classifier)
+        return cam_channels(self.classifier.in_batches(1, (0, 0)))
 
     def cost(self, method: MethodRequest) -> Cost:
         """Network passes that one image's explanation costs."""

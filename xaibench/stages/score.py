@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from xaibench.config.requests import MetricRequest
 from xaibench.config.variations import UNTOUCHED
 from xaibench.core.explain import explainer
-from xaibench.core.score import Result, Scores, score, seen
-from xaibench.datasets.base import BLOCK
-from xaibench.errors import Failed
-from xaibench.normalize import STATUS_FAILED
+from xaibench.core.memory import Work, in_batches, out_of_memory
+from xaibench.core.score import Scores, score, seen
+from xaibench.errors import Failed, reason
+from xaibench.stages.chunks import Chunks, slices
 from xaibench.stages.desk import Desk
+from xaibench.stages.rows import Done, fixed_columns, write_failed, write_rows
 from xaibench.stages.run import Run
 from xaibench.stages.unit import Places, Unit
-from xaibench.store import layout, maps, tables
-from xaibench.store.ledger import give_way
+from xaibench.store import layout, maps
 from xaibench.store.maps import MapShard
-from xaibench.store.origin import FOREIGN, Origin, Unsound
+from xaibench.store.origin import FOREIGN, Unsound
 from xaibench.store.predictions import Predictions
 from xaibench.types import Answer, Batch, Scoring
 
@@ -60,13 +56,10 @@ def score_unit(desk: Desk, unit: Unit, predictions: Predictions) -> Scored:
             mapped = tuple(p for p in places if desk.run.dataset.ids[p] in held)
             left = tuple(p for p in places if desk.run.dataset.ids[p] not in held)
             unmapped.setdefault(target, {}).update(dict.fromkeys((m.spec for m in metrics), left))
-            for start in range(0, len(mapped), BLOCK):
-                rows = list(range(start, min(start + BLOCK, len(mapped))))
-                assert shard is not None
-                some = shard.select(rows)
-                part = replace(unit, places=mapped[start : start + BLOCK])
-                why = _score(desk, part, target, some, metrics, predictions)
-                made += (len(metrics) - len(why)) * len(rows)
+            if shard is not None:
+                part = replace(unit, places=mapped)
+                count, why = _score_all(desk, part, target, shard, metrics, predictions)
+                made += count
                 failed |= why
     return Scored(made, failed, unmapped)
 
@@ -94,8 +87,32 @@ def fail_unmapped(run: Run, unit: Unit, scored: Scored, predictions: Predictions
         for metric, places in lacking.items():
             if places:
                 none = torch.full((len(places),), -1)
-                fixed = _fixed(run, run.ids(places), target, predictions, none)
-                _write_failed(run, unit, target, metric, fixed)
+                fixed = fixed_columns(run, run.ids(places), target, predictions, none)
+                write_failed(run, unit, target, metric, fixed)
+
+
+def _score_all(
+    desk: Desk,
+    unit: Unit,
+    target: str,
+    shard: MapShard,
+    metrics: Sequence[MetricRequest],
+    predictions: Predictions,
+) -> tuple[int, Mapping[str, str]]:
+    """Score a target's maps slice by slice; how many scores were made, and why metrics failed."""
+    made, failed = 0, dict[str, str]()
+
+    def write(parts: list[Done]) -> None:
+        write_rows(desk.run, unit, target, predictions, parts)
+
+    with Chunks(write) as chunks:
+        for rows in slices(len(shard.ids), _batch_size(desk.run, metrics, shard.size)):
+            part = replace(unit, places=unit.places[rows.start : rows.stop])
+            for done in _score(desk, part, target, shard.select(list(rows)), metrics, predictions):
+                made += len(done.found.results) * len(done.ids)
+                failed |= done.found.failed
+                chunks.add(done)
+    return made, failed
 
 
 def _score(
@@ -105,25 +122,90 @@ def _score(
     shard: MapShard,
     metrics: Sequence[MetricRequest],
     predictions: Predictions,
-) -> Mapping[str, str]:
-    """Score one shard; returns why metrics failed, by spec."""
-    run = desk.run
-    try:
-        found = score(scoring(desk, unit, target, shard, metrics, predictions), metrics)
-    except Failed as error:
-        found = Scores({}, {m.spec: str(error) for m in metrics})
-    fixed = _fixed(run, shard.ids, target, predictions, shard.explained)
+) -> Iterator[Done]:
+    """Score one slice; where memory runs out, the metrics that need more in smaller pieces.
+
+    A metric for which there is too little for one image fails for the rest of the slice.
+    """
+    fitting: dict[int, list[MetricRequest]] = {}
     for metric in metrics:
-        if metric.spec in found.failed:
-            _write_failed(run, unit, target, metric.spec, fixed)
-            continue
-        folder, code = unit.key.scores(run.root, target, metric.spec), unit.score_codes[metric.spec]
-        give_way(folder, layout.TABLE, unit.block, shard.ids, code)
-        name = layout.block_name(unit.block, shard.ids, code)
-        made = run.origin(code, unit.variation)
-        _write(folder / f"{name}{layout.TABLE}", fixed, found.results[metric.spec], made)
-        _keep_failed(run, folder, unit.block, set(shard.ids), None)
-    return found.failed
+        limit = desk.run.room.limit(_work(unit, metric, shard.size))
+        fitting.setdefault(limit, []).append(metric)
+    count = len(shard.ids)
+    for limit, some in fitting.items():
+        start = 0
+        while some and start < count:
+            stop = min(start + (limit or count), count)
+            piece = shard.select(list(range(start, stop)))
+            part = replace(unit, places=unit.places[start:stop])
+            found = _scores(desk, part, target, piece, some, predictions, limit)
+            yield Done(piece.ids, piece.explained, replace(found, short={}), limit)
+            again, failed = _halved(desk.run, unit, found.short, some, shard.size, limit)
+            some = [m for m in some if m.spec not in found.short]
+            rest = shard.select(list(range(start, count)))
+            if failed:
+                yield Done(rest.ids, rest.explained, Scores({}, failed), limit)
+            if again:
+                part = replace(unit, places=unit.places[start:])
+                yield from _score(desk, part, target, rest, again, predictions)
+            start = stop
+
+
+def _scores(
+    desk: Desk,
+    unit: Unit,
+    target: str,
+    shard: MapShard,
+    metrics: Sequence[MetricRequest],
+    predictions: Predictions,
+    limit: int,
+) -> Scores:
+    """The metrics on a few images at once."""
+    try:
+        seen_ = scoring(desk, unit, target, shard, metrics, predictions, limit=limit)
+        return score(seen_, metrics)
+    except Failed as error:
+        return Scores({}, {m.spec: str(error) for m in metrics})
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+        return Scores({}, {}, dict.fromkeys((m.spec for m in metrics), reason(error)))
+
+
+def _halved(
+    run: Run,
+    unit: Unit,
+    short: Mapping[str, str],
+    metrics: Sequence[MetricRequest],
+    size: tuple[int, int],
+    limit: int,
+) -> tuple[list[MetricRequest], dict[str, str]]:
+    """The metrics that go on in half the batch, and why the others cannot."""
+    again, failed = [], {}
+    for metric in (m for m in metrics if m.spec in short):
+        batch = limit or _batch_size(run, metrics, size)
+        try:
+            run.room.halve(_work(unit, metric, size), batch, short[metric.spec])
+            again.append(metric)
+        except Failed as failure:
+            failed[metric.spec] = str(failure)
+    return again, failed
+
+
+def _work(unit: Unit, metric: MetricRequest, size: tuple[int, int]) -> Work:
+    """A metric by what its memory depends on."""
+    of = unit.method.spec if "explain" in metric.needs else ""
+    return f"score {metric.entry.key} {of}", *size
+
+
+def _heavy(metrics: Sequence[MetricRequest]) -> bool:
+    """Whether any metric needs the network."""
+    return bool({need for m in metrics for need in m.needs} - {"boxes"})
+
+
+def _batch_size(run: Run, metrics: Sequence[MetricRequest], size: tuple[int, int]) -> int:
+    """Inputs in a forward pass, where memory holds as many."""
+    return run.classifier.rows_at(size) if _heavy(metrics) else run.batch_size
 
 
 def scoring(
@@ -135,14 +217,16 @@ def scoring(
     predictions: Predictions,
     *,
     explained: bool = False,
+    limit: int = 0,
 ) -> Scoring:
     """What the metrics see; the network and the images only where a metric needs them.
 
-    explained: whether it can explain other inputs, as where a metric needs that.
+    explained: whether it can explain other inputs, as where a metric needs that. limit: the batch
+    size where memory holds no more.
     """
     run, ids = desk.run, shard.ids
     needs = {need for m in metrics for need in m.needs} | ({"explain"} if explained else set())
-    heavy = bool(needs - {"boxes"})
+    heavy = explained or _heavy(metrics)
     if heavy:
         batch = desk.batch(unit.places, predictions, (target,), unit.variation)
         ctx = run.context_for(batch.size, unit.variation, unit.method)
@@ -151,6 +235,8 @@ def scoring(
         classes = predictions.classes(ids, target)[:, None]
         batch = Batch(ids, blank, predictions.labels(ids), classes, (target,), unit.places)
         ctx = run.light_context
+    if limit:
+        ctx = in_batches(ctx, limit, batch.size)
     explain = None
     extras: dict[str, Any] = {}
     if "boxes" in needs:
@@ -174,56 +260,3 @@ def scoring(
         shared=desk.memo(ids, unit.variation) if heavy else None,
         extras=extras,
     )
-
-
-def _fixed(
-    run: Run, ids: Sequence[str], target: str, predictions: Predictions, explained: Tensor
-) -> dict[str, list[Any]]:
-    """The columns that all metrics share."""
-    return {
-        "image": list(ids),
-        "model": [run.model] * len(ids),
-        "dataset": [run.dataset.name] * len(ids),
-        "protocol": [run.protocol.name] * len(ids),
-        "label": predictions.labels(ids).tolist(),
-        "class_index": predictions.classes(ids, target).tolist(),
-        "explained_index": explained.tolist(),
-    }
-
-
-def _write(path: Path, fixed: dict[str, list[Any]], result: Result, made: Origin) -> None:
-    columns = fixed | {"status": result.statuses, "value": result.values}
-    tables.save(path, {name: columns[name] for name in tables.SCORES.names}, tables.SCORES, made)
-
-
-def _write_failed(
-    run: Run, unit: Unit, target: str, metric: str, fixed: dict[str, list[Any]]
-) -> None:
-    """Rows of NaN beside the others; the next run tries again and removes them."""
-    rows = fixed | {
-        "status": [STATUS_FAILED] * len(fixed["image"]),
-        "value": [math.nan] * len(fixed["image"]),
-    }
-    folder = unit.key.scores(run.root, target, metric)
-    give_way(folder, layout.TABLE, unit.block, fixed["image"], unit.score_codes[metric])
-    _keep_failed(run, folder, unit.block, set(fixed["image"]), rows)
-
-
-def _keep_failed(
-    run: Run, folder: Path, block: int, touched: set[str], rows: dict[str, list[Any]] | None
-) -> None:
-    """One file with the failed rows of a block: those of untouched images, and the new rows."""
-    old = layout.block_files(folder, block, layout.TABLE, layout.FAILED)
-    held: list[dict[str, Any]] = []
-    for path in old:
-        with suppress(Unsound):  # a damaged one goes: its images are tried again
-            held += tables.read(path).to_pylist()
-    kept = [row for row in held if row["image"] not in touched]
-    names = tables.SCORES.names
-    merged = {n: [row[n] for row in kept] + (rows[n] if rows else []) for n in names}
-    name = f"{layout.FAILED}{layout.block_name(block, merged['image'])}{layout.TABLE}"
-    if merged["image"]:
-        tables.save(folder / name, merged, tables.SCORES, run.origin(""))
-    for stale in old:
-        if stale.name != name or not merged["image"]:
-            stale.unlink()

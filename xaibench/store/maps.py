@@ -35,6 +35,7 @@ class MapShard:
     """Maps of some images for one target. maps (N, h, w) float32, explained (N,) int64.
 
     size: the network's input (H, W). scalars: named (N,) float64 values of the method.
+    state_sha256: of what the method had prepared, as `load` found it.
     """
 
     ids: tuple[str, ...]
@@ -43,6 +44,7 @@ class MapShard:
     size: tuple[int, int]
     scalars: dict[str, Tensor] = field(default_factory=dict)
     origin: Origin = NOWHERE
+    state_sha256: str = ""
 
     def select(self, places: list[int]) -> MapShard:
         """Some of the images, in the order given."""
@@ -67,7 +69,8 @@ def save(path: Path, shard: MapShard, state_sha256: str = "") -> None:
 
 def copy_rows(path: Path, rows: Sequence[int], into: Path) -> None:
     """Write some maps of a shard, with what made them, as another."""
-    save(into, load(path).select(list(rows)), str(header(path)["state_sha256"]))
+    shard = load(path)
+    save(into, shard.select(list(rows)), shard.state_sha256)
 
 
 def plain(value: Tensor) -> Tensor:
@@ -100,8 +103,8 @@ def load(path: Path) -> MapShard:
     check_content(path, meta, checksum(tensors, ids))
     scalars = {k.removeprefix("scalar."): v for k, v in tensors.items() if k.startswith("scalar.")}
     height, width = meta["size"]
-    maps, explained = tensors["maps"], tensors[EXPLAINED]
-    return MapShard(ids, maps, explained, (height, width), scalars, meta["made"])
+    more = (tensors["maps"], tensors[EXPLAINED], (height, width), scalars)
+    return MapShard(ids, *more, meta["made"], str(meta["state_sha256"]))
 
 
 def join(shards: Sequence[MapShard], ids: Sequence[str]) -> MapShard | None:

@@ -39,8 +39,8 @@ class Origin:
     """code: hash of the code that made a result (`config.code`); versions: of the libraries.
 
     subset: for transformed inputs, the hash of the ordered subset that their groups are of. run:
-    hash of the identity of the run. batch: the batch size, 0 for that of the run. what: the folder
-    and block of the result (`layout.what`), which the store adds.
+    hash of the identity of the run. batch: inputs a forward pass where memory forced fewer than the
+    run's, else 0. what: the file's place below the run directory, which the store adds.
     """
 
     code: str = ""

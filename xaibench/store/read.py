@@ -88,13 +88,12 @@ def load_maps(
 
     request, shards = steadily(read)
     steps = request.steps(fold(transform))
-    maps = torch.cat([normalize(s.maps, s.size, steps) for s in shards])
-    ids = [i for s in shards for i in s.ids]
-    first = {image: row for row, image in reversed(list(enumerate(ids)))}
-    if len(first) < len(ids):  # a kill left some in two files
-        rows = sorted(first.values())
-        return [ids[row] for row in rows], maps[rows].numpy()
-    return ids, maps.numpy()
+    parts, held = [], dict[str, None]()
+    for shard in shards:  # a kill may leave an image in two files
+        rows = [row for row, image in enumerate(shard.ids) if image not in held]
+        parts.append(normalize(shard.maps[rows], shard.size, steps))
+        held |= dict.fromkeys(shard.ids)
+    return list(held), torch.cat(parts).numpy()
 
 
 class MapReader:
@@ -189,5 +188,6 @@ def load_predictions(out: str | Path) -> pd.DataFrame:
     parts = steadily(read)
     if not parts:
         raise XaibenchError(f"no predictions in {out}; run `xaibench run --out {out}` first.")
-    frame = pd.concat(parts, ignore_index=True)
-    return frame.sort_values(["transform", "variation", "image"], ignore_index=True)
+    keys = ["transform", "variation", "image"]
+    frame = pd.concat(parts).drop_duplicates(keys)  # a kill may leave an image in two files
+    return frame.sort_values(keys, ignore_index=True)

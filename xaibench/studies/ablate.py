@@ -32,6 +32,7 @@ from xaibench.store.ledger import give_way
 from xaibench.store.lock import writing
 from xaibench.store.sound import Reader, reader
 from xaibench.studies.ablation import Job, Place, Study, directory_name, jobs, study
+from xaibench.studies.records import check_records
 
 if TYPE_CHECKING:
     from xaibench.report.pages.ablation import Ablation, Listed
@@ -94,6 +95,8 @@ def _run_all(plan: Study, folder: Path, say: Say) -> None:
             said.add(line)
             say(line)
 
+    for name in sources:
+        check_records(plan.root / name)
     first = directory_name(plan.before.name)
     # the first protocol's jobs come first: others copy its maps
     for job in sorted(jobs(plan.places()), key=lambda job: job.directory != first):

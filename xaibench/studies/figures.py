@@ -36,6 +36,10 @@ def write_figures(root: Path, scores: pd.DataFrame) -> list[Path]:
     predictions = load_predictions(root)
     plain = predictions[predictions["transform"] == "none"].drop_duplicates("image")
     probabilities = dict(zip(plain["image"], plain[f"probability_{target}"], strict=True))
+    if lost := sorted(set(rows["image"]) - probabilities.keys()):
+        raise XaibenchError(
+            f"the prediction of {lost[0]} is gone: run the same `xaibench run` again."
+        )
     line = header_line(build_header(rows))
     run = line[0].upper() + line[1:]
     folder = root / "report"
@@ -71,6 +75,11 @@ def photographs(root: Path, images: list[str], methods: list[str]) -> dict[str, 
 
     run = run_of(root, methods, ["insertion"], ["none"])
     indices = {image: index for index, image in enumerate(run.dataset.ids)}
+    if foreign := [image for image in images if image not in indices]:
+        raise XaibenchError(
+            f"the scores are damaged, they name {foreign[0]}, which {run.dataset.name} has not: "
+            "delete them and run the same command again."
+        )
     read, inputs, failures, _ = run.decode(sorted(indices[image] for image in images))
     if failures:
         raise XaibenchError(f"{failures[0].image} cannot be read any more: {failures[0].reason}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -9,21 +10,31 @@ from torch import Tensor
 
 from xaibench.analysis.columns import TARGET_NAMES
 from xaibench.analysis.ties import Tied
+from xaibench.errors import XaibenchError
 from xaibench.store import layout
 from xaibench.store.read import MapReader
 
 IMAGES = 100
 
 
-def measure_ties(root: Path, images: int = IMAGES) -> Tied | None:
+def measure_ties(
+    root: Path, images: int = IMAGES, say: Callable[[str], None] = lambda _line: None
+) -> Tied | None:
     """Shares of tied pixels in the stored maps of untouched images, as they are scored.
 
     Of each method the first `images` of the run that have a map, for the ground-truth class or the
-    first target that there are maps of; None where there are none.
+    first target that there are maps of; None where there are none. A method whose maps are damaged,
+    or whose code is gone, is left out, and say gets the reason.
     """
     for target in TARGET_NAMES:
-        if methods := layout.mapped(root, target):
-            return Tied(target, {m: _shares(root, m, target, images) for m in methods})
+        shares: dict[str, list[float]] = {}
+        for method in layout.mapped(root, target):
+            try:
+                shares[method] = _shares(root, method, target, images)
+            except XaibenchError as error:
+                say(f"The report on ties leaves out {method}: {error}")
+        if shares:
+            return Tied(target, shares)
     return None
 
 

@@ -135,7 +135,7 @@ def _panel(
     )
     rho = spearman(x, y)
     text = "\u2013" if math.isnan(rho) else f"{rho:.2f}".replace("-", "\u2212")
-    add_text(fig, left + side / 2, top, rf"$\rho$ {text}", ha="center")
+    add_text(fig, left + side / 2, top, rf"$\rho$ {text}", ha="center", parse_math=True)
 
 
 def _caption(points: Points, target: str, run: str) -> str:

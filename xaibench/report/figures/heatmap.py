@@ -12,6 +12,7 @@ from matplotlib.patches import Rectangle
 
 from xaibench.analysis.agreement import Agreement, Pair
 from xaibench.analysis.layout import table_rows
+from xaibench.errors import shown
 from xaibench.report.figures.style import (
     LINE,
     WIDTH,
@@ -33,7 +34,7 @@ def draw(agreement: Agreement, pairs: list[Pair], folder: Path) -> list[Path]:
     """Write `agreement.png` and `agreement.svg`."""
     rows = table_rows(agreement.methods, agreement.catalog)
     methods = [row.method for row in rows]
-    labels = [_short(row.label) for row in rows]
+    labels = [_short(shown(row.label)) for row in rows]
     cells = len(methods) - 1
     cell = min(_LARGEST, ((WIDTH - _GAP) / 2 - _LABELS) / cells)
     side = cell * cells
@@ -68,8 +69,8 @@ def _triangle(
     axes = add_axes(fig, left, top, side, side)
     axes.set(xlim=(0, cells), ylim=(cells, 0), xticks=np.arange(cells) + 0.5)
     axes.set(yticks=np.arange(cells) + 0.5)
-    axes.set_yticklabels(labels[1:])
-    axes.set_xticklabels(labels[:-1], rotation=90)
+    axes.set_yticklabels(labels[1:], parse_math=False)
+    axes.set_xticklabels(labels[:-1], parse_math=False, rotation=90)
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)

@@ -15,6 +15,7 @@ from matplotlib.textpath import text_to_path
 
 from xaibench.analysis.columns import Column
 from xaibench.config.catalog import FAMILIES
+from xaibench.errors import shown
 from xaibench.report.text import barred
 from xaibench.store.atomic import write
 
@@ -59,15 +60,15 @@ def add_axes(fig: Figure, left: float, top: float, width: float, height: float) 
 
 
 def add_text(fig: Figure, left: float, top: float, text: str, **more: Any) -> None:
-    """Text at a place in inches from the upper left corner."""
+    """Text at a place in inches from the upper left corner; a dollar is a dollar."""
     wide, high = fig.get_size_inches()
-    how: dict[str, Any] = {"fontsize": TYPE, "va": "top"} | more
+    how: dict[str, Any] = {"fontsize": TYPE, "va": "top", "parse_math": False} | more
     fig.text(left / wide, 1 - top / high, text, **how)
 
 
 def add_turned(fig: Figure, left: float, middle: float, text: str) -> None:
-    """Text that runs upwards, around a place in inches."""
-    add_text(fig, left, middle, text, rotation=90, ha="center", va="center")
+    """Text that runs upwards, around a place in inches; between dollars it is a formula."""
+    add_text(fig, left, middle, text, rotation=90, ha="center", va="center", parse_math=True)
 
 
 def head_height(labels: Sequence[str]) -> float:
@@ -82,7 +83,7 @@ def add_head(fig: Figure, middle: float, height: float, text: str, **more: Any) 
 
 def save(fig: Figure, folder: Path, name: str, title: str) -> list[Path]:
     """Write `name.png` and `name.svg`, each replaced atomically; `title` is the text for ears."""
-    paths = []
+    paths, title = [], shown(title)
     for kind, metadata in (("png", {"Title": title}), ("svg", {"Title": title, "Date": None})):
         path = folder / f"{name}.{kind}"
 
@@ -98,7 +99,7 @@ def save(fig: Figure, folder: Path, name: str, title: str) -> list[Path]:
 def caption_lines(text: str, width: float) -> list[str]:
     """A caption cut into lines of at most `width` inches; a word may be longer."""
     lines = [""]
-    for word in text.split():
+    for word in shown(text).split():
         longer = f"{lines[-1]} {word}".strip()
         if lines[-1] and _inches(longer) > width:
             lines.append(word)
@@ -117,7 +118,7 @@ def method_label(name: str) -> str:
     """A method's name in short lines for the head of a narrow column."""
     if name == "GuidedBP":
         return "Guided\nBP"
-    return "\n".join(textwrap.wrap(name, 6 if "-" in name else _LABEL))
+    return "\n".join(textwrap.wrap(shown(name), 6 if "-" in name else _LABEL))
 
 
 def metric_label(column: Column, bars: bool = True) -> str:

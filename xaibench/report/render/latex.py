@@ -116,7 +116,8 @@ def _float(grid: d.Grid, caption: str, columns: list[int]) -> str:
 
 
 def _line(cells: list[str] | tuple[str, ...]) -> str:
-    return " & ".join(cells) + r" \\"
+    row = " & ".join(cells) + r" \\"
+    return "{}" + row if row.startswith(("[", "*")) else row  # else an option of the row above
 
 
 def _heading(column: d.Column) -> str:

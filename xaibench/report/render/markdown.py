@@ -7,38 +7,52 @@ from collections.abc import Sequence
 
 from xaibench.report import document as d
 
+_MARKUP = re.compile(
+    r"[\\`*_<>|\[\]~$]"
+    r"|&(?=#?\w+;)"  # an entity
+    r"|:(?=//)|(?<=www)\."  # a bare address, which would be a link
+)
 _TONES = {"strong": "**{}**", "second": "<ins>{}</ins>"}
 
 
 def render(page: d.Document) -> str:
     """Return the whole page."""
-    parts = [f"# {escape(page.title)}", *map(escape, page.lead)]
+    parts = [f"# {escape(page.title)}", *map(_prose, page.lead)]
     parts += [part for block in page.blocks for part in _block(block)]
-    parts += [escape(page.legend)] if page.legend else []
+    parts += [_prose(page.legend)] if page.legend else []
     parts += [part for section in page.sections for part in _section(section)]
     return "\n\n".join(parts) + "\n"
 
 
 def escape(text: str) -> str:
     """Escape what Markdown would read as markup or as the end of a cell."""
-    return re.sub(r"([\\`*_<>|\[\]])", r"\\\1", text)
+    return _MARKUP.sub(r"\\\g<0>", text)
+
+
+def _prose(text: str) -> str:
+    """The same of what begins a line, where a mark makes a heading or a list."""
+    return re.sub(r"^\s*(?:\d+(?=[.)])|(?=[#+=-]))", r"\g<0>\\", escape(text))
 
 
 def _section(section: d.Section) -> list[str]:
     parts = [f"## {escape(section.title)}"] if section.title else []
-    parts += [f"> {escape(section.quote)}"] if section.quote else []
+    parts += [f"> {_prose(section.quote)}"] if section.quote else []
     return parts + [part for block in section.blocks for part in _block(block)]
 
 
 def _block(block: d.Block) -> list[str]:
     match block:
         case d.Paragraph():
-            text = escape(block.text)
-            return [f"> **{escape(block.label)}.** {text}" if block.label else text]
+            if block.label:
+                return [f"> **{escape(block.label)}.** {escape(block.text)}"]
+            return [_prose(block.text)]
         case d.Bullets():
             return ["\n".join(map(_item, block.items))]
         case d.Command():
-            return [f"```\n{block.text}\n```"]
+            fence = "```"
+            while fence in block.text:
+                fence += "`"
+            return [f"{fence}\n{block.text}\n{fence}"]
         case d.Figure():
             return [f"![{escape(block.text)}]({block.file})"]
         case d.Verdict():
@@ -52,8 +66,9 @@ def _block(block: d.Block) -> list[str]:
 
 
 def _item(item: d.Paragraph) -> str:
-    label = f"**{escape(item.label)}**: " if item.label else ""
-    return f"- {label}{escape(item.text)}"
+    if item.label:
+        return f"- **{escape(item.label)}**: {escape(item.text)}"
+    return f"- {_prose(item.text)}"
 
 
 def _grid(grid: d.Grid, columns: list[int]) -> str:

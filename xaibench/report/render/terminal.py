@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console, Group
 from rich.padding import Padding
 from rich.table import Table
@@ -114,7 +115,7 @@ def _label_width(grid: d.Grid) -> int | None:
         return None
     texts = [text for row in grid.rows for text in (row.brief or row.family, row.detail)]
     texts += [grid.corner[-1], *(_label(grid, row) for row in range(len(grid.rows)))]
-    return min(grid.widest, max(map(len, texts)))
+    return min(grid.widest, max(map(cell_len, texts)))
 
 
 def _label(grid: d.Grid, row: int) -> str:
@@ -128,7 +129,7 @@ def _widths(grid: d.Grid, columns: list[int], beside: bool) -> list[int]:
         texts = [text for line in grid.cells for text, _ in _lines(line[column], beside)]
         # A header may break between its words, a number may not.
         texts += grid.columns[column].heading("(+)", "(-)").split(" ")
-        widths.append(max(map(len, texts)))
+        widths.append(max(map(cell_len, texts)))
     return widths
 
 

@@ -80,9 +80,18 @@ def case_maker(run: Run) -> Callable[[str, str, str, str, str], Case]:
     lost = {indices[image] for image in unread if image in indices}
 
     def make(method: str, target: str, transform: str, variation: str, image: str) -> Case:
+        if image not in indices or (transform, variation) not in variations:
+            raise XaibenchError(
+                f"the scores of {method} are damaged, they name {image} on {transform} "
+                f"{variation}, which the run has not: delete them and run the same command again."
+            )
         index, view = indices[image], variations[transform, variation]
         desk = Desk(run, lost)
         predictions = load_predictions(run, [index], view)
+        if image not in predictions.untouched or image not in predictions.rows:
+            raise XaibenchError(
+                f"the prediction of {image} is gone: run the same `xaibench run` again."
+            )
         unit = Unit(run.order(view).block(index), (index,), requests[method], view)
         shard = load_maps(run, unit, target)
         if shard is None:

@@ -1,0 +1,120 @@
+"""Rows of scores as they are written: of what was made, and of what failed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from xaibench.core.score import Scores
+from xaibench.normalize import STATUS_FAILED
+from xaibench.stages.run import Run
+from xaibench.stages.unit import Unit
+from xaibench.store import layout, tables
+from xaibench.store.ledger import give_way
+from xaibench.store.origin import Origin, Unsound
+from xaibench.store.predictions import Predictions
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of some images, with the class that their maps explain.
+
+    limit: the batch size where memory forced a smaller one.
+    """
+
+    ids: tuple[str, ...]
+    explained: Tensor
+    found: Scores
+    limit: int
+
+
+def write_rows(
+    run: Run, unit: Unit, target: str, predictions: Predictions, parts: Sequence[Done]
+) -> None:
+    """One file a metric (and batch size) of what is finished; failed rows beside the others."""
+    made: dict[tuple[str, int], list[Done]] = {}
+    lost: dict[str, list[Done]] = {}
+    for done in parts:
+        for metric in done.found.results:
+            made.setdefault((metric, done.limit), []).append(done)
+        for metric in done.found.failed:
+            lost.setdefault(metric, []).append(done)
+    for (metric, limit), some in made.items():
+        folder, code = unit.key.scores(run.root, target, metric), unit.score_codes[metric]
+        rows = _fixed_of(run, some, target, predictions)
+        results = [done.found.results[metric] for done in some]
+        rows["status"] = [one for result in results for one in result.statuses]
+        rows["value"] = [one for result in results for one in result.values]
+        give_way(folder, layout.TABLE, unit.block, rows["image"], code)
+        path = folder / f"{layout.block_name(unit.block, rows['image'], code)}{layout.TABLE}"
+        _save(path, rows, run.origin(code, unit.variation, limit))
+        _keep_failed(run, folder, unit.block, set(rows["image"]), None)
+    for metric, some in lost.items():
+        write_failed(run, unit, target, metric, _fixed_of(run, some, target, predictions))
+
+
+def _fixed_of(
+    run: Run, parts: Sequence[Done], target: str, predictions: Predictions
+) -> dict[str, list[Any]]:
+    ids = [image for done in parts for image in done.ids]
+    explained = torch.cat([done.explained for done in parts])
+    return fixed_columns(run, ids, target, predictions, explained)
+
+
+def fixed_columns(
+    run: Run, ids: Sequence[str], target: str, predictions: Predictions, explained: Tensor
+) -> dict[str, list[Any]]:
+    """The columns that all metrics share."""
+    return {
+        "image": list(ids),
+        "model": [run.model] * len(ids),
+        "dataset": [run.dataset.name] * len(ids),
+        "protocol": [run.protocol.name] * len(ids),
+        "label": predictions.labels(ids).tolist(),
+        "class_index": predictions.classes(ids, target).tolist(),
+        "explained_index": explained.tolist(),
+    }
+
+
+def _save(path: Path, columns: dict[str, list[Any]], made: Origin) -> None:
+    tables.save(path, {name: columns[name] for name in tables.SCORES.names}, tables.SCORES, made)
+
+
+def write_failed(
+    run: Run, unit: Unit, target: str, metric: str, fixed: dict[str, list[Any]]
+) -> None:
+    """Rows of NaN beside the others; the next run tries again and removes them."""
+    rows = fixed | {
+        "status": [STATUS_FAILED] * len(fixed["image"]),
+        "value": [math.nan] * len(fixed["image"]),
+    }
+    folder = unit.key.scores(run.root, target, metric)
+    give_way(folder, layout.TABLE, unit.block, fixed["image"], unit.score_codes[metric])
+    _keep_failed(run, folder, unit.block, set(fixed["image"]), rows)
+
+
+def _keep_failed(
+    run: Run, folder: Path, block: int, touched: set[str], rows: dict[str, list[Any]] | None
+) -> None:
+    """One file with the failed rows of a block: those of untouched images, and the new rows."""
+    old = layout.block_files(folder, block, layout.TABLE, layout.FAILED)
+    held: list[dict[str, Any]] = []
+    for path in old:
+        with suppress(Unsound):  # a damaged one goes: its images are tried again
+            held += tables.read(path).to_pylist()
+    kept = [row for row in held if row["image"] not in touched]
+    names = tables.SCORES.names
+    merged = {n: [row[n] for row in kept] + (rows[n] if rows else []) for n in names}
+    name = f"{layout.FAILED}{layout.block_name(block, merged['image'])}{layout.TABLE}"
+    if merged["image"]:
+        tables.save(folder / name, merged, tables.SCORES, run.origin(""))
+    for stale in old:
+        if stale.name != name or not merged["image"]:
+            stale.unlink()
