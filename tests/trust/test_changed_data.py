@@ -119,6 +119,7 @@ FLOWS: dict[str, Flow] = {
     "transformed": (GROUPS, BOTH, {**GROUPS, "metric": MORE["metric"]}, BOTH),
     "transformed before": (GROUPS, BOTH, MORE, BOTH),
     "one of a group": ({**GROUPS, "limit": 1}, BOTH, {**GROUPS, "limit": 4}, BOTH),
+    "statistics later": (BASE, BOTH, {**MORE, "method": "iba(steps=2,samples=2)"}, BOTH),
     "statistics": ({**BASE, "method": "iba(steps=2,samples=2)"}, BOTH, {}, BOTH),
 }
 

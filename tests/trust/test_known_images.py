@@ -45,6 +45,19 @@ def test_a_file_that_cannot_be_read_now_loses_nothing(data: Path, tmp_path: Path
     assert len(rows(tmp_path / "out")) == 6
 
 
+def test_files_of_earlier_versions_say_nothing_of_images(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(data, out, BASE)
+    for path in (out / "predictions").rglob("*.parquet"):
+        table = tables.read(path).drop_columns(list(tables.CONTENT))
+        tables.save(
+            path, table.to_pydict(), table.schema.remove_metadata(), tables.read_origin(path)
+        )
+    write(data, B, OTHER)
+    said, end = run(data, out, BASE)
+    assert (said, "nothing left to compute" in end) == ("", True)
+
+
 def test_predictions_of_another_run_say_nothing_of_images(data: Path, tmp_path: Path) -> None:
     """In the place of the run's own, and of another picture: no result is forgotten for them."""
     out, other = tmp_path / "out", tmp_path / "other"

@@ -92,7 +92,7 @@ def _changed(
         else:
             touched[image] = now
     if touched:
-        images.refresh([*beside, *blocks], touched)
+        images.refresh([*beside, *blocks], run.mine, touched)
     return changed
 
 

@@ -58,21 +58,23 @@ def read(paths: Iterable[Path], run: str) -> dict[str, set[Content]]:
     for path in paths:
         with suppress(Unsound, FileNotFoundError):
             table, origin = tables.load(path)
-            if not set(KNOWN.names) <= set(table.column_names):  # of an earlier version
-                continue
+            if origin.run != run or not set(KNOWN.names) <= set(table.column_names):
+                continue  # of another run, or of an earlier version
             rows = zip(*(table[name].to_pylist() for name in KNOWN.names), strict=True)
-            for image, sha256, modified in rows if origin.run == run else ():
+            for image, sha256, modified in rows:
                 if sha256 is not None:
                     found.setdefault(image, set()).add((sha256, modified))
     return found
 
 
-def refresh(paths: Iterable[Path], now: Mapping[str, Content]) -> None:
-    """Note that files have another time and the same bytes."""
+def refresh(paths: Iterable[Path], run: str, now: Mapping[str, Content]) -> None:
+    """Note that files have another time and the same bytes, where a run's own files say so."""
     for path in paths:
         try:
             table, origin = tables.load(path)
-        except Unsound:
+        except (Unsound, FileNotFoundError):
+            continue
+        if origin.run != run or "modified" not in table.column_names:
             continue
         old = table["modified"].to_pylist()
         ids = table["image"].to_pylist()

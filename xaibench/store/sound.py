@@ -1,4 +1,7 @@
-"""Whether a stored file may be read into a run: whole, in its place, and of that very run."""
+"""Whether a stored file may be read into a run: whole, in its place, and of that very run.
+
+Imports torch only where maps or states are read: reports need none.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,19 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import pyarrow as pa
 
 from xaibench.config.files import digest
 from xaibench.errors import XaibenchError
-from xaibench.store import layout, maps, state, tables
+from xaibench.store import layout, tables
 from xaibench.store.manifest import identity_of
 from xaibench.store.origin import FOREIGN, Origin, Unsound
+
+if TYPE_CHECKING:
+    from xaibench.store.maps import MapShard
+    from xaibench.store.state import State
 
 Stamp = tuple[int, int]
 T = TypeVar("T")
@@ -48,6 +55,8 @@ def _stamp(path: Path) -> Stamp:
 def _read(path: Path, _stamp: Stamp, whole: bool) -> Origin:
     if path.suffix == layout.TABLE:
         return tables.load(path)[1]
+    from xaibench.store import maps, state
+
     if path.parent.name == "state":
         return state.load(path).origin
     return maps.load(path).origin if whole else maps.read_origin(path)
@@ -69,14 +78,18 @@ class Reader:
         self._same(path, made)
         return table
 
-    def shard(self, path: Path) -> maps.MapShard:
+    def shard(self, path: Path) -> MapShard:
         """A shard of maps. Raises Unsound."""
+        from xaibench.store import maps
+
         shard = maps.load(path)
         self._same(path, shard.origin)
         return shard
 
-    def prepared(self, path: Path) -> state.State:
+    def prepared(self, path: Path) -> State:
         """What a method prepared. Raises Unsound."""
+        from xaibench.store import state
+
         held = state.load(path)
         self._same(path, held.origin)
         return held
