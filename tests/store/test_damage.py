@@ -132,3 +132,23 @@ def test_equal_shards_are_equal_files(tmp_path: Path) -> None:
         store.save(tmp_path / f"{i}.safetensors", shard)
         contents.add((tmp_path / f"{i}.safetensors").read_bytes())
     assert len(contents) == 1
+
+
+def test_a_flipped_bit_is_seen_by_all_who_read_a_table_or_by_none(out: Path) -> None:
+    (path,) = (out / "scores").rglob("*.parquet")
+    content, sound = path.read_bytes(), tables.load(path)
+    seen = 0
+    for place in range(0, len(content), 3):
+        flip(path, place)
+        try:
+            table, origin = tables.load(path)
+        except XaibenchError:
+            seen += 1
+        else:
+            assert (table.replace_schema_metadata(), origin) == (
+                sound[0].replace_schema_metadata(),
+                sound[1],
+            )
+            assert tables.read_origin(path) == sound[1]
+        path.write_bytes(content)
+    assert seen > len(content) / 6

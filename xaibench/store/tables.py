@@ -68,12 +68,13 @@ def _write(path: Path, table: pa.Table, origin: Origin) -> None:
 def load(path: Path) -> tuple[pa.Table, Origin]:
     """One Parquet file (its own columns, no partition keys) and what made it. Raises Unsound."""
     try:
-        table = pq.ParquetFile(path, page_checksum_verification=True).read()
+        file = pq.ParquetFile(path, page_checksum_verification=True)
+        table = file.read()
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError, ValueError):
         raise Unsound(path, DAMAGED) from None
-    said = _said(path, table.schema)
+    said = _said(path, file.metadata)
     check_content(path, said, _checksum(table))
     return table, said["made"]
 
@@ -91,17 +92,18 @@ def read_ids(path: Path) -> tuple[str, ...]:
 def read_origin(path: Path) -> Origin:
     """What made a file, from its footer alone. Raises Unsound."""
     try:
-        schema = pq.read_schema(path)
+        metadata = pq.read_metadata(path)
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError, ValueError):
         raise Unsound(path, DAMAGED) from None
-    made: Origin = _said(path, schema)["made"]
+    made: Origin = _said(path, metadata)["made"]
     return made
 
 
-def _said(path: Path, schema: pa.Schema) -> dict[str, Any]:
-    return unsealed(path, (schema.metadata or {}).get(KEY))
+def _said(path: Path, metadata: pq.FileMetaData) -> dict[str, Any]:
+    """What a file says of itself; a second copy of that, in its schema, is read by nobody."""
+    return unsealed(path, (metadata.metadata or {}).get(KEY))
 
 
 def _checksum(table: pa.Table) -> str:
