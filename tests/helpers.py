@@ -7,10 +7,12 @@ import copy
 import io
 import sys
 from dataclasses import replace
+from pathlib import Path
 from unittest import mock
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from xaibench.cli import main
@@ -119,6 +121,13 @@ def score(base: Scoring, spec: str, protocol: str = "published") -> Tensor:
     found = score_all(base, [metric])
     assert not found.failed
     return torch.tensor(found.results[metric.spec].values, dtype=torch.float64)
+
+
+def same_tensors(ours: Path, other: Path) -> bool:
+    """Whether two safetensors files hold the same tensors, to the bit."""
+    mine, theirs = load_file(ours), load_file(other)
+    same = mine.keys() == theirs.keys()
+    return same and all(torch.equal(mine[key], theirs[key]) for key in mine)
 
 
 def cli(*words: object) -> tuple[int, str, str]:

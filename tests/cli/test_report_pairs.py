@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from xaibench.config.files import digest
 from xaibench.errors import XaibenchError
 from xaibench.store import layout, tables
 from xaibench.store.atomic import write_json
+from xaibench.store.manifest import identity_of
 from xaibench.store.origin import Origin
 
 IMAGES = [f"{i:02d}.jpg" for i in range(12)]
@@ -31,6 +33,11 @@ def save_predictions(place: Path, images: list[str], probability: np.ndarray, ru
     count = len(images)
     wide = {k: v if isinstance(v, list | np.ndarray) else [v] * count for k, v in columns.items()}
     tables.save(place, wide, tables.PREDICTIONS, Origin(run=run))
+
+
+def of_run(root: Path) -> str:
+    """The hash of a run's identity."""
+    return digest(identity_of(root))
 
 
 def make_run(root: Path, protocol: str, started: str, shift: float = 0.0, **identity: object):
@@ -136,8 +143,11 @@ def test_wrong_usage(runs: Path, words: list[object], said: str) -> None:
 
 
 def test_nothing_in_common(runs: Path) -> None:
-    for path in (runs / "old" / "scores").glob("method=r*"):
-        path.rename(path.with_name("method=lime"))
+    for path in (runs / "old" / "scores").rglob("method=rise/**/*.parquet"):
+        table, made = tables.load(path)
+        lime = Path(str(path).replace("method=rise", "method=lime"))
+        tables.save(lime, table.to_pydict(), tables.SCORES, made)
+    shutil.rmtree(runs / "old" / "scores" / "method=rise")
     for path in (runs / "old" / "scores").glob("method=[fgs]*"):
         path.rename(runs / path.name)
     code, _, error = cli("report", runs / "old", runs / "new")
@@ -146,8 +156,8 @@ def test_nothing_in_common(runs: Path) -> None:
 
 
 def test_predictions(runs: Path) -> None:
-    moved = runs / "new" / "predictions" / "resize" / "64" / "1.parquet"
-    save_predictions(moved, ["b.jpg", "a.jpg"], np.array([0.25, np.nan]), "")
+    moved = runs / "new" / "predictions" / "resize" / "64" / "00001-a.parquet"
+    save_predictions(moved, ["b.jpg", "a.jpg"], np.array([0.25, np.nan]), of_run(runs / "new"))
     frame = xaibench.load_predictions(runs / "new")
     assert len(frame) == len(IMAGES) + 2
     kinds = [f"{k}_{t}" for t in ("ground_truth", "predicted", "least_probable")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from helpers import cli
+from helpers import cli, same_tensors
 from networks import THOUSAND
 
 import xaibench
@@ -130,7 +130,7 @@ def test_maps_that_cannot_differ_are_taken(name: str, done: tuple[Path, Ablation
     assert {p.parts[3] for p in maps} >= {"resize", "crop"}
     subset = json.loads((run / "manifests" / "subset.json").read_text())["sha256"]
     for path in maps:
-        assert (run / path).read_bytes() == (first / path).read_bytes()
+        assert same_tensors(run / path, first / path)
         untouched = path.parts[3] == "none"
         assert store.load(run / path).origin.subset == ("" if untouched else subset)
 
@@ -163,7 +163,7 @@ def test_maps_in_groups_of_another_size_are_made_anew(
     ablate(config, "reference", only)
     run, first = tmp_path / "out/published+batchnorm_groups.ig=1", tmp_path / "out/published"
     same = {
-        p.parts[-2]: p.read_bytes() == (first / p.relative_to(run)).read_bytes()
+        p.parts[-2]: same_tensors(p, first / p.relative_to(run))
         for p in run.rglob("maps/**/*.safetensors")
     }
     assert same == {"32": True, "64": False, "128": False, "448": True}
@@ -190,7 +190,7 @@ def test_state_of_a_subset_is_taken_too(tmp_path: Path) -> None:
     )
     (state,) = (run / "state").iterdir()
     assert "@" in state.name
-    assert state.read_bytes() == (first / "state" / state.name).read_bytes()
+    assert same_tensors(state, first / "state" / state.name)
     assert not list(run.glob("failures/*"))
     of = effect(found, "sparseness", "rotation", "iba.statistics_of")
     assert of.change

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from helpers import cli
+
+from xaibench.store import tables
 
 CHEAP = (
     "average_drop,average_increase,average_gain,insertion(rows_per_step=56),"
@@ -44,10 +44,10 @@ def test_changed_values_are_found(finished: Path, tmp_path: Path) -> None:
     shutil.copytree(finished, out)
     for path in (out / "scores" / "method=gradcam").rglob("*.parquet"):
         if path.parent.name.removeprefix("metric=").partition("%28")[0] in changed:
-            table = pq.ParquetFile(path).read()
-            value = pa.array([v + 1e-3 for v in table["value"].to_pylist()])
-            table = table.set_column(table.schema.get_field_index("value"), "value", value)
-            pq.write_table(table, path)
+            table, made = tables.load(path)
+            rows = table.to_pydict()
+            rows["value"] = [value + 1e-3 for value in rows["value"]]
+            tables.save(path, rows, tables.SCORES, made)
     code, said, err = cli("audit", out)
     assert code == 1
     assert err.count("\n") == 1

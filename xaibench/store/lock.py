@@ -12,7 +12,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -58,6 +58,8 @@ def writing(
         _sign(root)
         yield waited
     finally:
+        with suppress(OSError):
+            (root / layout.HOLDER).unlink()
         lock.release()
 
 

@@ -26,8 +26,9 @@ from xaibench.config.run import RunConfig
 from xaibench.config.specs import parse
 from xaibench.config.switches import Switch
 from xaibench.registry.files import located
-from xaibench.store import layout, maps, state
+from xaibench.store import layout, maps, state, tables
 from xaibench.store.atomic import write
+from xaibench.store.images import beside_state
 from xaibench.store.ledger import give_way
 from xaibench.store.lock import writing
 from xaibench.store.sound import Reader, reader
@@ -168,7 +169,11 @@ def _adopt(path: Path, into: Path, held: Reader, mine: str) -> None:
     if into.exists():
         return
     if path.parent.name == "state":
-        known = held.prepared(path)
+        known, beside = held.prepared(path), beside_state(path)
+        if beside.exists():  # which images it was prepared from
+            rows = held.table(beside)
+            made = replace(known.origin, run=mine)
+            tables.save(beside_state(into), rows.to_pydict(), rows.schema, made)
         state.save(into, known.tensors, replace(known.origin, run=mine))
         return
     shard = held.shard(path)
