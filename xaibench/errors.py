@@ -26,6 +26,7 @@ class Failed(Exception):
 
 
 REMEDIES = {
+    errno.ENOENT: "check the path, or try again where another process is writing",
     errno.ENOSPC: "free some",
     errno.EDQUOT: "free some",
     errno.EFBIG: "allow larger files",
@@ -43,11 +44,12 @@ OF_THE_SYSTEM = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 def refused(error: OSError) -> str:
-    """What the system refused, as one line with the remedy; empty for what is not known."""
-    if error.errno not in REMEDIES:
+    """What the system refused, as one line with the remedy; empty where it says nothing."""
+    if error.errno is None:
         return ""
+    remedy = REMEDIES.get(error.errno, "mend that, or choose another place")
     what = f"cannot use {error.filename}" if error.filename else "the system refuses to go on"
-    return f"{what}: {error.strerror}; {REMEDIES[error.errno]}."
+    return f"{what}: {error.strerror}; {remedy}."
 
 
 def reason(error: Exception) -> str:

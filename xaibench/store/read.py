@@ -188,5 +188,6 @@ def load_predictions(out: str | Path) -> pd.DataFrame:
     parts = steadily(read)
     if not parts:
         raise XaibenchError(f"no predictions in {out}; run `xaibench run --out {out}` first.")
-    frame = pd.concat(parts, ignore_index=True)
-    return frame.sort_values(["transform", "variation", "image"], ignore_index=True)
+    keys = ["transform", "variation", "image"]  # a kill may have left some in two files
+    frame = pd.concat(parts, ignore_index=True).drop_duplicates(keys)
+    return frame.sort_values(keys, ignore_index=True)
