@@ -78,6 +78,7 @@ def _line_in(error: Exception, function: object) -> str:
 
 
 REMEDIES = {
+    errno.ENOENT: "check the path, or try again where another process is writing",
     errno.ENOSPC: "free space",
     errno.EDQUOT: "free space",
     errno.EFBIG: "free space or raise the limit of a file (ulimit -f)",
@@ -97,9 +98,11 @@ OF_THE_SYSTEM = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 def of_system(error: OSError) -> str:
     """A refusal of the operating system as one line with its remedy; empty for other errors."""
-    remedy = REMEDIES.get(error.errno or 0)
+    if error.errno is None:
+        return ""
+    remedy = REMEDIES.get(error.errno, "mend that, or choose another place")
     where = f"{error.filename}: " if error.filename else ""
-    return f"{where}{error.strerror}: {remedy}." if remedy else ""
+    return f"{where}{error.strerror}: {remedy}."
 
 
 def fold(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 import xaibench
 from xaibench.errors import UsageError, XaibenchError
+from xaibench.store import layout, tables
 
 METRICS = ("insertion(rows_per_step=112)", "deletion(rows_per_step=112)")
 COLUMNS = [
@@ -180,3 +182,11 @@ def test_everything_public_is_there() -> None:
         assert getattr(xaibench, name)
     with pytest.raises(AttributeError, match="load_score"):
         _ = xaibench.load_score
+
+
+def test_predictions_that_a_kill_left_in_two_files_are_read_once(out: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(out, tmp_path / "run"))
+    (path,) = (copy / "predictions").rglob("*.parquet")
+    into = path.with_name(f"{layout.block_name(0, ['some'])}.parquet")
+    tables.copy_rows(path, [1], into)
+    assert xaibench.load_predictions(copy).equals(xaibench.load_predictions(out))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 import signal
@@ -20,6 +21,7 @@ from helpers import cli
 from networks import THOUSAND
 
 import xaibench
+from xaibench.store import health
 
 METHODS = ("gradcam", "rise(n_masks=16)")
 WORDS = ("--model", THOUSAND, "--workers", 0, "--metric", "sparseness,average_drop")
@@ -64,7 +66,7 @@ def assert_same(out: Path, base: Path, *methods: str) -> None:
 
 def assert_among(out: Path, *runs: Path) -> None:
     """What can be read of an unfinished run are rows of one of the runs, each once."""
-    if not [*out.glob("scores/*/*/*/*/*/*.parquet")]:
+    if not [*out.glob("scores/*/*/*/*/*/[!.]*.parquet")]:
         return
     held = xaibench.load_scores(out).set_index(KEYS)
     assert held.index.is_unique
@@ -188,6 +190,8 @@ def test_a_kill_before_each_change_of_an_overwrite(
     words = ("run", "--overwrite", *RUN[1:])
     for out in at_each_change(server, tmp_path, lambda out: _copy(seed, out), words, every=2):
         assert_among(out, base, seed)
+        if any(not path.name.startswith(".") for path in out.rglob("*.json")):
+            assert (out / "manifests" / "identity.json").exists(), "which goes last and comes first"
         ended = server.run(*RUN, out)
         if ended.code:
             assert "holds another run" in ended.line
@@ -230,12 +234,26 @@ def test_a_kill_before_each_change_leaves_no_ids_of_other_normalised_maps(
     for at in range(1, 40):
         shutil.copytree(grown, out)
         ended = server.run("normalize", out, at=at, signal=signal.SIGKILL)
-        for ids in out.glob("normalized/*/*/*/*.json"):
+        for ids in out.glob("normalized/*/*/*/[!.]*.json"):
             assert len(json.loads(ids.read_text())) == len(np.load(ids.with_suffix(".npy")))
         if ended.code == 0:
             break
         shutil.rmtree(out)
     assert at > 8
+
+
+def test_a_kill_before_some_changes_of_an_ablation(server: Forks, tmp_path: Path) -> None:
+    words = ("ablate", *WORDS[:-1], "average_drop", "--method", "rise(n_masks=16)", "--limit", 3)
+    words = (*words, "--switch", "probability", "--out")
+    whole = tmp_path / "whole"
+    assert server.run(*words, whole).code == 0
+    for out in at_each_change(server, tmp_path, nothing, words, 7):
+        assert server.run(*words, out).code == 0
+        for run in ("published", "published+probability=float64"):
+            assert_same(out / run, whole / run, "rise(n_masks=16)")
+            assert_healthy(out / run)
+        for page in (path for path in whole.iterdir() if path.is_file()):
+            assert (out / page.name).read_text() == page.read_text()
 
 
 def survivors(session: int) -> list[str]:
@@ -281,6 +299,26 @@ def test_a_kill_while_workers_decode(server: Forks, tmp_path: Path, number: sign
     assert server.run(*ALL, out).code == 0
     assert server.run(*ALL[:3], "--workers", 0, *ALL[5:], tmp_path / "other").code == 0
     assert_same(out, tmp_path / "other", "gradcam")
+
+
+def test_the_doctor_leaves_what_others_have_in_shared_memory(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files of the living, of other people, and of a dead process: the last alone is found."""
+    monkeypatch.setattr(health, "SHARED_MEMORY", tmp_path)
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    names = [f"xaibench-{dead.pid}-a", f"xaibench-{os.getpid()}-b", "xaibench-c", "other"]
+    paths = [tmp_path / name for name in names]
+    for path in paths:
+        path.touch()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "geteuid", lambda: 12345)
+        assert cli("doctor", base, "--fix")[1].count(str(tmp_path)) == 0
+    code, said, _ = cli("doctor", base)
+    assert (code, f"left over: {paths[0]}\n" in said, said.count(str(tmp_path))) == (1, True, 1)
+    assert cli("doctor", base, "--fix")[0] == 0
+    assert [path for path in paths if path.exists()] == paths[1:]
 
 
 @pytest.mark.slow

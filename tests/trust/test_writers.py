@@ -257,6 +257,14 @@ def test_what_is_refused_deletes_nothing(out: Path, case: str) -> None:
     assert tree(out) == before
 
 
+def test_scoring_does_not_delete_the_maps_that_it_scores(out: Path) -> None:
+    before = tree(out)
+    code, _, err = cli("score", *SCORED, "--limit", 2, "--overwrite", "--out", out)
+    line = "--overwrite deletes the maps that are to be scored: use `xaibench run`."
+    assert (code, err) == (2, f"xaibench: {line}\n")
+    assert tree(out) == before
+
+
 def test_files_of_the_users_own_are_left_and_named(out: Path) -> None:
     mine = [out / "nohup.out", out / "scores" / "notes.txt", out / "maps" / "old" / "00000-a.npz"]
     for path in mine:

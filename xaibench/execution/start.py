@@ -37,6 +37,8 @@ def check(run: Run, stages: frozenset[str]) -> None:
         run.boxes(())  # the folder is read
     if "explain" in stages:
         _check_layers(run)
+    elif run.config.overwrite:
+        raise UsageError("--overwrite deletes the maps that are to be scored: use `xaibench run`.")
 
 
 def _check_layers(run: Run) -> None:

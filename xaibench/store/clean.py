@@ -47,11 +47,16 @@ def holdings(directory: Path) -> list[Holding]:
 
 
 def remove(directory: Path, chosen: Sequence[Holding]) -> list[Path]:
-    """Delete parts of a run directory, but for files that are not its own; returns these."""
+    """Delete parts of a run directory, but for files that are not its own; returns these.
+
+    In the order of PARTS, and what says whose the directory is at last: a kill leaves no results of
+    nobody.
+    """
     left = []
     for item in chosen:
         for folder, _, names in os.walk(directory / item.name, topdown=False):
-            for path in (Path(folder) / name for name in names):
+            last = layout.manifest(directory, "identity").name
+            for path in (Path(folder) / name for name in sorted(names, key=last.__eq__)):
                 if layout.ours(directory, path):
                     path.unlink()
                 else:

@@ -112,11 +112,13 @@ def _good(read: Callable[[], object]) -> bool:
 
 
 def _shared() -> Iterator[Path]:
-    """Images in shared memory whose process is dead."""
+    """This user's images in shared memory whose process is dead."""
     for path in sorted(SHARED_MEMORY.glob(f"{SHARED}*")):
         number = path.name.removeprefix(SHARED).partition("-")[0]
-        if number.isdigit() and not Path("/proc", number).exists() and Path("/proc/self").exists():
-            yield path
+        dead = number.isdigit() and not Path("/proc", number).exists()
+        with suppress(FileNotFoundError):
+            if dead and Path("/proc/self").exists() and path.stat().st_uid == os.geteuid():
+                yield path
 
 
 def remove(root: Path, found: Iterable[Finding]) -> int:

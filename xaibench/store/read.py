@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,27 +74,35 @@ def load_maps(
 ) -> tuple[list[str], NDArray[np.float32]]:
     """Normalised maps of one method, as they are scored: ids and (N, H, W) float32 in [0, 1].
 
-    Raises XaibenchError where the run has no such maps.
+    In the order of blocks; a block that was written at several times in the order of ids. Raises
+    XaibenchError where the run has no such maps.
     """
     import torch
 
     from xaibench.normalize import normalize
     from xaibench.store.sound import reader, steadily
 
-    def read() -> tuple[MethodRequest, list[MapShard]]:
+    def read() -> tuple[MethodRequest, dict[Path, MapShard]]:
         asked = (method, fold(target), fold(transform), variation)
         request, paths = _stored_maps(Path(out), *asked)
         held = reader(Path(out))
-        return request, [held.shard(path) for path in paths]
+        return request, {path: held.shard(path) for path in paths}
 
     request, shards = steadily(read)
     steps = request.steps(fold(transform))
-    parts, held = [], dict[str, None]()
-    for shard in shards:  # a kill may leave an image in two files
-        rows = [row for row, image in enumerate(shard.ids) if image not in held]
-        parts.append(normalize(shard.maps[rows], shard.size, steps))
-        held |= dict.fromkeys(shard.ids)
-    return list(held), torch.cat(parts).numpy()
+    maps = torch.cat([normalize(s.maps, s.size, steps) for s in shards.values()])
+    ids = [i for s in shards.values() for i in s.ids]
+    files = Counter(layout.block_of(path) for path in shards)
+    if max(files.values()) == 1:
+        return ids, maps.numpy()
+    blocks = [layout.block_of(path) for path, shard in shards.items() for _ in shard.ids]
+
+    def place(row: int) -> tuple[int, str, int]:
+        return blocks[row], ids[row] if files[blocks[row]] > 1 else "", row
+
+    once = {image: row for row, image in enumerate(ids)}  # a kill may have left some in two files
+    rows = sorted(once.values(), key=place)
+    return [ids[row] for row in rows], maps[rows].numpy()
 
 
 class MapReader:
