@@ -1,13 +1,17 @@
-"""What the tests of changed and unreadable images share."""
+"""Pictures that several tests share."""
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
+import numpy as np
 import pytest
 from pictures import pictures
+from PIL import Image
+from units import COUNT, run
 
 
 @pytest.fixture
@@ -15,3 +19,30 @@ def data(tmp_path: Path) -> Iterator[Path]:
     """Seven pictures that a test may change, in blocks of five."""
     with mock.patch("xaibench.datasets.base.BLOCK", 5):
         yield pictures(tmp_path / "data")
+
+
+@pytest.fixture(scope="module")
+def little_to_collect() -> Iterator[None]:
+    """Collecting garbage, as is done where memory runs out, passes over what was there before."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.fixture(scope="module")
+def noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of small pictures of noise."""
+    folder = tmp_path_factory.mktemp("pictures")
+    drawn = np.random.default_rng(0).integers(0, 256, (COUNT, 8, 8, 3), np.uint8)
+    for place, picture in enumerate(drawn):
+        Image.fromarray(picture).save(folder / f"{place:02d}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(noise: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nothing disturbed."""
+    out = tmp_path_factory.mktemp("base") / "run"
+    run(noise, out)
+    return out
