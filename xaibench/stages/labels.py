@@ -1,15 +1,28 @@
-"""Are a dataset's labels the network's classes?"""
+"""Which classes are explained, and whether a dataset's labels are the network's classes."""
 
 from __future__ import annotations
 
 import re
 
+from xaibench.config.run import RunConfig
 from xaibench.datasets import ilsvrc
 from xaibench.datasets.base import Dataset
-from xaibench.errors import UsageError
+from xaibench.errors import UsageError, XaibenchError
 from xaibench.models.classifier import TorchClassifier
 
 IMAGENET = re.compile(r"n\d{8}|ILSVRC2012")
+
+
+def targets(config: RunConfig, dataset: Dataset) -> tuple[str, ...]:
+    """The targets asked for; without classes, what the network predicts."""
+    if config.target:
+        if "ground_truth" in config.target and not dataset.labelled:
+            raise XaibenchError(
+                f"the images of {dataset.name} have no classes, so there is no "
+                "ground_truth: use --target predicted."
+            )
+        return config.target
+    return ("ground_truth",) if dataset.labelled else ("predicted",)
 
 
 def check_labels(classifier: TorchClassifier, dataset: Dataset) -> None:

@@ -30,14 +30,13 @@ from xaibench.datasets.boxes import Box, Boxes
 from xaibench.datasets.load import Decoded, load_dataset, read_images
 from xaibench.datasets.select import ordered
 from xaibench.datasets.subset import Subset
-from xaibench.errors import XaibenchError
 from xaibench.models.classifier import TorchClassifier
 from xaibench.models.device import AUTO_BATCH, resolve_device
 from xaibench.models.load import load_model, loader
 from xaibench.ops.rows import ENOUGH
 from xaibench.registry import Registered
 from xaibench.seeds import derive
-from xaibench.stages.labels import check_labels
+from xaibench.stages.labels import check_labels, targets
 from xaibench.stages.outside import outside
 from xaibench.store import images, layout
 from xaibench.store.identity import known
@@ -283,23 +282,11 @@ def resolve(
         tuple(methods),
         tuple(metrics),
         tuple(variations(resolve_transforms(config.transform, protocol))),
-        _targets(config, dataset),
+        targets(config, dataset),
         device,
         _batch_size(config, device),
         network,
     )
-
-
-def _targets(config: RunConfig, dataset: Dataset) -> tuple[str, ...]:
-    """The targets asked for; without classes, what the network predicts."""
-    if config.target:
-        if "ground_truth" in config.target and not dataset.labelled:
-            raise XaibenchError(
-                f"the images of {dataset.name} have no classes, so there is no "
-                "ground_truth: use --target predicted."
-            )
-        return config.target
-    return ("ground_truth",) if dataset.labelled else ("predicted",)
 
 
 def _batch_size(config: RunConfig, device: torch.device) -> int:
