@@ -60,9 +60,10 @@ def words(name: str, out: Path) -> tuple[object, ...]:
 
 
 def held(server: Forks, name: str, out: Path) -> Attempt:
-    """A command in the middle of its work."""
+    """A command in the middle of its work. An ablation waits: it takes one directory at a time."""
     folder = out.parents[1]
-    attempt = server.start(*words(name, out), hold=str(folder), at=HELD[name])
+    wait = ["--wait"] * (name == "ablate")
+    attempt = server.start(*words(name, out), *wait, hold=str(folder), at=HELD[name])
     assert soon((folder / "waits").exists), attempt.text("err")
     return attempt
 
