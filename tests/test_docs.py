@@ -20,7 +20,10 @@ from xaibench.published import paper_tables
 from xaibench.registry import entries, get
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "docs/protocol.md", "results/README.md")
+PAGES = (
+    *("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md"),
+    *("docs/protocol.md", "docs/promises.md", "results/README.md"),
+)
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
 BOTH = (load_protocol("published"), load_protocol("reference"))
 
@@ -185,3 +188,16 @@ def test_every_path_that_contributing_names_is_there() -> None:
     assert len(paths) > 10
     for path in paths:
         assert list(ROOT.glob(path.rstrip("/"))) or path == "xaibench/oracles", path
+
+
+def test_every_promise_has_its_test() -> None:
+    promises = rows((ROOT / "docs" / "promises.md").read_text(encoding="utf-8"))[2:]
+    assert len(promises) > 15
+    named = set()
+    for promise, tests in promises:
+        files = re.findall(r"`([\w/.]+)`", tests)
+        assert files, promise
+        named |= {name if "/" in name else f"tests/trust/{name}" for name in files}
+    assert all((ROOT / name).is_file() for name in named)
+    trust = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tests/trust").glob("test_*.py")}
+    assert trust <= named
