@@ -9,6 +9,8 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from forked import RUN
+from forks import Forks, forks
 from pictures import pictures
 from PIL import Image
 from units import COUNT, run
@@ -46,3 +48,20 @@ def undisturbed(noise: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("base") / "run"
     run(noise, out)
     return out
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("forked")
+
+
+@pytest.fixture(scope="module")
+def server(place: Path) -> Iterator[Forks]:
+    with forks(place / "log", *RUN, place / "run") as held:
+        yield held
+
+
+@pytest.fixture(scope="module")
+def base(server: Forks, place: Path) -> Path:
+    """A run that nothing interrupted."""
+    return place / "run"

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from forks import Ended, Forks, forks
+from forked import METHODS, RUN, WORDS, assert_same
+from forks import Ended, Forks
 from helpers import cli
 from networks import THOUSAND
 
@@ -23,36 +24,7 @@ from xaibench.datasets.blobs import File
 from xaibench.errors import XaibenchError
 
 MODEL = ("--model", THOUSAND, "--workers", 0, "--limit", 3)
-WORDS = (*MODEL, "--method", "gradcam,rise(n_masks=16)", "--metric", "sparseness,average_drop")
-RUN = ("run", *WORDS, "--out")
 ABLATE = ("ablate", *MODEL, "--method", "rise(n_masks=16)", "--metric", "average_drop")
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("full")
-
-
-@pytest.fixture(scope="module")
-def server(place: Path) -> Iterator[Forks]:
-    with forks(place / "log", *RUN, place / "run") as held:
-        yield held
-
-
-@pytest.fixture(scope="module")
-def base(server: Forks, place: Path) -> Path:
-    return place / "run"
-
-
-def assert_same(out: Path, base: Path) -> None:
-    pd.testing.assert_frame_equal(
-        xaibench.load_scores(out), xaibench.load_scores(base), check_exact=True
-    )
-    for method in ("gradcam", "rise(n_masks=16)"):
-        ids, maps = xaibench.load_maps(out, method)
-        then, were = xaibench.load_maps(base, method)
-        assert ids == then
-        assert np.array_equal(maps, were)
 
 
 def assert_whole(out: Path) -> None:
@@ -82,7 +54,7 @@ def test_no_room_from_some_moment_on(server: Forks, base: Path, tmp_path: Path, 
         assert_whole(out)
         if at % 8 < 4:  # half of them, to save time
             assert server.run(*RUN, out).code == 0
-            assert_same(out, base)
+            assert_same(out, base, *METHODS)
     else:
         raise AssertionError("it never ends")
 
@@ -99,7 +71,7 @@ def test_files_of_a_run_that_may_not_grow(
     assert_full(ended, out)
     assert_whole(out)
     assert server.run(*RUN, out).code == 0
-    assert_same(out, base)
+    assert_same(out, base, *METHODS)
 
 
 @pytest.mark.parametrize("size", [0, 100, 3000])
@@ -182,7 +154,7 @@ def test_a_full_disk(server: Forks, base: Path, small: Callable[[str], Path], pa
     assert_whole(out)
     small("size=30m")
     assert server.run(*RUN, out).code == 0
-    assert_same(out, base)
+    assert_same(out, base, *METHODS)
     taken = sum(path.stat().st_blocks * 512 for path in out.rglob("*") if path.is_file())
     small(f"size={taken // 1024 + 8}k")
     assert_full(server.run("normalize", out), out / "normalized")
@@ -289,7 +261,7 @@ def test_where_a_run_may_lie(server: Forks, base: Path, tmp_path: Path, name: st
             assert ended.code in (1, 2)
             assert ended.line
         return
-    assert_same(out, base)
+    assert_same(out, base, *METHODS)
     for words in (("report", out), ("doctor", out), ("clean", out), ("normalize", out)):
         ended = server.run(*words)
         assert ended.code == 0, ended.err

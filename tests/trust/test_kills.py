@@ -3,85 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
-import random
 import shutil
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from forks import Forks, forks, soon
+from forked import KEYS, METHODS, RUN, WORDS, assert_among, assert_same
+from forks import Forks
 from helpers import cli
-from networks import THOUSAND
 
 import xaibench
-from xaibench.store import health
 
-METHODS = ("gradcam", "rise(n_masks=16)")
-WORDS = ("--model", THOUSAND, "--workers", 0, "--metric", "sparseness,average_drop")
-RUN = ("run", *WORDS, "--method", ",".join(METHODS), "--limit", 3, "--out")
-KEYS = ["method", "target", "transform", "variation", "metric", "image"]
 Make = Callable[[Path], object]
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks at /proc")
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("kills")
-
-
-@pytest.fixture(scope="module")
-def server(place: Path) -> Iterator[Forks]:
-    with forks(place / "log", *RUN, place / "run") as held:
-        yield held
-
-
-@pytest.fixture(scope="module")
-def base(server: Forks, place: Path) -> Path:
-    """A run that nothing interrupted."""
-    return place / "run"
-
-
-def assert_same(out: Path, base: Path, *methods: str) -> None:
-    """Every row, map and prediction to the bit."""
-    pd.testing.assert_frame_equal(
-        xaibench.load_scores(out), xaibench.load_scores(base), check_exact=True
-    )
-    for method in methods:
-        ids, maps = xaibench.load_maps(out, method)
-        then, were = xaibench.load_maps(base, method)
-        assert ids == then
-        assert np.array_equal(maps, were)
-    pd.testing.assert_frame_equal(
-        xaibench.load_predictions(out), xaibench.load_predictions(base), check_exact=True
-    )
-
-
-def assert_among(out: Path, *runs: Path) -> None:
-    """What can be read of an unfinished run are rows of one of the runs, each once."""
-    if not [*out.glob("scores/*/*/*/*/*/[!.]*.parquet")]:
-        return
-    held = xaibench.load_scores(out).set_index(KEYS)
-    assert held.index.is_unique
-    held = held[held["status"] != "failed"]
-    differences = []
-    for run in runs:
-        frame = xaibench.load_scores(run).set_index(KEYS)
-        known = frame.reindex(held.index)
-        try:
-            pd.testing.assert_frame_equal(held, known, check_exact=True)
-        except AssertionError as error:
-            differences.append(str(error))
-        else:
-            return
-    raise AssertionError("\n".join(differences))
 
 
 def assert_healthy(out: Path) -> None:
@@ -257,97 +195,3 @@ def test_a_kill_before_some_changes_of_an_ablation(server: Forks, tmp_path: Path
             assert_healthy(out / run)
         for page in (path for path in whole.iterdir() if path.is_file()):
             assert (out / page.name).read_text() == page.read_text()
-
-
-def survivors(session: int) -> list[str]:
-    """Processes of a session that have not ended."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            state, *rest = (folder / "stat").read_text().rpartition(")")[2].split()
-            if int(rest[2]) == session and state != "Z":
-                found.append((folder / "cmdline").read_text().replace("\0", " "))
-        except (OSError, IndexError):
-            continue  # it ended meanwhile
-    return found
-
-
-def assert_gone(session: int) -> None:
-    assert soon(lambda: not survivors(session)), survivors(session)
-
-
-def shared(process: int) -> list[Path]:
-    """What a process has in shared memory."""
-    names = (f"xaibench-{process}-*", f"sem.*-{process}-*", f"psm_*{process}*")
-    return [path for name in names for path in Path("/dev/shm").glob(name)]
-
-
-ALL = ("run", *WORDS[:2], "--workers", 2, "--method", "gradcam", "--metric", "sparseness", "--out")
-
-
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_a_kill_while_workers_decode(server: Forks, tmp_path: Path, number: signal.Signals) -> None:
-    """Twice in a row; neither workers nor shared memory stay."""
-    out = tmp_path / "run"
-    for _ in range(2):
-        attempt = server.start(*ALL, out)
-        assert soon(lambda pid=attempt.pid: shared(pid))  # type: ignore[misc]
-        attempt.send(number)
-        assert attempt.wait().code == (130 if number == signal.SIGINT else -number)
-        assert_gone(attempt.pid)
-        if number == signal.SIGINT:
-            assert shared(attempt.pid) == []
-        cli("doctor", out, "--fix")
-        assert shared(attempt.pid) == []
-    assert server.run(*ALL, out).code == 0
-    assert server.run(*ALL[:3], "--workers", 0, *ALL[5:], tmp_path / "other").code == 0
-    assert_same(out, tmp_path / "other", "gradcam")
-
-
-def test_the_doctor_leaves_what_others_have_in_shared_memory(
-    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Files of the living, of other people, and of a dead process: the last alone is found."""
-    monkeypatch.setattr(health, "SHARED_MEMORY", tmp_path)
-    dead = subprocess.Popen(["true"])
-    dead.wait()
-    names = [f"xaibench-{dead.pid}-a", f"xaibench-{os.getpid()}-b", "xaibench-c", "other"]
-    paths = [tmp_path / name for name in names]
-    for path in paths:
-        path.touch()
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "geteuid", lambda: 12345)
-        assert cli("doctor", base, "--fix")[1].count(str(tmp_path)) == 0
-    code, said, _ = cli("doctor", base)
-    assert (code, f"left over: {paths[0]}\n" in said, said.count(str(tmp_path))) == (1, True, 1)
-    assert cli("doctor", base, "--fix")[0] == 0
-    assert [path for path in paths if path.exists()] == paths[1:]
-
-
-@pytest.mark.slow
-def test_twenty_random_moments_of_the_command_itself(base: Path, tmp_path: Path) -> None:
-    """`python -m xaibench run` on workers: each directory is killed twice, then finished."""
-    draw = random.Random(0)
-    words = [sys.executable, "-m", "xaibench", *map(str, ALL)]
-    started = time.monotonic()
-    assert subprocess.run([*words, str(tmp_path / "whole")], check=False).returncode == 0
-    length = time.monotonic() - started
-    moments = []
-    for trial in range(10):
-        out = tmp_path / f"run-{trial}"
-        for _ in range(2):
-            number = draw.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-            process = subprocess.Popen([*words, str(out)], start_new_session=True)
-            moment = draw.uniform(0.2, 1.05) * length
-            moments.append((number.name, round(moment, 2)))
-            time.sleep(moment)
-            process.send_signal(number)
-            code = process.wait(60)
-            assert code in (0, 130, -number), moments
-            assert_gone(process.pid)
-            cli("doctor", out, "--fix")
-            assert shared(process.pid) == []
-            if (out / "manifests").is_dir():
-                assert_among(out, tmp_path / "whole")
-        assert subprocess.run([*words, str(out)], check=False).returncode == 0
-        assert_same(out, tmp_path / "whole", "gradcam")

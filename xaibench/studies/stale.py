@@ -46,6 +46,7 @@ def taken_up(
         "transform": transforms or ["none"],
         "out": root,
         "maps": None,
+        "name": None,
         "metric_backend": "native",
     }
     try:
@@ -77,7 +78,7 @@ def stale_files(run: Run, paths: Iterable[Path]) -> Iterator[Path]:
     methods = {m.spec: m for m in run.methods}
     metrics = {m.spec: m for m in run.metrics}
     views = {v.transform: v for v in run.variations}
-    network = run.loader
+    network, elsewhere = run.loader, elsewhere_in(run.root)
 
     @cache
     def code(kind: str, method: str, transform: str, metric: str) -> str | None:
@@ -85,7 +86,7 @@ def stale_files(run: Run, paths: Iterable[Path]) -> Iterator[Path]:
         request, view = methods.get(method), views.get(transform)
         if kind == "predictions" and view:
             return code_of_predictions(network, view)
-        if request is None or "elsewhere" in request.entry.metadata:
+        if request is None or method in elsewhere:
             return None
         if kind == "state":
             return code_of_state(network, request)
