@@ -44,7 +44,8 @@ PARTITIONS = ("method", "target", "transform", "variation", "metric")
 
 def encode(part: str) -> str:
     """A spec as one path segment: URI-encoded, so that hive partitions read it back."""
-    return quote(part, safe="")
+    text = quote(part, safe="")
+    return text if text.strip(".") else text.replace(".", "%2E")  # never a folder above
 
 
 def manifest(root: Path, kind: str) -> Path:
