@@ -177,7 +177,8 @@ def forget_states(root: Path, run: str, now: Mapping[str, Content]) -> list[str]
     Also where it is not known any more from which images. Returns the methods' specs.
     """
     found = []
-    paths = {path.with_suffix(layout.MAPS) for path in (root / "state").glob("[!.]*.*")}
+    held = (path for path in (root / "state").glob("[!.]*.*") if layout.ours(root, path))
+    paths = {path.with_suffix(layout.MAPS) for path in held}
     for state in sorted(paths):
         beside = beside_state(state)
         with suppress(Unsound, FileNotFoundError):
