@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -38,3 +40,20 @@ def test_a_copy_of_a_file_of_results(data: Path, tmp_path: Path, kind: str, chan
     copy.unlink()
     run(data, tmp_path / "fresh", MORE)
     assert_the_same(tmp_path / "out", tmp_path / "fresh")
+
+
+def test_a_pipe_among_the_failures_is_not_waited_for(data: Path, tmp_path: Path) -> None:
+    run(data, tmp_path / "out", BASE)
+    (tmp_path / "out" / "failures").mkdir()
+    os.mkfifo(tmp_path / "out" / "failures" / "00000-12345678.json")
+
+    def too_long(*_: object) -> None:
+        raise AssertionError("it waits for the pipe")
+
+    before = signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(60)
+    try:
+        assert "nothing left to compute" in run(data, tmp_path / "out", BASE)[1]
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
