@@ -87,7 +87,6 @@ def run(
         config = config.model_copy(update={"out": root / "overwritten"})
     task = Task(config, uuid4().hex, network)
     work = opened(task)
-    work.room.say = say
     start.check(work, stages)
     start.announce(work, say)
     if config.dry_run:
@@ -102,6 +101,7 @@ def run(
         if waited:  # the directory may have been begun meanwhile, with its batch size
             opened.cache_clear()
             work = opened(task)
+        work.room.say = say
         manifest = start.open_directory(work, stages, say)
         settle(work, say)
         todo = plan(work, stages)

@@ -39,9 +39,11 @@ VALUES = {
     "strict": ("1", True),
     "overwrite": ("true", True),
     "keep_stale": ("1", True),
+    "retry_failed": ("no", False),
+    "wait": ("1", True),
     "dry_run": ("yes", True),
 }
-FLAGS = ("strict", "overwrite", "keep_stale", "dry_run")
+FLAGS = ("strict", "overwrite", "keep_stale", "wait", "dry_run")
 
 
 @pytest.fixture(autouse=True)
@@ -100,6 +102,7 @@ def test_every_option_reads_the_environment(
 def test_every_option_reads_the_command_line(name: str, asked: mock.Mock) -> None:
     text, value = VALUES[name]
     words = [f"--{name.replace('_', '-')}"] + ([] if name in FLAGS else [text])
+    words = ["--no-retry-failed"] if name == "retry_failed" else words
     assert getattr(config_of(asked, "run", *words), name) == value
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
+import pandas as pd
 import pytest
+from helpers import cli
 from pictures import BASE, GOOD, GROUPS, IDS, OTHER, assert_the_same, rows, run, write
 
 import xaibench
 from xaibench.config.files import digest
 from xaibench.datasets import blobs
+from xaibench.errors import Failed
 from xaibench.store import images as known
 from xaibench.store import layout, tables
 from xaibench.store.manifest import identity_of
@@ -42,6 +47,53 @@ def test_a_file_that_cannot_be_read_now_loses_nothing(data: Path, tmp_path: Path
     write(data, B, GOOD[1])
     with mock.patch.object(blobs.File, "open", side_effect=OSError("the network is away")):
         assert run(data, tmp_path / "out", BASE)[0] == ""
+    assert len(rows(tmp_path / "out")) == 6
+
+
+def cleaned(out: Path) -> None:
+    assert cli("clean", out, "--maps", "--yes")[0] == 0
+
+
+def states_gone(out: Path) -> None:
+    shutil.rmtree(out / "state")
+
+
+@pytest.mark.parametrize("lose", [cleaned, states_gone])
+@pytest.mark.parametrize("transform", ["none", "none,rotation"])
+def test_a_state_that_is_gone_and_another_image_of_those_it_was_of(
+    data: Path, tmp_path: Path, lose: Callable[[Path], None], transform: str
+) -> None:
+    """The image is none of those asked for: the state alone rests on it."""
+    out, fresh = tmp_path / "out", tmp_path / "fresh"
+    method = "iba(samples=2,steps=2)"
+    config = {**BASE, "method": f"{method},gradient", "limit": 3, "transform": transform}
+    run(data, out, config)
+    lose(out)
+    write(data, IDS[6], OTHER)
+    more = {**config, "metric": "sparseness,complexity"}
+    assert f"all results of {method} are computed anew" in run(data, out, more)[0]
+    run(data, fresh, more)
+    pd.testing.assert_frame_equal(rows(out), rows(fresh), check_exact=True)
+
+
+def test_maps_that_were_cleaned_cost_no_scores(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    config = {**BASE, "method": "iba(samples=2,steps=2),rise(n_masks=4)"}
+    run(data, out, config)
+    cleaned(out)
+    said, end = run(data, out, config)
+    assert (said, "nothing left to compute" in end) == ("", True)
+    said, end = run(data, out, {**config, "metric": "complexity"})
+    assert (said, "computed 12 maps, 12 scores" in end) == ("", True)
+
+
+def test_rows_that_failed_rest_on_no_state(data: Path, tmp_path: Path) -> None:
+    config = {**BASE, "method": "iba(samples=2,steps=2)"}
+    with mock.patch("xaibench.stages.prepare.prepare", side_effect=Failed("no state")):
+        run(data, tmp_path / "out", config)
+        assert set(rows(tmp_path / "out").status) == {"failed"}
+        said, end = run(data, tmp_path / "out", {**config, "retry_failed": False})
+    assert (said, "6 that failed before left alone" in end) == ("", True)
     assert len(rows(tmp_path / "out")) == 6
 
 

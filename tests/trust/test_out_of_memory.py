@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable
 from pathlib import Path
@@ -208,6 +209,16 @@ def test_no_other_error_is_tried_again(noise: Path, tmp_path: Path, kind: str) -
         with pytest.raises(XaibenchError, match="out of luck"):
             run(noise, tmp_path, limit=5, method="gradient")
     assert calls.call_count == (1 if kind == "maps" else 2)  # a metric once more, by itself
+
+
+def test_a_run_that_waited_says_so_too(noise: Path, tmp_path: Path) -> None:
+    """After another process was at work in its directory, what a run knew is looked up anew."""
+    with (
+        mock.patch("xaibench.store.lock.writing", return_value=contextlib.nullcontext(True)),
+        short_of_memory(METHOD, 8, cuda, images_of_method),
+    ):
+        _, said = run(noise, tmp_path, method="gradient", wait=True)
+    assert said == line(16, 8)
 
 
 def test_the_smaller_batch_stays(noise: Path, tmp_path: Path) -> None:

@@ -265,6 +265,7 @@ def clean(
 ) -> None:
     """Show what a run directory holds, how large it is and what is safe to delete."""
     directory = find_run(run, read=False)
+    from xaibench.store import layout
     from xaibench.store.clean import holdings, remove
 
     held = holdings(directory)
@@ -283,7 +284,8 @@ def clean(
     from xaibench.store.lock import writing
 
     with writing(directory, remedy="wait for its end"):
-        left = remove(directory, chosen)
+        # of which images a state was, as long as there are scores that rest on it
+        left = remove(directory, chosen, "none" if scores else layout.TABLE)
     echo(f"deleted {names}")
     for path in left:
         echo(f"left alone, since no run made it: {path}")

@@ -5,6 +5,7 @@ Their results are removed, so that no two results of a run are of different pixe
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -39,7 +40,7 @@ def settle(run: Run, say: Callable[[str], None]) -> None:
     mended = _readable(run, {at[image] for found in good.values() for image in found} & asked)
     changed = _changed(run, at, asked, noted)
     now = {run.dataset.ids[place]: content for place, content in (changed | mended).items()}
-    states = images.forget_states(run.root, run.mine, now)
+    states = images.forget_states(run.root, run.mine, now, _unknown(run))
     _forget(run, changed, {*mended, *_left_out(run, damaged)})
     _tell(run, changed, mended, damaged, states, say)
     for path in damaged:
@@ -94,6 +95,19 @@ def _changed(
     if touched:
         images.refresh([*beside, *blocks], run.mine, touched)
     return changed
+
+
+def _unknown(run: Run) -> set[Path]:
+    """States of which nothing says what images they were of, though scores rest on them."""
+    found = set()
+    for method, variation in itertools.product(run.methods, run.variations):
+        path = run.state_path(method, variation)
+        view = f"transform={layout.encode(variation.transform)}"
+        view += f"/variation={layout.encode(variation.name)}"
+        held = (run.root / "scores").glob(f"method={layout.encode(method.spec)}/*/{view}/*/[0-9]*")
+        if path and not images.beside_state(path).exists() and any(held):
+            found.add(path)
+    return found
 
 
 def _left_out(run: Run, damaged: Sequence[Path]) -> set[int]:

@@ -46,21 +46,21 @@ def holdings(directory: Path) -> list[Holding]:
     return found
 
 
-def remove(directory: Path, chosen: Sequence[Holding]) -> list[Path]:
+def remove(directory: Path, chosen: Sequence[Holding], keep: str = "none") -> list[Path]:
     """Delete parts of a run directory, but for files that are not its own; returns these.
 
-    In the order of PARTS, and what says whose the directory is at last: a kill leaves no results of
-    nobody.
+    keep: the suffix of files that stay. In the order of PARTS, and what says whose the directory is
+    at last: a kill leaves no results of nobody.
     """
     left = []
     for item in chosen:
         for folder, _, names in os.walk(directory / item.name, topdown=False):
             last = layout.manifest(directory, "identity").name
             for path in (Path(folder) / name for name in sorted(names, key=last.__eq__)):
-                if layout.ours(directory, path):
-                    path.unlink()
-                else:
+                if not layout.ours(directory, path):
                     left.append(path)
+                elif path.suffix != keep:
+                    path.unlink()
             with suppress(OSError):  # not empty
                 Path(folder).rmdir()
     return sorted(left)

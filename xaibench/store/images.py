@@ -171,14 +171,18 @@ def _take_out(path: Path, ids: Collection[str], prefix: str) -> None:
     path.unlink()
 
 
-def forget_states(root: Path, run: str, now: Mapping[str, Content]) -> list[str]:
+def forget_states(
+    root: Path, run: str, now: Mapping[str, Content], gone: Collection[Path]
+) -> list[str]:
     """Remove what was prepared from images that are others now, and all results of these methods.
 
-    Also where it is not known any more from which images. Returns the methods' specs.
+    Also where it is not known any more from which images; gone: states of which results are there
+    and nothing else. Returns the methods' specs.
     """
     found = []
-    paths = {path.with_suffix(layout.MAPS) for path in (root / "state").glob("[!.]*.*")}
-    for state in sorted(paths):
+    held = (path for path in (root / "state").glob("[!.]*.*") if layout.ours(root, path))
+    paths = {path.with_suffix(layout.MAPS) for path in held}
+    for state in sorted(paths | set(gone)):
         beside = beside_state(state)
         with suppress(Unsound, FileNotFoundError):
             sound.check(beside, run)

@@ -20,6 +20,7 @@ LOCK, HOLDER = ".lock", ".lock.json"
 SET_ASIDE = "set-aside"
 """The folder of files that were damaged or another run's, under their former paths."""
 BLOCK = r"\d+-\w+\.(parquet|safetensors)"
+BLOCK_FILE = re.compile(rf"({FAILED})?\d+-\w+\.\w+")
 OWN = tuple(
     map(
         re.compile,
@@ -169,8 +170,9 @@ def block_of(path: Path) -> int:
 
 
 def block_files(folder: Path, block: int, suffix: str, prefix: str = "") -> list[Path]:
-    """The files of a block, in a fixed order."""
-    return sorted(folder.glob(f"{prefix}{block:05d}-*{suffix}"))
+    """The files of a block, in a fixed order; copies that a user made beside them are left out."""
+    found = folder.glob(f"{prefix}{block:05d}-*{suffix}")
+    return sorted(path for path in found if BLOCK_FILE.fullmatch(path.name))
 
 
 @dataclass(frozen=True)

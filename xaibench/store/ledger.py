@@ -104,7 +104,8 @@ def unreadable(root: Path, blocks: Sequence[int] | None = None) -> dict[str, str
         paths = sorted(folder.glob("[0-9]*-*.json"))
     else:
         paths = [p for block in blocks for p in layout.block_files(folder, block, ".json")]
-    return {image: why for path in paths for image, why in (listed(path) or {}).items()}
+    lists = [listed(path) or {} for path in paths if path.is_file()]  # a pipe would be waited for
+    return {image: why for found in lists for image, why in found.items()}
 
 
 def listed(path: Path) -> dict[str, str] | None:
