@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from helpers import cli
@@ -15,6 +16,7 @@ from xaibench.config.protocol import load_protocol
 from xaibench.config.requests import resolve_methods, resolve_metrics
 from xaibench.config.run import load_config
 from xaibench.config.variations import UNTOUCHED
+from xaibench.datasets.load import load_dataset
 from xaibench.errors import XaibenchError
 from xaibench.models.load import loader
 from xaibench.stages.unit import (
@@ -127,6 +129,32 @@ def test_the_report_says_that_stale_scores_are_among_current_ones(files: Path) -
     assert "sparseness of file:my.py:mine" in " ".join(said.split())
     page = (files / "out" / "report" / "tables.md").read_text()
     assert "Stale scores stand among current ones" in page
+
+
+def test_a_report_says_where_metrics_rest_on_maps_of_different_code(files: Path) -> None:
+    run(files, 3, metric="sparseness")
+    write(files, factor="-1.0")
+    run(files, 3, metric="complexity")
+    code, said, err = cli("report", files / "out")
+    assert code == 0, err
+    flat = " ".join(said.split())
+    assert "Stale scores stand among current ones" in flat
+    assert "complexity of file:my.py:mine, sparseness of file:my.py:mine." in flat
+    assert "fakecam" not in flat.partition("Stale scores")[2].partition("Run all")[0]
+    run(files, 3, metric="sparseness")
+    assert "Stale scores" not in cli("report", files / "out")[1]
+
+
+def test_a_report_says_where_metrics_rest_on_different_maps_made_elsewhere(files: Path) -> None:
+    ids = load_dataset("samples").ids[:3]
+    config = {"model": f"file:{files}/net.py:build", "name": "mine", "out": files / "out"}
+    for seed, metric in enumerate(("sparseness", "complexity")):
+        maps = np.random.default_rng(seed).random((3, 7, 7))
+        np.savez(files / "maps.npz", ids=ids, maps=maps)
+        xaibench.run({**config, "maps": files / "maps.npz", "metric": metric})
+    said = " ".join(cli("report", files / "out")[1].split())
+    assert "Stale scores stand among current ones" in said
+    assert "sparseness of mine" in said
 
 
 def test_the_audit_says_what_is_stale(files: Path) -> None:

@@ -40,7 +40,9 @@ def assert_full(ended: Ended, path: Path) -> None:
     assert ended.line.endswith("choose another --out or free space.")
 
 
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize(
+    "part", [0, *(pytest.param(part, marks=pytest.mark.slow) for part in (1, 2, 3))]
+)
 def test_no_room_from_some_moment_on(server: Forks, base: Path, tmp_path: Path, part: int) -> None:
     """Before each fourth of all changes that need room, one after the other."""
     for at in range(1 + part, 200, 4):

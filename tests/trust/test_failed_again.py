@@ -162,3 +162,14 @@ def test_the_maps_that_another_target_has_are_scored(noise: Path, tmp_path: Path
     more["metric"] = "sparseness,complexity"
     computed, _ = run(noise, tmp_path, target=both, retry_failed=False, **more)
     assert computed == {"predictions": 0, "maps": 0, "scores": 4, "left": 8}
+
+
+def test_a_target_that_was_not_tried_is(noise: Path, tmp_path: Path) -> None:
+    """A metric that failed for one class was never asked about another."""
+    more = {"method": "gradient", "metric": "sparseness", "limit": 4, "retry_failed": False}
+    with luckless(METRIC), pytest.raises(XaibenchError):
+        run(noise, tmp_path, **more)
+    computed, _ = run(noise, tmp_path, **more, target="least_probable")
+    assert (computed["scores"], computed.get("left", 0)) == (4, 0)
+    computed, _ = run(noise, tmp_path, **more)
+    assert (computed["scores"], computed["left"]) == (0, 4)

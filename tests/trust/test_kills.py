@@ -124,6 +124,7 @@ def seed(server: Forks, place: Path) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_a_kill_before_each_change_of_an_overwrite(
     server: Forks, base: Path, seed: Path, tmp_path: Path
 ) -> None:
@@ -183,6 +184,7 @@ def test_a_kill_before_each_change_leaves_no_ids_of_other_normalised_maps(
     assert at > 8
 
 
+@pytest.mark.slow
 def test_a_kill_before_some_changes_of_an_ablation(server: Forks, tmp_path: Path) -> None:
     words = ("ablate", *WORDS[:-1], "average_drop", "--method", "rise(n_masks=16)", "--limit", 3)
     words = (*words, "--switch", "probability", "--out")

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from xaibench.config.run import TARGETS
 from xaibench.errors import XaibenchError
 from xaibench.stages.run import Run
 from xaibench.stages.unit import Places, Unit
@@ -24,15 +25,19 @@ def _path(run: Run, unit: Unit, metric: str) -> Path:
 def record(run: Run, unit: Unit, metric: str, reason: str) -> None:
     """Keep why a unit's maps (metric `explain`) or one metric's scores could not be had.
 
-    With the images that lacked them, also those left alone, and the code that failed on them.
+    With the images and targets that lacked them, also those left alone, and the code that failed.
     """
-    images = {p for places in _lacking(unit, metric).values() for p in places}
+    lacking = _lacking(unit, metric)
+    images = {p for places in lacking.values() for p in places}
+    targets = {target for target, places in lacking.items() if places}
     if not run.config.retry_failed:
         images |= _failed_before(run, unit, metric)
+        targets |= set(_texts(_before(run, unit, metric).get("targets")))
     more = {
         "metric": metric,
         "reason": reason,
         "images": list(run.ids(p for p in unit.places if p in images)),
+        "targets": sorted(targets),
         "code": _code(unit, metric),
     }
     write_json(_path(run, unit, metric), {**vars(unit.key), **more})
@@ -52,10 +57,10 @@ def _code(unit: Unit, metric: str) -> str:
 def left_alone(run: Run, unit: Unit) -> Unit:
     """The unit without what the same code has failed on before, and scores of maps not had."""
     unmapped = _failed_before(run, unit, EXPLAIN)
-    lost = {m.spec: _failed_before(run, unit, m.spec) for m in run.metrics}
 
     def of(target: str, metric: str, places: Places) -> Places:
-        without = unmapped & set(unit.maps.get(target, unit.places)) | lost[metric]
+        lost = _failed_before(run, unit, metric, target)
+        without = unmapped & set(unit.maps.get(target, unit.places)) | lost
         return tuple(place for place in places if place not in without)
 
     return replace(
@@ -68,18 +73,27 @@ def left_alone(run: Run, unit: Unit) -> Unit:
     )
 
 
-def _failed_before(run: Run, unit: Unit, metric: str) -> set[int]:
-    """Images on which the code that is here now has failed; none where the record is no record."""
+def _failed_before(run: Run, unit: Unit, metric: str, target: str | None = None) -> set[int]:
+    """Images on which the code that is here now has failed, for a target where one is given."""
+    record = _before(run, unit, metric)
+    if target is not None and target not in _texts(record.get("targets")):
+        return set()
+    images = set(_texts(record.get("images")))
+    return {place for place in unit.places if run.dataset.ids[place] in images}
+
+
+def _before(run: Run, unit: Unit, metric: str) -> dict[str, Any]:
+    """The record of a failure of the code that is here now; empty where it is no record."""
     code = unit.code if metric == EXPLAIN else unit.score_codes.get(metric, "")
     try:
         record: Any = read_json(_path(run, unit, metric))
     except XaibenchError:
-        return set()
-    if not (isinstance(record, dict) and code and record.get("code") == code):
-        return set()
-    held = record.get("images")
-    images = set(map(str, held)) if isinstance(held, list) else set()
-    return {place for place in unit.places if run.dataset.ids[place] in images}
+        return {}
+    return record if isinstance(record, dict) and code and record.get("code") == code else {}
+
+
+def _texts(held: object) -> list[str]:
+    return list(map(str, held)) if isinstance(held, list) else []
 
 
 def forget(run: Run, unit: Unit, metric: str) -> None:
@@ -98,10 +112,10 @@ def forget_scored(run: Run, unit: Unit) -> None:
 
 
 def _has_failed(run: Run, unit: Unit, metric: str) -> bool:
-    """Whether failed rows of a unit's block stand for any target asked for."""
+    """Whether failed rows of a unit's block stand for any target."""
     return any(
         layout.block_files(
             unit.key.scores(run.root, target, metric), unit.block, layout.TABLE, layout.FAILED
         )
-        for target in run.targets
+        for target in TARGETS
     )

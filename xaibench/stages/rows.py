@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,8 @@ def write_rows(
         rows["value"] = [one for result in results for one in result.values]
         give_way(folder, layout.TABLE, unit.block, rows["image"], code)
         path = folder / f"{layout.block_name(unit.block, rows['image'], code)}{layout.TABLE}"
-        _save(path, rows, run.origin(code, unit.variation, limit))
+        origin = replace(run.origin(code, unit.variation, limit), maps=unit.code)
+        _save(path, rows, origin)
         _keep_failed(run, folder, unit.block, set(rows["image"]), None)
     for metric, some in lost.items():
         write_failed(run, unit, target, metric, _fixed_of(run, some, target, predictions))

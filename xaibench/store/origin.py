@@ -39,14 +39,16 @@ class Origin:
     """code: hash of the code that made a result (`config.code`); versions: of the libraries.
 
     subset: for transformed inputs, the hash of the ordered subset that their groups are of. run:
-    hash of the identity of the run. batch: inputs a forward pass where memory forced fewer than the
-    run's, else 0. what: the file's place below the run directory, which the store adds.
+    hash of the identity of the run. maps: of scores, hash of the code that made their maps. batch:
+    inputs a forward pass where memory forced fewer than the run's, else 0. what: the file's place
+    below the run directory, which the store adds.
     """
 
     code: str = ""
     subset: str = ""
     versions: str = ""
     run: str = ""
+    maps: str = ""
     batch: int = 0
     what: str = ""
 
@@ -57,7 +59,7 @@ NOWHERE = Origin()
 
 def origin(code: str, subset: str = "", run: str = "", batch: int = 0) -> Origin:
     """The origin of what is made here and now."""
-    return Origin(code, subset, versions_id(), run, batch)
+    return Origin(code, subset, versions_id(), run, batch=batch)
 
 
 def sealed(path: Path, made: Origin, content: str, **more: Any) -> str:
