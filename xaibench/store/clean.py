@@ -52,18 +52,22 @@ def remove(directory: Path, chosen: Sequence[Holding], keep: str = "none") -> li
     keep: the suffix of files that stay. In the order of PARTS, and what says whose the directory is
     at last: a kill leaves no results of nobody.
     """
+    return sorted(path for item in chosen for path in clear(directory, directory / item.name, keep))
+
+
+def clear(directory: Path, below: Path, keep: str = "none") -> list[Path]:
+    """Delete what runs put below a folder of a run directory; returns what else lies there."""
     left = []
-    for item in chosen:
-        for folder, _, names in os.walk(directory / item.name, topdown=False):
-            last = layout.manifest(directory, "identity").name
-            for path in (Path(folder) / name for name in sorted(names, key=last.__eq__)):
-                if not layout.ours(directory, path):
-                    left.append(path)
-                elif path.suffix != keep:
-                    path.unlink()
-            with suppress(OSError):  # not empty
-                Path(folder).rmdir()
-    return sorted(left)
+    last = layout.manifest(directory, "identity").name
+    for folder, _, names in os.walk(below, topdown=False):
+        for path in (Path(folder) / name for name in sorted(names, key=last.__eq__)):
+            if not layout.ours(directory, path):
+                left.append(path)
+            elif path.suffix != keep:
+                path.unlink()
+        with suppress(OSError):  # not empty
+            Path(folder).rmdir()
+    return left
 
 
 def human(size: float) -> str:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from xaibench.config.files import digest
@@ -86,7 +87,7 @@ def _records(root: Path) -> Iterator[Path]:
     """The run's own records that cannot be read, or have another form."""
     objects = (*layout.manifests(root), *(layout.manifest(root, k) for k in ("identity", "subset")))
     for path in objects:
-        if not _good(lambda path=path: read_object(path)):  # type: ignore[misc]
+        if not _good(partial(read_object, path)):
             yield path
     for kind, read in (
         ("protocol", stored_protocol),
@@ -96,10 +97,10 @@ def _records(root: Path) -> Iterator[Path]:
         ("batch_size", batch_size_record),
     ):
         path = layout.manifest(root, kind)
-        if path.exists() and not _good(lambda read=read: read(root)):  # type: ignore[misc]
+        if path.exists() and not _good(partial(read, root)):
             yield path
     for path in sorted(layout.failures(root).rglob("*.json")):
-        if layout.ours(root, path) and not _good(lambda path=path: read_object(path)):  # type: ignore[misc]
+        if layout.ours(root, path) and not _good(partial(read_object, path)):
             yield path
 
 

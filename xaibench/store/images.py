@@ -5,7 +5,6 @@ Kept beside the predictions of untouched images, and beside what methods prepare
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +14,9 @@ import pyarrow as pa
 
 from xaibench.errors import XaibenchError
 from xaibench.store import layout, maps, sound, tables
+from xaibench.store.aside import set_aside
 from xaibench.store.atomic import read_json, write_json
+from xaibench.store.clean import clear
 from xaibench.store.ledger import contents
 from xaibench.store.origin import Origin, Unsound
 
@@ -191,8 +192,10 @@ def forget_states(
                 continue
         method = state.stem.partition("@")[0]
         for folder in (root / "scores" / f"method={method}", root / "maps" / method):
-            shutil.rmtree(folder, ignore_errors=True)
-        state.unlink(missing_ok=True)
-        beside.unlink(missing_ok=True)
+            clear(root, folder)
+        for path in (state, beside):
+            if path.is_dir():
+                set_aside(root, path)
+            path.unlink(missing_ok=True)
         found.append(unquote(method))
     return found

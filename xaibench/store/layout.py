@@ -149,7 +149,8 @@ def stored(root: Path) -> list[Path]:
     """All files of results and states, in order."""
     places = (f"predictions{'/*' * 2}", f"maps{'/*' * 4}", f"scores{'/*' * 5}", "state")
     files = (path for place in places for path in sorted(root.glob(f"{place}/*")))
-    return [path for path in files if ours(root, path) and path.suffix in (MAPS, TABLE)]
+    kinds = (MAPS, TABLE)
+    return [p for p in files if p.suffix in kinds and ours(root, p) and not p.is_dir()]
 
 
 def ours(root: Path, path: Path) -> bool:

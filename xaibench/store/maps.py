@@ -22,6 +22,7 @@ from xaibench.store.origin import (
     Origin,
     Unsound,
     check_content,
+    check_regular,
     sealed,
     unsealed,
 )
@@ -146,6 +147,7 @@ def join(shards: Sequence[MapShard], ids: Sequence[str]) -> MapShard | None:
 
 def header(path: Path) -> dict[str, Any]:
     """What a shard says of itself: ids, size, state_sha256, and its Origin as `made`."""
+    check_regular(path)
     try:
         with safe_open(path, framework="pt") as file:
             text = (file.metadata() or {}).get("xaibench")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import stat
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,12 @@ NOWHERE = Origin()
 def origin(code: str, subset: str = "", run: str = "", batch: int = 0) -> Origin:
     """The origin of what is made here and now."""
     return Origin(code, subset, versions_id(), run, batch=batch)
+
+
+def check_regular(path: Path) -> None:
+    """Unsound for what is no regular file: a pipe would be waited for."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise Unsound(path, DAMAGED)
 
 
 def sealed(path: Path, made: Origin, content: str, **more: Any) -> str:

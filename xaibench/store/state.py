@@ -16,6 +16,7 @@ from xaibench.store.origin import (
     Origin,
     Unsound,
     check_content,
+    check_regular,
     sealed,
     unsealed,
 )
@@ -40,6 +41,7 @@ def save(path: Path, tensors: dict[str, Tensor], origin: Origin) -> State:
 
 def load(path: Path) -> State:
     """Read prepared tensors and verify their checksum. Raises Unsound."""
+    check_regular(path)
     try:
         with safe_open(path, framework="pt") as file:
             text = (file.metadata() or {}).get("xaibench")

@@ -12,7 +12,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xaibench.store.atomic import write
-from xaibench.store.origin import DAMAGED, Origin, Unsound, check_content, sealed, unsealed
+from xaibench.store.origin import (
+    DAMAGED,
+    Origin,
+    Unsound,
+    check_content,
+    check_regular,
+    sealed,
+    unsealed,
+)
 
 KEY = b"xaibench"
 SCORES = pa.schema(
@@ -67,6 +75,7 @@ def _write(path: Path, table: pa.Table, origin: Origin) -> None:
 
 def load(path: Path) -> tuple[pa.Table, Origin]:
     """One Parquet file (its own columns, no partition keys) and what made it. Raises Unsound."""
+    check_regular(path)
     try:
         file = pq.ParquetFile(path, page_checksum_verification=True)
         table = file.read()
@@ -91,6 +100,7 @@ def read_ids(path: Path) -> tuple[str, ...]:
 
 def read_origin(path: Path) -> Origin:
     """What made a file, from its footer alone. Raises Unsound."""
+    check_regular(path)
     try:
         metadata = pq.read_metadata(path)
     except FileNotFoundError:
