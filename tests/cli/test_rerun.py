@@ -95,11 +95,13 @@ def test_two_fresh_runs_are_byte_identical(base: Path, tmp_path: Path) -> None:
 def test_larger_limit_adds_and_equals_a_fresh_run(base: Path, tmp_path: Path) -> None:
     out = tmp_path / "grown"
     run(out, "--limit", 2)
-    before = state(out)
+    before, scores = state(out), xaibench.load_scores(out)
     assert "computed 5 predictions, 5 maps, 5 scores" in run(out, "--limit", 7)
-    after = state(out)
-    assert kept(before, after)
+    after, grown = state(out), xaibench.load_scores(out)
+    old = grown[grown.image.isin(scores.image)].reset_index(drop=True)
+    pd.testing.assert_frame_equal(old, scores, check_exact=True)
     assert added(before, after) == ["maps"] * 2 + ["predictions"] * 2 + ["scores"] * 2
+    assert added(after, before) == ["maps", "predictions", "scores"], "one file a block again"
     assert_same_results(base, out)
 
 

@@ -15,6 +15,7 @@ from xaibench.config.protocol import load_protocol
 from xaibench.config.requests import resolve_transforms
 from xaibench.config.variations import Variation, cut, variations
 from xaibench.datasets.base import Dataset
+from xaibench.datasets.load import Decoded
 from xaibench.datasets.subset import Subset
 from xaibench.seeds import derive
 from xaibench.stages.images import Images
@@ -35,7 +36,7 @@ def dataset(tmp_path) -> Dataset:
 def reader(
     dataset: Dataset, pictures: torch.Tensor, seed: int = 3, order: Sequence[int] = ()
 ) -> Images:
-    read = lambda places: (list(places), pictures[list(places)], [])  # noqa: E731
+    read = lambda places: Decoded(list(places), pictures[list(places)], [], {})  # noqa: E731
     return Images(Subset(dataset, tuple(order or range(N))), seed, read)
 
 

@@ -81,15 +81,18 @@ def sealed(path: Path, made: Origin, content: str, **more: Any) -> str:
 def unsealed(path: Path, text: str | bytes | None) -> dict[str, Any]:
     """What a file says of itself, verified; `made` is its Origin. Raises Unsound.
 
-    It is damaged where it says nothing, or other than it did; foreign where it is not what its
-    place says.
+    It is damaged where it says nothing, or other than it did; foreign where it says something else
+    than files of this version do, or is not what its place says.
     """
     try:
         held = json.loads(text or "")
+    except (ValueError, RecursionError):
+        raise Unsound(path, DAMAGED) from None
+    try:
         sha256 = held.pop("sha256")
         made = Origin(**held["origin"])
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise Unsound(path, DAMAGED) from None
+    except (KeyError, TypeError, AttributeError):
+        raise Unsound(path, FOREIGN) from None
     if sha256 != _hash(held):
         raise Unsound(path, DAMAGED)
     if made.what != layout.what(path):
