@@ -58,6 +58,7 @@ def test_a_kill_before_each_change_of_a_new_run(server: Forks, base: Path, tmp_p
         assert_healthy(out)
 
 
+@pytest.mark.slow
 def test_killed_again_and_again_it_comes_to_an_end(
     server: Forks, base: Path, tmp_path: Path
 ) -> None:
