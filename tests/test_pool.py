@@ -24,7 +24,7 @@ from xaibench.errors import XaibenchError
 BLOBS = """
 from xaibench.datasets.pixels import Geometry, read_pixels
 from xaibench.datasets.samples import samples
-dataset = samples("samples")
+dataset = samples("")
 blobs = [dataset.blob(i) for i in range(20)]
 """
 READING = f"""{BLOBS}
@@ -111,7 +111,7 @@ def test_workers_use_one_thread_and_leave_ctrl_c_to_their_parent() -> None:
 
 
 def test_a_worker_that_reads_photographs_imports_no_torch() -> None:
-    dataset = samples("samples")
+    dataset = samples("")
     read_pixels([dataset.blob(i) for i in range(8)], Geometry(64, 56, True), 1)
     looks = "sorted({'numpy', 'torch'} & set(__import__('sys').modules))"
     assert pool.gather(1, eval, [(looks,)]) == [["numpy"]]
