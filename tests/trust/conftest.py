@@ -15,6 +15,22 @@ from pictures import pictures
 from PIL import Image
 from units import COUNT, run
 
+LONG = 6
+"""Rows of a table of which all are run for every change."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of longer tables `make test` runs every third row, `make slow` the others."""
+    tables: dict[tuple[Path, str], list[pytest.Item]] = {}
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            tables.setdefault((item.path, item.name.partition("[")[0]), []).append(item)
+    for rows in tables.values():
+        for place, item in enumerate(rows):
+            if len(rows) > LONG and place % 3:
+                item.add_marker(pytest.mark.slow)
+
 
 @pytest.fixture
 def data(tmp_path: Path) -> Iterator[Path]:

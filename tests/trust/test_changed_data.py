@@ -151,15 +151,8 @@ def fresh_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path, Confi
     return make
 
 
-TABLE = [
-    pytest.param(change, flow, marks=[] if (row + column) % 3 == 0 else pytest.mark.slow)
-    for row, change in enumerate(CHANGES)
-    for column, flow in enumerate(FLOWS)
-]
-"""Every change in every flow; a third of them, each change and flow among them, is not slow."""
-
-
-@pytest.mark.parametrize(("change", "flow"), TABLE)
+@pytest.mark.parametrize("flow", FLOWS)
+@pytest.mark.parametrize("change", CHANGES)
 def test_all_results_are_of_one_set_of_images(
     change: str,
     flow: str,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata
@@ -31,6 +33,11 @@ LARGEST = 65_536
 
 def versions() -> dict[str, str]:
     """Versions of Python, the system and the packages that decide numbers; absent ones left out."""
+    return dict(_versions())
+
+
+@functools.cache
+def _versions() -> Mapping[str, str]:
     found = {"python": platform.python_version(), "platform": platform.platform()}
     for name in PACKAGES:
         try:
