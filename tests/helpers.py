@@ -130,6 +130,19 @@ def same_tensors(ours: Path, other: Path) -> bool:
     return same and all(torch.equal(mine[key], theirs[key]) for key in mine)
 
 
+def alive(session: int) -> list[str]:
+    """The command lines of the processes of a session that have not ended."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            state, *rest = (folder / "stat").read_text().rpartition(")")[2].split()
+            if int(rest[2]) == session and state != "Z":
+                found.append((folder / "cmdline").read_text().replace("\0", " "))
+        except (OSError, IndexError):
+            continue  # it ended meanwhile
+    return found
+
+
 def cli(*words: object) -> tuple[int, str, str]:
     """Exit code, stdout and stderr of the command, run in this process."""
     out, err = io.StringIO(), io.StringIO()

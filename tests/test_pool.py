@@ -15,6 +15,7 @@ from types import SimpleNamespace
 
 import loky
 import pytest
+from helpers import alive
 
 from xaibench import pool
 from xaibench.datasets.pixels import Geometry, read_pixels
@@ -63,19 +64,6 @@ def started(*words: str, cwd: Path | None = None) -> Iterator[subprocess.Popen[s
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-
-
-def alive(session: int) -> list[str]:
-    """The command lines of the processes of a session that have not ended."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            state, *rest = (folder / "stat").read_text().rpartition(")")[2].split()
-            if int(rest[2]) == session and state != "Z":
-                found.append((folder / "cmdline").read_text().replace("\0", " "))
-        except (OSError, IndexError):
-            continue  # it ended meanwhile
-    return found
 
 
 def gone(session: int, seconds: float) -> bool:

@@ -13,28 +13,15 @@ from pathlib import Path
 import pytest
 from forked import WORDS, assert_among, assert_same
 from forks import Forks, soon
-from helpers import cli
+from helpers import alive, cli
 
 from xaibench.store import health
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks at /proc")
 
 
-def survivors(session: int) -> list[str]:
-    """Processes of a session that have not ended."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            state, *rest = (folder / "stat").read_text().rpartition(")")[2].split()
-            if int(rest[2]) == session and state != "Z":
-                found.append((folder / "cmdline").read_text().replace("\0", " "))
-        except (OSError, IndexError):
-            continue  # it ended meanwhile
-    return found
-
-
 def assert_gone(session: int) -> None:
-    assert soon(lambda: not survivors(session)), survivors(session)
+    assert soon(lambda: not alive(session)), alive(session)
 
 
 def shared(process: int) -> list[Path]:

