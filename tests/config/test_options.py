@@ -21,9 +21,9 @@ def test_the_commands_have_them_in_this_order_and_say_the_same() -> None:
     made = {"maps", "name"}
     left_out = {
         "run": made,
-        "score": set(),
-        "explain": {"metric", "metric_backend", "boxes"} | made,
-        "ablate": {"metric_backend", "protocol", "overwrite", "keep_stale"} | made,
+        "score": {"keep_maps"},
+        "explain": {"metric", "metric_backend", "boxes", "keep_maps"} | made,
+        "ablate": {"metric_backend", "protocol", "overwrite", "keep_stale", "keep_maps"} | made,
     }
     for command, without in left_out.items():
         params = {p.name: p for p in COMMANDS[command].params if p.name in OPTIONS}

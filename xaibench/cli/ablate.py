@@ -35,7 +35,7 @@ Out = Annotated[
 MORE = {"from_": From, "to": To, "switch": Switches, "out": Out}
 
 
-WITHOUT = ("metric_backend", "protocol", "overwrite", "keep_stale", "maps", "name")
+WITHOUT = ("metric_backend", "protocol", "overwrite", "keep_stale", "keep_maps", "maps", "name")
 
 
 def add_to(app: typer.Typer) -> None:
