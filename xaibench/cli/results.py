@@ -144,6 +144,7 @@ def tables(
     """The tables of one run, and what else of it is asked for; returns the files written."""
     from xaibench.report import write_report
     from xaibench.store.catalog import catalog_in
+    from xaibench.store.layout import unmapped
     from xaibench.store.ledger import of_several_codes
     from xaibench.store.read import load_scores
     from xaibench.studies.words import run_words
@@ -158,6 +159,8 @@ def tables(
             echo(note, err=True)
     into, catalog = directory / "report", catalog_in(directory)
     several = of_several_codes(directory)
+    if lost := unmapped(directory):
+        notes.append(f"{lost[0].upper()}{lost[1:]}.")
     notes += [
         "Stale scores stand among current ones, made by different code or maps: "
         f"{', '.join(several)}. Run all of their images again."

@@ -18,7 +18,7 @@ from xaibench.stages.explain import explain_unit
 from xaibench.stages.mend import mended
 from xaibench.stages.predict import load_predictions, predict
 from xaibench.stages.run import Run, resolve
-from xaibench.stages.score import fail_unmapped, score_unit
+from xaibench.stages.score import Taken, fail_unmapped, score_taken, score_unit
 from xaibench.stages.unit import Block, Unit
 from xaibench.store import layout
 from xaibench.store.compact import compact
@@ -130,10 +130,11 @@ def _unit(desk: Desk, unit: Unit, predictions: Predictions, tick: Tick, done: Do
         done.made["left"] += scores - unit.lacking_scores if scores else left
         tick(left, f"leave {what}")
     maps, scores = unit.lacking_maps, unit.lacking_scores
-    broken = False
+    broken, taken = False, Taken()
     if maps:
         try:
-            explain_unit(desk, unit, predictions)
+            take = functools.partial(score_taken, desk, unit, predictions, taken)
+            explain_unit(desk, unit, predictions, take)
             done.made["maps"] += maps
         except Failed as failure:
             broken = True
@@ -141,7 +142,7 @@ def _unit(desk: Desk, unit: Unit, predictions: Predictions, tick: Tick, done: Do
             done.made["failed"] += 0 if scores else maps
         tick(maps, f"explain {what}")
     if scores:
-        scored = score_unit(desk, unit, predictions)
+        scored = score_unit(desk, unit, predictions, taken)
         for metric, why in scored.failed.items():
             done.failed(run, unit, metric, why)
         if broken:

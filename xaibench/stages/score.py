@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -43,14 +43,46 @@ class Scored:
         return sum(len(places) for of in self.unmapped.values() for places in of.values())
 
 
-def score_unit(desk: Desk, unit: Unit, predictions: Predictions) -> Scored:
-    """Score what a unit lacks, for every target."""
-    made = 0
-    failed: dict[str, str] = {}
+@dataclass
+class Taken:
+    """Scores of maps that are stored nowhere, made as these come: by target, of which images."""
+
+    made: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+    images: dict[str, set[str]] = field(default_factory=dict)
+
+
+def score_taken(
+    desk: Desk, unit: Unit, predictions: Predictions, taken: Taken, target: str, shard: MapShard
+) -> None:
+    """Score maps that are not kept with what lacks these images; adds to `taken`."""
+    lacking, ids = unit.scores[target], set(shard.ids)
+    row = {image: at for at, image in enumerate(shard.ids)}
+    for whole in dict.fromkeys(lacking.values()):
+        places = tuple(p for p in whole if desk.run.dataset.ids[p] in ids)
+        if places:
+            metrics = [m for m in desk.run.metrics if lacking[m.spec] == whole]
+            some = shard.select([row[image] for image in desk.run.ids(places)])
+            part = replace(unit, places=places)
+            made, why = _score_all(
+                desk, part, target, some, metrics, predictions, shard.origin.batch
+            )
+            taken.made += made
+            taken.failed |= why
+    taken.images.setdefault(target, set()).update(ids)
+
+
+def score_unit(desk: Desk, unit: Unit, predictions: Predictions, taken: Taken) -> Scored:
+    """Score what a unit lacks from stored maps, for every target; taken: what is scored already."""
+    made, failed = taken.made, dict(taken.failed)
     unmapped: dict[str, dict[str, Places]] = {}
     for target, lacking in unit.scores.items():
-        for places in dict.fromkeys(places for places in lacking.values() if places):
-            metrics = [m for m in desk.run.metrics if lacking[m.spec] == places]
+        done = taken.images.get(target, set())
+        for whole in dict.fromkeys(lacking.values()):
+            places = tuple(p for p in whole if desk.run.dataset.ids[p] not in done)
+            if not places:
+                continue
+            metrics = [m for m in desk.run.metrics if lacking[m.spec] == whole]
             shard = load_maps(desk.run, replace(unit, places=places), target)
             held = set(shard.ids if shard else ())
             mapped = tuple(p for p in places if desk.run.dataset.ids[p] in held)
@@ -98,8 +130,12 @@ def _score_all(
     shard: MapShard,
     metrics: Sequence[MetricRequest],
     predictions: Predictions,
+    fitted: int = 0,
 ) -> tuple[int, Mapping[str, str]]:
-    """Score a target's maps slice by slice; how many scores were made, and why metrics failed."""
+    """Score a target's maps slice by slice; how many scores were made, and why metrics failed.
+
+    fitted: the batch size in which maps that are not stored were made, where memory forced one.
+    """
     made, failed = 0, dict[str, str]()
 
     def write(parts: list[Done]) -> None:
@@ -111,7 +147,8 @@ def _score_all(
             for done in _score(desk, part, target, shard.select(list(rows)), metrics, predictions):
                 made += len(done.found.results) * len(done.ids)
                 failed |= done.found.failed
-                chunks.add(done)
+                limits = [limit for limit in (done.limit, fitted) if limit]
+                chunks.add(replace(done, limit=min(limits, default=0)))
     return made, failed
 
 
