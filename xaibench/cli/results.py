@@ -147,6 +147,7 @@ def tables(
     from xaibench.store.layout import unmapped
     from xaibench.store.ledger import of_several_codes
     from xaibench.store.read import load_scores
+    from xaibench.store.until import stopped_in
     from xaibench.studies.words import run_words
 
     scores, words = load_scores(directory), run_words(directory)
@@ -165,7 +166,8 @@ def tables(
         "Stale scores stand among current ones, made by different code or maps: "
         f"{', '.join(several)}. Run all of their images again."
     ] * bool(several)
-    paths = write_report(scores, into, table or None, console, words, catalog, tied, notes)
+    stopped = stopped_in(directory, scores["image"].unique())
+    paths = write_report(scores, into, table or None, console, words, catalog, tied, notes, stopped)
     if agreement:
         from xaibench.studies.agreement import write_agreement
 
