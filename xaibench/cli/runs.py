@@ -30,7 +30,7 @@ EXAMPLES = {
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     made = ("maps", "name")
-    unscored = ("metric", "metric_backend", "boxes", *made)
+    unscored = ("metric", "metric_backend", "boxes", "until", *made)
     for function, without in ((run, made), (explain, unscored), (score, ())):
         name = function.__name__
         command = o.command(function, without, {"config": Config}, before="model")

@@ -103,7 +103,18 @@ class Options:
     protocol: Annotated[str, Option("published, reference or a YAML file.", of_run=True)] = (
         "published"
     )
-    limit: Annotated[int | None, Option("The first N images of the dataset's order.", low=1)] = None
+    order: Annotated[
+        Literal["dataset", "drawn"],
+        Option("Of the images: dataset, or drawn by the seed.", of_run=True),
+    ] = "dataset"
+    limit: Annotated[int | None, Option("The first N images of the order.", low=1)] = None
+    until: Annotated[
+        float | None,
+        Option(
+            "Stop each mean of a bounded metric once its 95% interval is within POINTS of it (1: "
+            "0.01 in natural units), at ends of blocks; images come in a drawn order."
+        ),
+    ] = None
     subset: Annotated[
         Path | None,
         Option(
@@ -158,9 +169,9 @@ def help_text(name: str) -> str:
 
 
 def typed(name: str) -> Any:
-    """The type of an option on the command line: list[str], str, int, Path or bool."""
+    """The type of an option on the command line: list[str], str, int, float, Path or bool."""
     held = typing.get_args(Options.__annotations__[name])[0]
     if typing.get_origin(held) is tuple:
         return list[str]
     kinds = typing.get_args(held) or (held,)
-    return next((kind for kind in (str, int, Path, bool) if kind in kinds), str)
+    return next((kind for kind in (str, int, float, Path, bool) if kind in kinds), str)

@@ -20,6 +20,11 @@ def run_all(task: Task, plan: Plan, tick: Tick) -> Done:
         except Failed as failure:
             broken[one.path.name] = str(failure)
     for block in plan.blocks:
-        if block.total:
-            done.add(run_block(task, replace(block, broken=broken), tick))
+        left = plan.stops.left(block) if plan.stops else block
+        if left is not block:
+            tick(block.total - left.total, "sure")
+        if left.total:
+            done.add(run_block(task, replace(left, broken=broken), tick))
+        if plan.stops:
+            plan.stops.add(left)
     return done

@@ -9,6 +9,7 @@ from typing import Any
 from xaibench.config.declared import of_run
 from xaibench.config.files import digest
 from xaibench.errors import UsageError, XaibenchError
+from xaibench.execution.until import bounds_of
 from xaibench.models.device import device_name
 from xaibench.stages.run import Run
 from xaibench.store import layout
@@ -76,6 +77,10 @@ def announce(run: Run, say: Say) -> None:
         )
     if config.maps is not None:
         say(f"maps of {len(run.subset.places)} of the {len(run.dataset)} images in {config.maps}")
+    if config.until is not None:
+        free = [metric for metric, bounds in bounds_of(run).items() if bounds is None]
+        if free:
+            say(f"until {config.until:g}: without bounds, so on all images: {', '.join(free)}")
     if not run.dataset.labelled and not config.target:
         say(f"the images of {run.dataset.name} have no classes: explaining the predicted class")
 
@@ -119,6 +124,7 @@ def open_directory(run: Run, stages: frozenset[str], say: Say) -> Manifest:
         say(f"warning: {line}")
     record(root, of_run(run.methods, run.metrics, run.protocol.model_dump(mode="json")))
     resolved = _resolved(run)
+    points, images = config.until, len(run.subset.places)
     return Manifest(
         root,
         {
@@ -129,6 +135,7 @@ def open_directory(run: Run, stages: frozenset[str], say: Say) -> Manifest:
             "seed": config.seed,
             "device": device_name(run.device),
             "batch_size": run.batch_size,
+            **({} if points is None else {"until": {"points": points, "images": images}}),
         },
     )
 

@@ -13,6 +13,7 @@ from xaibench.config.requests import MethodRequest
 from xaibench.config.variations import UNTOUCHED, Variation
 from xaibench.core.score import memo
 from xaibench.errors import Failed
+from xaibench.meter import phase
 from xaibench.stages.images import Images
 from xaibench.stages.run import Run
 from xaibench.store.predictions import Predictions
@@ -52,14 +53,15 @@ class Desk:
         ids = self.run.ids(places)
         classes = torch.stack([predictions.classes(ids, t) for t in targets], 1)
         device = self.run.device
-        return Batch(
-            ids,
-            images.to(device, non_blocking=True, copy=True),  # what a plug-in writes stays its own
-            predictions.labels(ids).to(device),
-            classes.to(device),
-            targets,
-            tuple(places),
-        )
+        with phase("transfer"):  # as a copy: what a plug-in writes stays its own
+            return Batch(
+                ids,
+                images.to(device, non_blocking=True, copy=True),
+                predictions.labels(ids).to(device),
+                classes.to(device),
+                targets,
+                tuple(places),
+            )
 
     def state(self, method: MethodRequest, variation: Variation) -> State | None:
         """What the method prepared; None if nothing. Raises Failed where it could not."""

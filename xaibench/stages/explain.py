@@ -13,6 +13,7 @@ from torch import Tensor
 from xaibench.config.variations import cut
 from xaibench.core.explain import explain
 from xaibench.errors import Failed
+from xaibench.meter import phase
 from xaibench.stages.chunks import Chunks
 from xaibench.stages.desk import Desk
 from xaibench.stages.unit import Places, Unit
@@ -125,8 +126,9 @@ def _select(found: Explanation, rows: Sequence[int]) -> Explanation:
     def some(value: Tensor) -> Tensor:
         return (value if whole else value[rows]).cpu()
 
-    scalars = {k: some(v) for k, v in found.scalars.items()}
-    return Explanation(some(found.maps), scalars, some(_explained(found)))
+    with phase("transfer"):
+        scalars = {k: some(v) for k, v in found.scalars.items()}
+        return Explanation(some(found.maps), scalars, some(_explained(found)))
 
 
 def _explained(part: Explanation) -> Tensor:

@@ -17,6 +17,7 @@ from xaibench.config.run import TARGETS
 from xaibench.config.variations import UNTOUCHED, Variation
 from xaibench.datasets.base import BLOCK
 from xaibench.errors import Failed, XaibenchError
+from xaibench.meter import phase
 from xaibench.stages.chunks import Chunks
 from xaibench.stages.desk import Desk
 from xaibench.stages.run import Run
@@ -99,7 +100,9 @@ def _logits(desk: Desk, places: list[int], variation: Variation) -> Iterator[_Do
         return [some[start : start + step] for start in range(0, len(some), step)]
 
     def forward(fit: Context, some: list[int]) -> tuple[Tensor, Tensor]:
-        inputs = desk.images.inputs(some, variation).to(desk.run.device)
+        inputs = desk.images.inputs(some, variation)
+        with phase("transfer"):
+            inputs = inputs.to(desk.run.device)
         found = [(part.float(), fit.probabilities(part)) for part in fit.stream([inputs])]
         logits, probabilities = zip(*found, strict=True)
         return torch.cat(logits).cpu(), torch.cat(probabilities).cpu()
