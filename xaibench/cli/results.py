@@ -183,14 +183,17 @@ def source_of(directory: Path, predictions: bool = False) -> Source:
     from xaibench.store.catalog import catalog_in
     from xaibench.store.manifest import identity_of
     from xaibench.store.read import load_predictions, load_scores
+    from xaibench.store.until import stopped_in
 
     some = predictions and any(directory.glob("predictions/*/*/*.parquet"))
+    scores = load_scores(directory)
     return Source(
         name=str(directory),
-        scores=load_scores(directory),
+        scores=scores,
         identity=identity_of(directory),
         predictions=load_predictions(directory) if some else None,
         catalog=catalog_in(directory),
+        stopped=stopped_in(directory, scores["image"].unique()),
     )
 
 
