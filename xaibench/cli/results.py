@@ -146,7 +146,7 @@ def tables(
     from xaibench.store.catalog import catalog_in
     from xaibench.store.ledger import of_several_codes
     from xaibench.store.read import load_scores
-    from xaibench.store.until import stopped_in
+    from xaibench.studies.until import stopped_in
     from xaibench.studies.words import run_words
 
     scores, words = load_scores(directory), run_words(directory)
@@ -183,7 +183,7 @@ def source_of(directory: Path, predictions: bool = False) -> Source:
     from xaibench.store.catalog import catalog_in
     from xaibench.store.manifest import identity_of
     from xaibench.store.read import load_predictions, load_scores
-    from xaibench.store.until import stopped_in
+    from xaibench.studies.until import stopped_in
 
     some = predictions and any(directory.glob("predictions/*/*/*.parquet"))
     scores = load_scores(directory)
