@@ -16,6 +16,7 @@ from xaibench.errors import Failed
 from xaibench.meter import phase
 from xaibench.stages.chunks import Chunks
 from xaibench.stages.desk import Desk
+from xaibench.stages.steps import Steps
 from xaibench.stages.unit import Places, Unit
 from xaibench.store import layout, maps
 from xaibench.store.ledger import give_way
@@ -24,7 +25,7 @@ from xaibench.store.state import State
 from xaibench.types import Context, Explanation
 
 
-def explain_unit(desk: Desk, unit: Unit, predictions: Predictions) -> None:
+def explain_unit(desk: Desk, unit: Unit, predictions: Predictions, steps: Steps) -> None:
     """Compute the maps that a unit lacks and write them as they come.
 
     Raises Failed where the method cannot; what was written of the unit is then taken back.
@@ -36,7 +37,7 @@ def explain_unit(desk: Desk, unit: Unit, predictions: Predictions) -> None:
     try:
         for places in dict.fromkeys(places for places in unit.maps.values() if places):
             targets = tuple(t for t, lacking in unit.maps.items() if lacking == places)
-            _explain_all(desk, unit, predictions, targets, places, state, written)
+            _explain_all(desk, unit, predictions, targets, places, state, written, steps)
     except Failed:
         for path in written:
             path.unlink(missing_ok=True)
@@ -60,6 +61,7 @@ def _explain_all(
     wanted: Places,
     state: State | None,
     written: list[Path],
+    steps: Steps,
 ) -> None:
     """Explain the wanted images a batch at a time; adds the files written."""
     run, asked = desk.run, set(wanted)
@@ -84,6 +86,8 @@ def _explain_all(
         for places, found, limit in run.room.each(ctx, work, list(wanted), cut_, maps_of):
             ids = run.ids(place for place in places if place in asked)
             chunks.add(_Done(ids, found, limit))
+            steps.did("maps", {"": len(ids) * len(targets)}, len(ids))
+    steps.did("maps", {}, 0)  # writing them took time too
 
 
 def _write(

@@ -14,10 +14,12 @@ from xaibench.core.explain import explainer
 from xaibench.core.memory import Work, in_batches, out_of_memory
 from xaibench.core.score import Scores, score, seen
 from xaibench.errors import Failed, reason
+from xaibench.meter import phase
 from xaibench.stages.chunks import Chunks, slices
 from xaibench.stages.desk import Desk
 from xaibench.stages.rows import Done, fixed_columns, write_failed, write_rows
 from xaibench.stages.run import Run
+from xaibench.stages.steps import Steps
 from xaibench.stages.unit import Places, Unit
 from xaibench.store import layout, maps
 from xaibench.store.maps import MapShard
@@ -43,7 +45,7 @@ class Scored:
         return sum(len(places) for of in self.unmapped.values() for places in of.values())
 
 
-def score_unit(desk: Desk, unit: Unit, predictions: Predictions) -> Scored:
+def score_unit(desk: Desk, unit: Unit, predictions: Predictions, steps: Steps) -> Scored:
     """Score what a unit lacks, for every target."""
     made = 0
     failed: dict[str, str] = {}
@@ -51,14 +53,15 @@ def score_unit(desk: Desk, unit: Unit, predictions: Predictions) -> Scored:
     for target, lacking in unit.scores.items():
         for places in dict.fromkeys(places for places in lacking.values() if places):
             metrics = [m for m in desk.run.metrics if lacking[m.spec] == places]
-            shard = load_maps(desk.run, replace(unit, places=places), target)
+            with phase("io"):
+                shard = load_maps(desk.run, replace(unit, places=places), target)
             held = set(shard.ids if shard else ())
             mapped = tuple(p for p in places if desk.run.dataset.ids[p] in held)
             left = tuple(p for p in places if desk.run.dataset.ids[p] not in held)
             unmapped.setdefault(target, {}).update(dict.fromkeys((m.spec for m in metrics), left))
             if shard is not None:
                 part = replace(unit, places=mapped)
-                count, why = _score_all(desk, part, target, shard, metrics, predictions)
+                count, why = _score_all(desk, part, target, shard, metrics, predictions, steps)
                 made += count
                 failed |= why
     return Scored(made, failed, unmapped)
@@ -98,6 +101,7 @@ def _score_all(
     shard: MapShard,
     metrics: Sequence[MetricRequest],
     predictions: Predictions,
+    steps: Steps,
 ) -> tuple[int, Mapping[str, str]]:
     """Score a target's maps slice by slice; how many scores were made, and why metrics failed."""
     made, failed = 0, dict[str, str]()
@@ -112,6 +116,9 @@ def _score_all(
                 made += len(done.found.results) * len(done.ids)
                 failed |= done.found.failed
                 chunks.add(done)
+                of = dict.fromkeys((*done.found.results, *done.found.failed), len(done.ids))
+                steps.did("scores", of, len(done.ids) * len(of) / len(metrics))
+    steps.did("scores", {}, 0)
     return made, failed
 
 
