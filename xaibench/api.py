@@ -26,13 +26,17 @@ ALL_STAGES = frozenset({"explain", "score"})
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run did. computed counts images x methods x targets (x metrics) by stage."""
+    """What a run did. computed counts images x methods x targets (x metrics) by stage.
+
+    sure: with --until, which means are, in words.
+    """
 
     directory: Path
     images: int
     computed: dict[str, int]
     unreadable: int
     seconds: float
+    sure: str = ""
 
     @property
     def line(self) -> str:
@@ -48,6 +52,7 @@ class RunResult:
             f"{self.directory}: {self.images} images, "
             f"{'computed ' + done if done else nothing} "
             f"in {self.seconds:.1f} s{lost}{skipped if self.unreadable else ''}"
+            f"{'; ' * bool(self.sure)}{self.sure}"
         )
 
 
@@ -95,6 +100,8 @@ def run(
         todo = plan(work, stages)
         _say_unsound(todo.unsound, root, say)
         _describe(root, work, todo, say)
+        if todo.stops:
+            say(f"  at most: until {config.until:g} stops what is sure before ({todo.stops.words})")
         return RunResult(root, len(work.selection), {}, 0, time.monotonic() - started)
     start.check_place(root)
     with writing(root, wait=config.wait, say=say) as waited:
@@ -113,7 +120,7 @@ def run(
         with progress(todo.works, weights(work)) as tick:
             done = run_all(task, todo, tick)
         _say_unsound(done.unsound, root, say)
-        return _finish(work, done, manifest, time.monotonic() - started)
+        return _finish(work, done, todo, manifest, time.monotonic() - started)
 
 
 def _say_unsound(unsound: Mapping[Path, str], root: Path, say: Say) -> None:
@@ -130,7 +137,7 @@ def _stale_line(stale: Mapping[str, int]) -> str:
     return f"stale, since what made them has changed: {listed}; computed anew (--keep-stale keeps)"
 
 
-def _finish(work: Run, done: Done, manifest: Manifest, seconds: float) -> RunResult:
+def _finish(work: Run, done: Done, todo: Plan, manifest: Manifest, seconds: float) -> RunResult:
     """Close the process's record; raise what a person has to know."""
     from xaibench.store.ledger import unreadable
 
@@ -138,8 +145,11 @@ def _finish(work: Run, done: Done, manifest: Manifest, seconds: float) -> RunRes
     failed = {i: why for i, why in unreadable(work.root).items() if i in chosen}
     computed = {name: done.made[name] for name in ("predictions", "maps", "scores")}
     computed |= {name: done.made[name] for name in ("failed", "left") if done.made[name]}
-    result = RunResult(work.root, len(chosen), computed, len(failed), seconds)
-    manifest.end(counts={"images": len(chosen), "unreadable": len(failed), **computed})
+    stops = todo.stops
+    sure = stops.words if stops else ""
+    result = RunResult(work.root, len(chosen), computed, len(failed), seconds, sure)
+    counts = {"images": len(chosen), "unreadable": len(failed), **computed}
+    manifest.end(counts=counts, **({"until": stops.record()} if stops else {}))
     if done.unmapped:
         raise XaibenchError(
             f"{done.unmapped.total()} scores need maps that are not there "

@@ -18,7 +18,7 @@ from xaibench.stages.explain import explain_unit
 from xaibench.stages.mend import mended
 from xaibench.stages.predict import load_predictions, predict
 from xaibench.stages.run import Run, resolve
-from xaibench.stages.score import fail_unmapped, score_unit
+from xaibench.stages.score import Taken, fail_unmapped, score_taken, score_unit
 from xaibench.stages.steps import PREDICTIONS, Steps, Tick, works
 from xaibench.stages.unit import Block, Unit
 from xaibench.store import layout
@@ -85,8 +85,8 @@ def run_block(task: Task, block: Block, tick: Tick = lambda _step: None) -> Done
     desk = Desk(run, lost, block.broken)
     for part in block.parts:
         if part.predictions:
-            with Steps(tick, {PREDICTIONS: len(part.predictions)}) as steps:
-                done.made["predictions"] += predict(desk, block.number, part, steps)
+            with Steps(tick, {PREDICTIONS: len(part.predictions)}) as desk.steps:
+                done.made["predictions"] += predict(desk, block.number, part)
         of = part.variation
         order = run.ids(block.places if of.request else block.companions)
         folder = layout.predictions(run.root, of.transform, of.name)
@@ -96,8 +96,8 @@ def run_block(task: Task, block: Block, tick: Tick = lambda _step: None) -> Done
         predictions = load_predictions(run, some, part.variation) if part.units else None
         for unit in part.units:
             assert predictions is not None
-            with Steps(tick, works([unit]), unit.method.spec) as steps:
-                _unit(desk, _readable(unit, desk.lost), predictions, steps, done)
+            with Steps(tick, works([unit]), unit.method.spec) as desk.steps:
+                _unit(desk, _readable(unit, desk.lost), predictions, done)
     return done
 
 
@@ -117,7 +117,7 @@ def _readable(unit: Unit, lost: set[int]) -> Unit:
     )
 
 
-def _unit(desk: Desk, unit: Unit, predictions: Predictions, steps: Steps, done: Done) -> None:
+def _unit(desk: Desk, unit: Unit, predictions: Predictions, done: Done) -> None:
     """Explain and score what a unit lacks; what raises is recorded and the rest goes on."""
     run, what = desk.run, f"{unit.method.spec} {unit.variation.label}".strip()
     unit, gone = mended(run, unit)
@@ -129,19 +129,20 @@ def _unit(desk: Desk, unit: Unit, predictions: Predictions, steps: Steps, done: 
         left = maps + scores - unit.lacking_maps - unit.lacking_scores
         done.made["left"] += scores - unit.lacking_scores if scores else left
     maps, scores = unit.lacking_maps, unit.lacking_scores
-    broken = False
+    broken, taken = False, Taken()
     if maps:
         try:
-            steps.begin(f"explain {what}", "maps")
-            explain_unit(desk, unit, predictions, steps)
+            desk.steps.begin(f"explain {what}", "maps")
+            take = functools.partial(score_taken, desk, unit, predictions, taken)
+            explain_unit(desk, unit, predictions, take)
             done.made["maps"] += maps
         except Failed as failure:
             broken = True
             done.failed(run, unit, failures.EXPLAIN, str(failure))
             done.made["failed"] += 0 if scores else maps
     if scores:
-        steps.begin(f"score {what}", "scores")
-        scored = score_unit(desk, unit, predictions, steps)
+        desk.steps.begin(f"score {what}", "scores")
+        scored = score_unit(desk, unit, predictions, taken)
         for metric, why in scored.failed.items():
             done.failed(run, unit, metric, why)
         if broken:

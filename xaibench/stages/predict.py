@@ -21,7 +21,6 @@ from xaibench.meter import phase
 from xaibench.stages.chunks import Chunks
 from xaibench.stages.desk import Desk
 from xaibench.stages.run import Run
-from xaibench.stages.steps import Steps
 from xaibench.stages.unit import Part
 from xaibench.store import layout, predictions, tables
 from xaibench.store.atomic import write_json
@@ -31,7 +30,7 @@ from xaibench.store.predictions import Predictions
 from xaibench.types import Context
 
 
-def predict(desk: Desk, block: int, part: Part, steps: Steps) -> int:
+def predict(desk: Desk, block: int, part: Part) -> int:
     """Forward the images of a block that lack predictions on a variation, and write them.
 
     Of untouched images those that cannot be decoded are written to failures/ and added to
@@ -39,7 +38,7 @@ def predict(desk: Desk, block: int, part: Part, steps: Steps) -> int:
     small for one image.
     """
     run = desk.run
-    steps.begin(f"predict {part.variation.label}".strip(), "predictions")
+    desk.steps.begin(f"predict {part.variation.label}".strip(), "predictions")
     places = [p for p in part.predictions if p not in desk.lost]
     if part.variation.request is None:
         places, _, failures = desk.images.read(places)
@@ -66,13 +65,14 @@ def predict(desk: Desk, block: int, part: Part, steps: Steps) -> int:
             give_way(folder, layout.TABLE, block, ids, part.code)
             path = folder / f"{layout.block_name(block, ids, part.code)}{layout.TABLE}"
             made = run.origin(part.code, part.variation, limit)
-            tables.save(path, columns, tables.PREDICTIONS, made)
+            with phase("io"):
+                tables.save(path, columns, tables.PREDICTIONS, made)
 
     try:
         with Chunks(write) as chunks:
             for one in _logits(desk, places, part.variation):
                 chunks.add(one)
-                steps.did("predictions", {"": len(one.places)}, len(one.places))
+                desk.steps.did("predictions", {"": len(one.places)}, len(one.places))
     except Failed as failure:
         raise XaibenchError(f"{run.model}: {failure}: use another --device.") from failure
     return len(places)

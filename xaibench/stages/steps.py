@@ -60,8 +60,10 @@ def works_of(block: Block) -> Counter[Work]:
 class Steps:
     """Tells the steps of a piece of work; what is not done of it in the end is given up."""
 
-    def __init__(self, tick: Tick, left: Mapping[Work, int], method: str = "") -> None:
-        self._tick, self._left, self._method, self._doing = tick, Counter(left), method, ""
+    def __init__(
+        self, tick: Tick, left: Mapping[Work, int] | None = None, method: str = ""
+    ) -> None:
+        self._tick, self._left, self._method, self._doing = tick, Counter(left or {}), method, ""
 
     def __enter__(self) -> Steps:
         return self

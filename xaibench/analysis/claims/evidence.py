@@ -276,7 +276,7 @@ def _probability(source: Source, target: str) -> Floats | None:
     if source.predictions is None:
         return None
     held = _untouched(source.predictions).set_index("image")[f"probability_{target}"]
-    names = sorted(source.scores["image"].astype(str).unique())
+    names = sorted(map(str, source.scores["image"].unique()))
     return held.reindex(names).to_numpy(dtype=np.float64)
 
 

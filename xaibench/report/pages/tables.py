@@ -144,7 +144,7 @@ def _flags(cell: types.Cell, images: int) -> tuple[str, ...]:
     flags = {
         f"{cell.n_constant} const": cell.n_constant,
         f"{left_out} left out": left_out,
-        f"n {cell.n}": cell.n and cell.n + left_out != images,
+        f"n {cell.n}": cell.n and (cell.points is not None or cell.n + left_out != images),
         cell.remark: cell.remark,
     }
     return tuple(flag for flag, holds in flags.items() if holds)
@@ -166,5 +166,6 @@ def legend(tables: Sequence[types.Table]) -> str:
         "N const: scores of constant maps, in the mean.": "const" in flags,
         "N left out: scores that are not in the mean.": "left out" in flags,
         "n N: images, where it is not the table's number.": re.search(r"\bn \d", flags) is not None,
+        "until N: stopped when sure, see below.": any(c.points is not None for c, _ in pairs),
     }
     return " ".join(text for text, needed in meanings.items() if needed)
