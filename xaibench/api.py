@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from xaibench.config.run import RunConfig, load_config
-from xaibench.errors import UsageError, XaibenchError, shown
+from xaibench.errors import UsageError, XaibenchError
 from xaibench.store.layout import SET_ASIDE
 
 if TYPE_CHECKING:
@@ -28,13 +26,17 @@ ALL_STAGES = frozenset({"explain", "score"})
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run did. computed counts images x methods x targets (x metrics) by stage."""
+    """What a run did. computed counts images x methods x targets (x metrics) by stage.
+
+    sure: with --until, which means are, in words.
+    """
 
     directory: Path
     images: int
     computed: dict[str, int]
     unreadable: int
     seconds: float
+    sure: str = ""
 
     @property
     def line(self) -> str:
@@ -50,6 +52,7 @@ class RunResult:
             f"{self.directory}: {self.images} images, "
             f"{'computed ' + done if done else nothing} "
             f"in {self.seconds:.1f} s{lost}{skipped if self.unreadable else ''}"
+            f"{'; ' * bool(self.sure)}{self.sure}"
         )
 
 
@@ -77,6 +80,8 @@ def run(
     from xaibench.execution import start
     from xaibench.execution.local import run_all
     from xaibench.execution.plan import plan
+    from xaibench.execution.progress import progress
+    from xaibench.execution.weights import weights
     from xaibench.stages.block import Task, opened
     from xaibench.stages.changed import settle
     from xaibench.store.aside import set_aside
@@ -95,6 +100,8 @@ def run(
         todo = plan(work, stages)
         _say_unsound(todo.unsound, root, say)
         _describe(root, work, todo, say)
+        if todo.stops:
+            say(f"  at most: until {config.until:g} stops what is sure before ({todo.stops.words})")
         return RunResult(root, len(work.selection), {}, 0, time.monotonic() - started)
     start.check_place(root)
     with writing(root, wait=config.wait, say=say) as waited:
@@ -110,10 +117,10 @@ def run(
         _say_unsound(todo.unsound, root, say)
         if any(todo.stale.values()):
             say(_stale_line(todo.stale))
-        with progress(todo.count("total")) as tick:
+        with progress(todo.works, weights(work)) as tick:
             done = run_all(task, todo, tick)
         _say_unsound(done.unsound, root, say)
-        return _finish(work, done, manifest, time.monotonic() - started)
+        return _finish(work, done, todo, manifest, time.monotonic() - started)
 
 
 def _say_unsound(unsound: Mapping[Path, str], root: Path, say: Say) -> None:
@@ -130,7 +137,7 @@ def _stale_line(stale: Mapping[str, int]) -> str:
     return f"stale, since what made them has changed: {listed}; computed anew (--keep-stale keeps)"
 
 
-def _finish(work: Run, done: Done, manifest: Manifest, seconds: float) -> RunResult:
+def _finish(work: Run, done: Done, todo: Plan, manifest: Manifest, seconds: float) -> RunResult:
     """Close the process's record; raise what a person has to know."""
     from xaibench.store.ledger import unreadable
 
@@ -138,8 +145,11 @@ def _finish(work: Run, done: Done, manifest: Manifest, seconds: float) -> RunRes
     failed = {i: why for i, why in unreadable(work.root).items() if i in chosen}
     computed = {name: done.made[name] for name in ("predictions", "maps", "scores")}
     computed |= {name: done.made[name] for name in ("failed", "left") if done.made[name]}
-    result = RunResult(work.root, len(chosen), computed, len(failed), seconds)
-    manifest.end(counts={"images": len(chosen), "unreadable": len(failed), **computed})
+    stops = todo.stops
+    sure = stops.words if stops else ""
+    result = RunResult(work.root, len(chosen), computed, len(failed), seconds, sure)
+    counts = {"images": len(chosen), "unreadable": len(failed), **computed}
+    manifest.end(counts=counts, **({"until": stops.record()} if stops else {}))
     if done.unmapped:
         raise XaibenchError(
             f"{done.unmapped.total()} scores need maps that are not there "
@@ -201,19 +211,3 @@ def run_configs(
         raise errors[0]
     if errors:
         raise XaibenchError(f"{len(errors)} of {len(configs)} configurations have failures.")
-
-
-@contextmanager
-def progress(total: int) -> Iterator[Callable[[int, str], None]]:
-    """A bar with images a second and time left: on a terminal, and after a second, only."""
-    from tqdm import tqdm
-
-    with tqdm(
-        total=total, unit="img", delay=1, disable=None, file=sys.stderr, dynamic_ncols=True
-    ) as bar:
-
-        def tick(count: int, doing: str) -> None:
-            bar.set_postfix_str(shown(doing), refresh=False)
-            bar.update(count)
-
-        yield tick

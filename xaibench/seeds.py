@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 
 def derive(seed: int, image: str, purpose: str) -> int:
@@ -15,4 +17,6 @@ def derive(seed: int, image: str, purpose: str) -> int:
 
 def generator(seed: int, image: str, purpose: str) -> torch.Generator:
     """A CPU generator; draws are made on the CPU so that every device sees the same ones."""
+    import torch
+
     return torch.Generator().manual_seed(derive(seed, image, purpose))

@@ -13,6 +13,7 @@ from typing import Protocol as TypingProtocol
 import torch
 from torch import Tensor, nn
 
+from xaibench.meter import each, passed, phase
 from xaibench.seeds import generator
 
 
@@ -191,10 +192,12 @@ class Context:
         Every pass has `batch_size` rows, the last one's being filled up.
         """
         with torch.inference_mode():
-            for inputs, *rest in rebatch(chunks, self.batch_size):
+            for inputs, *rest in each("inputs", rebatch(chunks, self.batch_size)):
                 rows = self.classifier.rows_at(inputs.shape[-2:])
                 full = filled(inputs, rows).contiguous()
-                yield self.classifier.inference(full)[: len(inputs)], *rest
+                with phase("forward"):
+                    logits = self.classifier.inference(full)[: len(inputs)]
+                yield passed(logits, len(full)), *rest
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Softmax of logits (n, K) in the run's precision, as float64."""

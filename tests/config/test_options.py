@@ -21,9 +21,13 @@ def test_the_commands_have_them_in_this_order_and_say_the_same() -> None:
     made = {"maps", "name"}
     left_out = {
         "run": made,
-        "score": set(),
-        "explain": {"metric", "metric_backend", "boxes"} | made,
-        "ablate": {"metric_backend", "protocol", "overwrite", "keep_stale"} | made,
+        "score": {"keep_maps"},
+        "explain": {"metric", "metric_backend", "boxes", "until", "keep_maps"} | made,
+        "ablate": {
+            *("metric_backend", "protocol", "overwrite", "keep_stale", "keep_maps"),
+            *("order", "until"),
+        }
+        | made,
     }
     for command, without in left_out.items():
         params = {p.name: p for p in COMMANDS[command].params if p.name in OPTIONS}
@@ -44,9 +48,10 @@ def test_the_help_says_the_default_that_holds() -> None:
 def test_types_on_the_command_line() -> None:
     kinds = {name: typed(name) for name in OPTIONS}
     assert (kinds["method"], kinds["limit"], kinds["strict"]) == (list[str], int, bool)
+    assert kinds["until"] is float
     assert (kinds["subset"], kinds["batch_size"], kinds["metric_backend"]) == (Path, str, str)
 
 
 def test_what_a_run_is() -> None:
-    of_run = "boxes model weights cam_layer data protocol subset per_class seed"
+    of_run = "boxes model weights cam_layer data protocol order subset per_class seed"
     assert [name for name, option in OPTIONS.items() if option.of_run] == of_run.split()

@@ -35,7 +35,17 @@ Out = Annotated[
 MORE = {"from_": From, "to": To, "switch": Switches, "out": Out}
 
 
-WITHOUT = ("metric_backend", "protocol", "overwrite", "keep_stale", "maps", "name")
+WITHOUT = (
+    "metric_backend",
+    "protocol",
+    "overwrite",
+    "keep_stale",
+    "keep_maps",
+    "maps",
+    "name",
+    "order",
+    "until",
+)
 
 
 def add_to(app: typer.Typer) -> None:

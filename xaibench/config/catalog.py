@@ -108,6 +108,12 @@ class MetricDeclaration:
         return replace(self, **decided, options={**self.options, **options})
 
     @property
+    def bounds(self) -> tuple[float, float] | None:
+        """The smallest and the largest value, where it has both."""
+        low, high = self.range
+        return None if low is None or high is None else (float(low), float(high))
+
+    @property
     def ties(self) -> str:
         """In which order it takes equal pixels; "" where it has no choice or none is known."""
         return str(self.options.get("ties", "")) if self.orders else ""

@@ -17,7 +17,8 @@ class Option:
     default: the default in words; by itself the value, '' for none. low, high: the least and the
     largest number.
     of_run: whether it is part of what a run is, and not of what to compute, where, or how fast.
-    switch: whether the command line has a `--no-` form too.
+    switch: whether the command line has a `--no-` form too. flag: its name there, where that is
+    another than the configuration's.
     """
 
     help: str
@@ -26,6 +27,7 @@ class Option:
     high: int | None = None
     of_run: bool = False
     switch: bool = False
+    flag: str = ""
 
 
 class Options:
@@ -103,7 +105,18 @@ class Options:
     protocol: Annotated[str, Option("published, reference or a YAML file.", of_run=True)] = (
         "published"
     )
-    limit: Annotated[int | None, Option("The first N images of the dataset's order.", low=1)] = None
+    order: Annotated[
+        Literal["dataset", "drawn"],
+        Option("Of the images: dataset, or drawn by the seed.", of_run=True),
+    ] = "dataset"
+    limit: Annotated[int | None, Option("The first N images of the order.", low=1)] = None
+    until: Annotated[
+        float | None,
+        Option(
+            "Stop each mean of a bounded metric once its 95% interval is within POINTS of it (1: "
+            "0.01 in natural units), at ends of blocks; images come in a drawn order."
+        ),
+    ] = None
     subset: Annotated[
         Path | None,
         Option(
@@ -127,6 +140,14 @@ class Options:
     out: Annotated[
         Path | None, Option("Run directory.", default="results/runs/DATA-MODEL-PROTOCOL")
     ] = None
+    keep_maps: Annotated[
+        Literal["keep", "small", "none"],
+        Option(
+            "Which maps are stored: keep (all), small (only those smaller than the input), none; "
+            "the others are scored as they are made.",
+            flag="maps",
+        ),
+    ] = "keep"
     strict: Annotated[
         bool, Option("Unreadable images and other library versions are errors.", switch=True)
     ] = False
@@ -158,9 +179,9 @@ def help_text(name: str) -> str:
 
 
 def typed(name: str) -> Any:
-    """The type of an option on the command line: list[str], str, int, Path or bool."""
+    """The type of an option on the command line: list[str], str, int, float, Path or bool."""
     held = typing.get_args(Options.__annotations__[name])[0]
     if typing.get_origin(held) is tuple:
         return list[str]
     kinds = typing.get_args(held) or (held,)
-    return next((kind for kind in (str, int, Path, bool) if kind in kinds), str)
+    return next((kind for kind in (str, int, float, Path, bool) if kind in kinds), str)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from xaibench.registry.files import files_in
 
 TARGETS = ("ground_truth", "predicted", "least_probable")
 LISTS = ("method", "metric", "target", "transform")
+KEPT = ("keep", "small", "none")
 LARGEST_BATCH = 65_536
 
 
@@ -68,6 +70,13 @@ class RunConfig(Options, Data):
                 raise unknown("transform", spec, known)
         return value
 
+    @field_validator("keep_maps", mode="before")
+    @classmethod
+    def _kept(cls, value: Any) -> Any:
+        if value not in KEPT:
+            raise UsageError(f"maps '{value}': give {', '.join(KEPT[:-1])} or {KEPT[-1]}.")
+        return value
+
     @field_validator("batch_size")
     @classmethod
     def _batch_size(cls, value: str | int) -> str | int:
@@ -83,6 +92,13 @@ class RunConfig(Options, Data):
             raise UsageError(f"batch-size {value}: give at most {LARGEST_BATCH:,}.")
         return number
 
+    @field_validator("until")
+    @classmethod
+    def _until(cls, value: float | None) -> float | None:
+        if value is not None and not 0 < value < math.inf:
+            raise UsageError(f"until {value:g}: give a number of points above 0, such as 1.")
+        return value
+
     @field_validator("*")
     @classmethod
     def _bounds(cls, value: Any, info: ValidationInfo) -> Any:
@@ -97,7 +113,15 @@ class RunConfig(Options, Data):
     def _together(self) -> RunConfig:
         if self.name is not None and self.maps is None:
             raise UsageError(f"name '{self.name}' is that of --maps: give both, or neither.")
+        if self.until is not None and self.order != "drawn":
+            raise UsageError("until takes images in a drawn order: drop --order dataset.")
         return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drawn(cls, values: Any) -> Any:
+        asked = isinstance(values, dict) and values.get("until") is not None
+        return {"order": "drawn", **values} if asked else values
 
     @property
     def embedded(self) -> bool:
@@ -123,14 +147,15 @@ class RunConfig(Options, Data):
 
     @property
     def directory(self) -> Path:
-        """Where the run lives: --out, or results/runs/<data>-<model>-<protocol>."""
+        """Where the run lives: --out, or results/runs/<data>-<model>-<protocol>[-drawn]."""
         if self.out:
             return self.out
         data = Path(self.data_name).resolve().name if self.data_name != "samples" else "samples"
         name = self.model_name if ":" in self.model_name else fold(self.model_name)
         model = "".join(c if c.isalnum() or c in "._-" else "_" for c in name)
         protocol = self.protocol if "." in self.protocol else fold(self.protocol)
-        return Path("results/runs") / f"{data}-{model}-{Path(protocol).stem}"
+        drawn = "-drawn" * (self.order == "drawn")
+        return Path("results/runs") / f"{data}-{model}-{Path(protocol).stem}{drawn}"
 
 
 def _check_kind(name: str, path: Path) -> None:

@@ -14,6 +14,7 @@ from xaibench.datasets.base import Dataset
 from xaibench.datasets.blobs import Content
 from xaibench.datasets.pixels import Geometry, read_pixels
 from xaibench.errors import UsageError, XaibenchError
+from xaibench.meter import decoded, phase
 from xaibench.models.classifier import TorchClassifier
 from xaibench.registry import entries, get
 from xaibench.registry.foreign import foreign
@@ -77,9 +78,10 @@ def read_images(
     """
     spec = classifier.input
     geometry = Geometry(spec.resize, spec.crop, resize == "squash", spec.interpolation)
-    blobs = [dataset.blob(place) for place in places]
-    pixels, seen = read_pixels(blobs, geometry, workers)
+    with phase("decode"):
+        pixels, seen = read_pixels([dataset.blob(place) for place in places], geometry, workers)
     good = [i for i, one in enumerate(seen) if one.reason is None]
+    decoded(len(good))
     failed = [
         Unreadable(dataset.ids[place], one.reason)
         for place, one in zip(places, seen, strict=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 from xaibench.datasets import ilsvrc
@@ -45,10 +46,7 @@ def _drawn(dataset: Dataset, places: list[int], count: int, seed: int) -> list[i
         )
 
     def rank(place: int, purpose: str) -> tuple[int, str]:
-        name = dataset.ids[place]
-        known = ilsvrc.number(name)
-        drawn = name if known is None else ilsvrc.official(known)  # the same in every layout
-        return derive(seed, drawn, purpose), name
+        return drawn_rank(seed, dataset.ids[place], purpose)
 
     taken: Counter[int] = Counter()
     chosen = []
@@ -57,6 +55,25 @@ def _drawn(dataset: Dataset, places: list[int], count: int, seed: int) -> list[i
             taken[dataset.labels[place]] += 1
             chosen.append(place)
     return sorted(chosen, key=lambda place: rank(place, "order of per-class"))
+
+
+def drawn_rank(seed: int, image: str, purpose: str = "order") -> tuple[int, str]:
+    """What an image is sorted by in an order drawn by the seed, the same in every layout."""
+    known = ilsvrc.number(image)
+    return derive(seed, image if known is None else ilsvrc.official(known), purpose), image
+
+
+def in_drawn_order(subset: Subset, seed: int) -> Subset:
+    """A subset as a dataset of its own whose order is drawn by the seed."""
+    held = subset.dataset
+    places = sorted(subset.places, key=lambda place: drawn_rank(seed, held.ids[place]))
+    dataset = replace(
+        held,
+        ids=tuple(held.ids[place] for place in places),
+        labels=tuple(held.labels[place] for place in places),
+        blobs=tuple(held.blobs[place] for place in places) if held.blobs else (),
+    )
+    return Subset(dataset, tuple(range(len(places))), f"{subset.source}, drawn")
 
 
 def _listed(dataset: Dataset, path: Path) -> list[int]:

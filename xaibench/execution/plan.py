@@ -9,7 +9,9 @@ from pathlib import Path
 
 from xaibench.config.requests import MethodRequest
 from xaibench.config.variations import UNTOUCHED, Variation
+from xaibench.execution.until import Stops
 from xaibench.stages.run import Run
+from xaibench.stages.steps import Work, works_of
 from xaibench.stages.unit import (
     Block,
     Part,
@@ -41,25 +43,34 @@ class Plan:
 
     stale: how many results other code made, by method (`network` for predictions). unsound: the
     files that are damaged or another run's, with which of the two; nothing is read from them.
+    stops: of a run with --until, what is sure.
     """
 
     blocks: tuple[Block, ...]
     preparations: tuple[Preparation, ...]
     stale: Mapping[str, int]
     unsound: Mapping[Path, str]
+    stops: Stops | None = None
 
     def count(self, what: str) -> int:
         """How many predictions, maps or scores are missing, or all of them (`total`)."""
         return sum(int(getattr(block, what)) for block in self.blocks)
+
+    @property
+    def works(self) -> Counter[Work]:
+        """What is missing, by kind, method and metric."""
+        return sum(map(works_of, self.blocks), Counter())
 
 
 def plan(run: Run, stages: frozenset[str]) -> Plan:
     """What the given stages ('explain', 'score') would do."""
     ledger = Ledger(run.root, run.mine, run.config.keep_stale)
     planner = _Planner(run, stages, ledger)
-    blocks = tuple(planner.blocks())
+    stops = None if run.config.until is None else Stops(run)
+    found = planner.blocks()
+    blocks = tuple(stops.settled(found) if stops else found)
     preparations = tuple(_preparations(run, blocks, ledger))
-    return Plan(blocks, preparations, dict(planner.stale), ledger.unsound)
+    return Plan(blocks, preparations, dict(planner.stale), ledger.unsound, stops)
 
 
 def _preparations(run: Run, blocks: Sequence[Block], ledger: Ledger) -> Iterator[Preparation]:

@@ -9,6 +9,7 @@ from typing import Any
 from xaibench.config.declared import of_run
 from xaibench.config.files import digest
 from xaibench.errors import UsageError, XaibenchError
+from xaibench.execution.until import asked, bounds_of
 from xaibench.models.device import device_name
 from xaibench.stages.run import Run
 from xaibench.store import layout
@@ -35,6 +36,10 @@ def check(run: Run, stages: frozenset[str]) -> None:
         if run.config.boxes is None:
             raise UsageError("the pointing games need bounding boxes: give --boxes DIR.")
         run.boxes(())  # the folder is read
+    if stages == {"explain"} and run.config.keep_maps != "keep":
+        raise UsageError(
+            f"maps {run.config.keep_maps}: `explain` only stores maps: use `xaibench run`."
+        )
     if "explain" in stages:
         _check_layers(run)
     elif run.config.overwrite:
@@ -68,14 +73,18 @@ def announce(run: Run, say: Say) -> None:
             "embedded default: EfficientNet-Lite0 and 20 ImageNet photographs from PyPI packages "
             "(the paper: ResNet-50 and 50,000); choose with --data and --model"
         )
-    asked = config.batch_size
-    if asked != "auto" and int(asked) < run.batch_size:
+    size = config.batch_size
+    if size != "auto" and int(size) < run.batch_size:
         say(
-            f"batch-size {asked}: {run.batch_size} inputs are forwarded at a time, under which "
+            f"batch-size {size}: {run.batch_size} inputs are forwarded at a time, under which "
             "the number of threads would move last bits"
         )
     if config.maps is not None:
         say(f"maps of {len(run.subset.places)} of the {len(run.dataset)} images in {config.maps}")
+    if config.until is not None:
+        free = [metric for metric, bounds in bounds_of(run).items() if bounds is None]
+        if free:
+            say(f"until {config.until:g}: without bounds, so on all images: {', '.join(free)}")
     if not run.dataset.labelled and not config.target:
         say(f"the images of {run.dataset.name} have no classes: explaining the predicted class")
 
@@ -129,6 +138,7 @@ def open_directory(run: Run, stages: frozenset[str], say: Say) -> Manifest:
             "seed": config.seed,
             "device": device_name(run.device),
             "batch_size": run.batch_size,
+            **({} if config.until is None else {"until": asked(run)}),
         },
     )
 

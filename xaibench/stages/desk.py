@@ -13,8 +13,10 @@ from xaibench.config.requests import MethodRequest
 from xaibench.config.variations import UNTOUCHED, Variation
 from xaibench.core.score import memo
 from xaibench.errors import Failed
+from xaibench.meter import phase
 from xaibench.stages.images import Images
 from xaibench.stages.run import Run
+from xaibench.stages.steps import Steps
 from xaibench.store.predictions import Predictions
 from xaibench.store.state import State, load
 from xaibench.types import Batch, Memo
@@ -24,12 +26,14 @@ from xaibench.types import Batch, Memo
 class Desk:
     """One block's work. lost: places whose images cannot be read, as far as is known.
 
-    broken: why what a method prepares could not be had, by its file's name.
+    broken: why what a method prepares could not be had, by its file's name. steps: of the work at
+    hand, to be told.
     """
 
     run: Run
     lost: set[int]
     broken: Mapping[str, str] = field(default_factory=dict)
+    steps: Steps = field(default_factory=lambda: Steps(lambda _step: None))
     _states: dict[str, State] = field(default_factory=dict)
     _memo: dict[tuple[str, ...], dict[str, Tensor]] = field(default_factory=dict)
     _memo_of: Variation | None = None
@@ -52,14 +56,15 @@ class Desk:
         ids = self.run.ids(places)
         classes = torch.stack([predictions.classes(ids, t) for t in targets], 1)
         device = self.run.device
-        return Batch(
-            ids,
-            images.to(device, non_blocking=True, copy=True),  # what a plug-in writes stays its own
-            predictions.labels(ids).to(device),
-            classes.to(device),
-            targets,
-            tuple(places),
-        )
+        with phase("transfer"):  # as a copy: what a plug-in writes stays its own
+            return Batch(
+                ids,
+                images.to(device, non_blocking=True, copy=True),
+                predictions.labels(ids).to(device),
+                classes.to(device),
+                targets,
+                tuple(places),
+            )
 
     def state(self, method: MethodRequest, variation: Variation) -> State | None:
         """What the method prepared; None if nothing. Raises Failed where it could not."""

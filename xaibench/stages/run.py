@@ -28,7 +28,7 @@ from xaibench.core.memory import Room
 from xaibench.datasets.base import Dataset
 from xaibench.datasets.boxes import Box, Boxes
 from xaibench.datasets.load import Decoded, load_dataset, read_images
-from xaibench.datasets.select import ordered
+from xaibench.datasets.select import in_drawn_order, ordered
 from xaibench.datasets.subset import Subset
 from xaibench.models.classifier import TorchClassifier
 from xaibench.models.device import AUTO_BATCH, resolve_device
@@ -159,7 +159,7 @@ class Run:
             "protocol": self.protocol.name,
             "protocol_sha256": self.protocol.sha256,
             "seed": self.config.seed,
-        }
+        } | ({"order": "drawn"} if self.config.order == "drawn" else {})
 
     @property
     def light_context(self) -> Context:
@@ -271,18 +271,19 @@ def resolve(
     device = resolve_device(config.device)
     dataset = load_dataset(config.data_name)
     subset = subset or ordered(dataset, config.subset, config.per_class, config.seed)
+    subset = in_drawn_order(subset, config.seed) if config.order == "drawn" else subset
     if config.maps is not None:
         method, subset = outside(config, subset, metrics)
         methods = [method]
     return Run(
         config,
         protocol,
-        dataset,
+        subset.dataset,
         subset,
         tuple(methods),
         tuple(metrics),
         tuple(variations(resolve_transforms(config.transform, protocol))),
-        targets(config, dataset),
+        targets(config, subset.dataset),
         device,
         _batch_size(config, device),
         network,

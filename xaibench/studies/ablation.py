@@ -158,6 +158,8 @@ def study(config: RunConfig, after: str, only: Iterable[str] = ()) -> Study:
     chosen = _chosen(switches, only)
     if chosen and directory_name(first.name) == directory_name(second.name):
         raise UsageError(f"both protocols are called {first.name}: give one another `name:`.")
+    if config.order != "dataset":
+        raise UsageError("an ablation takes the dataset's order: drop --order and --until.")
     dataset = load_dataset(config.data_name)
     targets = config.target or (("ground_truth",) if dataset.labelled else ("predicted",))
     cells = tuple(  # in the order of their tables

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # Options of a run that say what to compute, where, or how fast; the others say what the run is.
 _NOT_THE_RUN = frozenset(name for name, option in OPTIONS.items() if not option.of_run)
-_DEFAULTS = {"seed": 0}
+_DEFAULTS = {"seed": 0, "order": "dataset"}
 
 
 def run_words(root: Path) -> RunWords | None:
@@ -38,8 +38,9 @@ def _words(root: Path, records: list[dict[str, Any]], transformed: bool) -> list
     chosen = max(enumerate(alike or records), key=lambda item: (_images(item[1]), item[0]))[1]
     config = chosen["config"]
     words = ["--out", str(root), *_options(config)]
-    limit = config.get("limit")
-    return words if limit is None else [*words, "--limit", str(limit)]
+    for name in ("limit", "until"):
+        words += [f"--{name}", str(config[name])] if config.get(name) is not None else []
+    return words
 
 
 def _images(record: Mapping[str, Any]) -> float:
