@@ -40,6 +40,7 @@ WITHOUT = (
     "protocol",
     "overwrite",
     "keep_stale",
+    "keep_maps",
     "maps",
     "name",
     "order",

@@ -30,8 +30,8 @@ EXAMPLES = {
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     made = ("maps", "name")
-    unscored = ("metric", "metric_backend", "boxes", "until", *made)
-    for function, without in ((run, made), (explain, unscored), (score, ())):
+    unscored = ("metric", "metric_backend", "boxes", "until", "keep_maps", *made)
+    for function, without in ((run, made), (explain, unscored), (score, ("keep_maps",))):
         name = function.__name__
         command = o.command(function, without, {"config": Config}, before="model")
         app.command(name, epilog=EXAMPLES[name])(command)

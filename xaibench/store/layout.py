@@ -92,6 +92,18 @@ def mapped(root: Path, target: str) -> list[str]:
     return sorted({unquote(path.parts[-5]) for path in (root / "maps").glob(pattern)})
 
 
+def unmapped(root: Path) -> str:
+    """One line on the methods with scores and without maps, as --maps leaves them; "" for none."""
+    scored = {unquote(path.name.partition("=")[2]) for path in (root / "scores").glob("method=*")}
+    left = sorted(scored - {key[0] for key in map_sets(root)})
+    if not left:
+        return ""
+    return (
+        f"no maps of {', '.join(left)} are stored, which the section on ties, --figures, "
+        "--agreement and `xaibench audit` need: `xaibench explain` makes them"
+    )
+
+
 def scores(root: Path, **keys: str) -> Path:
     """The partition of a method, target, transform, variation and metric."""
     return root.joinpath("scores", *(f"{name}={encode(keys[name])}" for name in PARTITIONS))
@@ -140,9 +152,9 @@ def what(path: Path) -> str:
 
 def results(folder: Path, prefix: str = "") -> list[Path]:
     """The files of maps, scores or predictions in a folder, in the order of their blocks."""
-    name = re.compile(prefix + BLOCK)
-    found = folder.iterdir() if folder.is_dir() else ()
-    return sorted(path for path in found if name.fullmatch(path.name))
+    fits = re.compile(prefix + BLOCK).fullmatch
+    found = (path.name for path in folder.iterdir()) if folder.is_dir() else ()
+    return [folder / name for name in sorted(filter(fits, found))]  # paths sort more slowly
 
 
 def stored(root: Path) -> list[Path]:
