@@ -172,9 +172,10 @@ def main() -> None:
     saved(1.0, given.times)
 
 
-TEXT = """`xaibench run --until POINTS` takes images in an order drawn by the seed and stops each mean
-of a bounded metric at the first end of a block at which its interval is within so many points (0.01
-in natural units) of it. The interval is a confidence sequence for the mean over all images of the
+TEXT = """\
+`xaibench run --until POINTS` takes images in an order drawn by the seed and stops each mean
+of a bounded metric at the first end of a block at which its interval is within so many points
+(0.01 in natural units) of it. The interval is a confidence sequence for the mean over all images of the
 set, by betting without replacement (Waudby-Smith & Ramdas 2024): it holds with 95% at all ends of
 blocks at once, so that stopping by it does no harm, and with all images it is the mean itself. Its
 bets are largest for the points asked for; whoever tries several values of --until and keeps one has
@@ -192,7 +193,8 @@ Each cell: how often the interval held the mean of the set, of {runs:,} stopped 
 of the images they took. The last worlds are spreads that were measured: values of the embedded
 study, drawn again with a little noise until there are as many as the set has.
 """
-SAVED = """Spreads as measured, with EfficientNet-Lite0 and the published protocol, on 120 photographs
+SAVED = """\
+Spreads as measured, with EfficientNet-Lite0 and the published protocol, on 120 photographs
 (results/until) or, marked *, on the ten of the embedded study: the values of a cell, drawn again
 with a little noise to fill the set, stopped within one point (0.01 for M). Each cell is the median
 of {times} sets, in images; a block has 320. Ten photographs tell a spread to about a quarter, so
