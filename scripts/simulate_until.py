@@ -173,13 +173,13 @@ def main() -> None:
 
 
 TEXT = """\
-`xaibench run --until POINTS` takes images in an order drawn by the seed and stops each mean
-of a bounded metric at the first end of a block at which its interval is within so many points
-(0.01 in natural units) of it. The interval is a confidence sequence for the mean over all images of the
-set, by betting without replacement (Waudby-Smith & Ramdas 2024): it holds with 95% at all ends of
-blocks at once, so that stopping by it does no harm, and with all images it is the mean itself. Its
-bets are largest for the points asked for; whoever tries several values of --until and keeps one has
-as many chances to be wrong. Images without a usable value count as the tested mean, which tells
+`xaibench run --until POINTS` takes images in an order drawn by the seed and stops each mean of a
+bounded metric at the first end of a block at which its interval is within so many points (0.01 in
+natural units) of it. The interval is a confidence sequence for the mean over all images of the set,
+by betting without replacement (Waudby-Smith & Ramdas 2024): it holds with 95% at all ends of blocks
+at once, so that stopping by it does no harm, and with all images it is the mean itself. Its bets
+are largest for the points asked for; whoever tries several values of --until and keeps one has as
+many chances to be wrong. Images without a usable value count as the tested mean, which tells
 nothing for or against it. IBA takes its statistics from the first images of the order, so that
 these are not quite drawn like the rest. Where images are transformed, a group of five is one draw.
 

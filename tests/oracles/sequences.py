@@ -56,3 +56,17 @@ def interval(
         if max(low, high) / 2 < 1 / alpha and possible:
             kept.append(mean)
     return kept[0], kept[-1]
+
+
+def sure(values: list[float | None], units: int, aim: float, alpha: float = 0.05) -> bool:
+    """Whether all means that are farther than `aim` from the mean so far have been left out."""
+    for mirrored in (False, True):
+        side = [None if v is None else 1 - v if mirrored else v for v in values]
+        used = [value for value in side if value is not None]
+        if not used:
+            return False
+        mean = sum(used) / len(used) - aim
+        total = sum(mean if value is None else value for value in side)
+        if mean > 0 and units * mean >= total and max(capital(side, units, mean, aim)) < 2 / alpha:
+            return False
+    return True
