@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,7 @@ class Source:
 
     `predictions` is the frame of `xaibench.load_predictions`, where something asks for it;
     `catalog` is what its methods and metrics declare, by default what is shipped and what the
-    scores' values give away.
+    scores' values give away. `timings` are the rows of `store.manifest.timings`.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Source:
     identity: Mapping[str, Any] = field(default_factory=dict)
     predictions: pd.DataFrame | None = None
     catalog: Catalog | None = None
+    timings: Sequence[Mapping[str, Any]] = ()
 
     @property
     def known(self) -> Catalog:
