@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xaibench.analysis.intervals import Interval
 from xaibench.analysis.sequences import aim_of, interval, scaled
@@ -50,6 +51,10 @@ class Stopped:
     places: Mapping[str, int]
     asked: tuple[Asked, ...]
 
+    def at(self, images: Sequence[str]) -> NDArray[np.int64]:
+        """(N,) where images stand in the order."""
+        return np.array([self.places[image] for image in images], dtype=np.int64)
+
     def of(self, key: Key) -> Asked | None:
         """What a mean was to stop at, the least points where that was asked several times."""
         found = [one for one in self.asked if one.holds(key)]
@@ -61,8 +66,7 @@ class Stopped:
         It is for the mean over all images of the set. None of its ends is known where a value is
         not within its metric's bounds.
         """
-        places = np.array([self.places[image] for image in images], dtype=np.int64)
-        found = {}
+        places, found = self.at(images), {}
         for key, group in cells.items():
             asked = self.of(key)
             if asked is not None and len(group.images):
@@ -70,7 +74,7 @@ class Stopped:
         return found
 
 
-def _interval(group: Group, places: np.ndarray, asked: Asked, key: Key) -> Interval:
+def _interval(group: Group, places: NDArray[np.int64], asked: Asked, key: Key) -> Interval:
     size = 1 if key.transform == "none" else asked.group
     last = int(places.max()) + 1
     length = -(-last // size) if last == asked.images else last // size  # whole groups only

@@ -147,7 +147,7 @@ def tables(
     from xaibench.store.layout import unmapped
     from xaibench.store.manifest import timings
     from xaibench.store.scores import REPORTED, read_scores
-    from xaibench.store.until import stopped_in
+    from xaibench.studies.until import stopped_in
     from xaibench.studies.words import run_words
 
     held, words = read_scores(directory, REPORTED), run_words(directory)
@@ -197,14 +197,17 @@ def source_of(directory: Path, predictions: bool = False, plain: bool = False) -
     from xaibench.store.manifest import identity_of, timings
     from xaibench.store.read import load_predictions, load_scores
     from xaibench.store.scores import REPORTED, read_scores
+    from xaibench.studies.until import stopped_in
 
     some = predictions and any(directory.glob("predictions/*/*/*.parquet"))
+    scores = load_scores(directory) if plain else read_scores(directory, REPORTED).frame
     return Source(
         name=str(directory),
-        scores=load_scores(directory) if plain else read_scores(directory, REPORTED).frame,
+        scores=scores,
         identity=identity_of(directory),
         predictions=load_predictions(directory) if some else None,
         catalog=catalog_in(directory),
+        stopped=stopped_in(directory, scores["image"].unique()),
         timings=timings(directory),
     )
 
