@@ -41,11 +41,12 @@ Resized = Literal["statistics", "bottleneck"]
     family="perturbation",
     prepare=prepare,
     prepared_of=lambda statistics_of, **_: statistics_of,
+    prepares=lambda statistics_images, **_: statistics_images,  # images forwarded, 0: all
     counts=("statistics_images",),
     only={"statistics_of": ("subset",), "resized": ("resized",)},
     normalization={"border": "mirror"},
     cost=lambda steps, samples, **_: Cost(
-        shared=1, forwards=steps * samples, backwards=steps * samples
+        shared=1, forwards=steps * samples, backwards=steps * samples, at_once=samples
     ),
     citation="schulz2020iba",
 )
