@@ -35,8 +35,8 @@ from xaibench.stages.score import heavy
 from xaibench.stages.unit import Block, Part, Places, Unit
 from xaibench.types import Cost, MetricCost
 
-ID = 8
-"""Bytes of a map's row beside the map and the image's id: the class that it explains."""
+ID, HEADER = 8, 830
+"""Bytes beside map and image's id: the class that it explains; what a file says of itself."""
 
 
 class Forecaster:
@@ -194,7 +194,8 @@ class Forecaster:
         height, width = self.native(unit.method, size)
         if stored(self.run.config, (height, width), size):
             names = sum(len(self.run.dataset.ids[p]) for p in places)
-            total.maps = targets * (len(places) * (4 * height * width + ID) + names)
+            each = 4 * height * width + ID
+            total.maps = targets * (len(places) * each + names + HEADER)
         total.calls = sum(map(len, batches))
         return total
 

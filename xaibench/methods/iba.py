@@ -79,8 +79,9 @@ def iba(
     """
     at_once = max(1, ctx.batch_size // samples)
     maps = []
-    for part in (batch.rows(i, i + at_once) for i in range(0, len(batch), at_once)):
-        features = filled(activations(ctx.classifier, layer, part.images), at_once)
+    held = activations(ctx.classifier, layer, batch.images)
+    for i in range(0, len(batch), at_once):
+        part, features = batch.rows(i, i + at_once), filled(held[i : i + at_once], at_once)
         of_targets = [
             _bottleneck(
                 ctx, part, features, t, state, layer, beta, steps, lr, samples, alpha, resized
