@@ -28,7 +28,7 @@ def identity(out: Path) -> dict[str, object]:
 def test_bfloat16_is_another_run_and_the_report_says_so(tmp_path: Path) -> None:
     plain, half = tmp_path / "plain", tmp_path / "half"
     for out, words in ((plain, []), (half, ["--dtype", "bfloat16"])):
-        code, said, err = go(out, "--limit", 2, *words)
+        code, _, err = go(out, "--limit", 2, *words)
         assert code == 0, err
     assert "dtype" not in identity(plain)
     assert identity(half)["dtype"] == "bfloat16"
