@@ -1,6 +1,6 @@
 """What `--dtype bfloat16` changes in every cell of Tables 1-3, on the embedded photographs.
 
-    python scripts/dtype_effect.py FOLDER [--limit N] [--method M,...] [--out results/bench/dtype.md]
+    python scripts/dtype_effect.py FOLDER [--limit N] [--method M,...] [--metric M,...]
 
 Runs the methods and metrics of the tables twice below FOLDER, in float32 and in bfloat16, on the
 first N photographs, and sets the means side by side. What FOLDER holds is not computed again, and

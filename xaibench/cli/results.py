@@ -146,7 +146,7 @@ def tables(
     from xaibench.report import write_report
     from xaibench.store.catalog import catalog_in
     from xaibench.store.layout import unmapped
-    from xaibench.store.manifest import identity_of
+    from xaibench.store.manifest import identity_of, timings
     from xaibench.store.scores import REPORTED, read_scores
     from xaibench.studies.until import stopped_in
     from xaibench.studies.words import run_words
@@ -170,6 +170,13 @@ def tables(
     scores = held.frame
     stopped = stopped_in(directory, scores["image"].unique())
     paths = write_report(scores, into, table or None, console, words, catalog, tied, notes, stopped)
+    if not table and (seconds := timings(directory)):
+        from xaibench.analysis.compare import Source
+        from xaibench.report import write_pages
+
+        console.print()
+        source = Source(str(directory), scores, catalog=catalog, timings=seconds)
+        paths += write_pages(["time"], source, into, console)
     if agreement:
         from xaibench.studies.agreement import write_agreement
 
@@ -189,7 +196,7 @@ def source_of(directory: Path, predictions: bool = False, plain: bool = False) -
     """
     from xaibench.analysis.compare import Source
     from xaibench.store.catalog import catalog_in
-    from xaibench.store.manifest import identity_of
+    from xaibench.store.manifest import identity_of, timings
     from xaibench.store.read import load_predictions, load_scores
     from xaibench.store.scores import REPORTED, read_scores
     from xaibench.studies.until import stopped_in
@@ -203,6 +210,7 @@ def source_of(directory: Path, predictions: bool = False, plain: bool = False) -
         predictions=load_predictions(directory) if some else None,
         catalog=catalog_in(directory),
         stopped=stopped_in(directory, scores["image"].unique()),
+        timings=timings(directory),
     )
 
 

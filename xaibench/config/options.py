@@ -176,6 +176,10 @@ class Options:
     wait: Annotated[
         bool, Option("Wait where another process is writing into the run directory.")
     ] = False
+    profile: Annotated[
+        bool,
+        Option("Say where the seconds went; traces of the first passes in the run's profile/."),
+    ] = False
     dry_run: Annotated[bool, Option("Print what would be computed, compute nothing.")] = False
 
 

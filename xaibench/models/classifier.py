@@ -9,7 +9,6 @@ from functools import cached_property
 import torch
 from PIL import Image
 from torch import Tensor, nn
-from torchvision.transforms import v2
 
 from xaibench.errors import UsageError, unknown
 from xaibench.meter import passed, phase
@@ -42,6 +41,8 @@ class InputSpec:
         resize: 'squash' (to a square, aspect ratio lost) or 'short_side', on the PIL image; then
         the centre crop.
         """
+        from torchvision.transforms import v2  # imports torch's compiler: half as long as torch
+
         side = [self.resize, self.resize] if resize == "squash" else [self.resize]
         steps: Callable[[Image.Image], Tensor] = v2.Compose(
             [

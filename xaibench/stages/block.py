@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from xaibench.config.run import RunConfig
+from xaibench.config.variations import UNTOUCHED
 from xaibench.errors import Failed
 from xaibench.meter import phase
 from xaibench.models.classifier import TorchClassifier
@@ -20,7 +21,7 @@ from xaibench.stages.predict import load_predictions, predict
 from xaibench.stages.run import Run, resolve
 from xaibench.stages.score import Taken, fail_unmapped, score_taken, score_unit
 from xaibench.stages.steps import PREDICTIONS, Steps, Tick, works
-from xaibench.stages.unit import Block, Unit
+from xaibench.stages.unit import Block, Places, Unit
 from xaibench.store import layout
 from xaibench.store.compact import compact
 from xaibench.store.ledger import unreadable
@@ -99,6 +100,12 @@ def run_block(task: Task, block: Block, tick: Tick = lambda _step: None) -> Done
             with Steps(tick, works([unit]), unit.method.spec) as desk.steps:
                 _unit(desk, _readable(unit, desk.lost), predictions, done)
     return done
+
+
+def first_read(block: Block) -> Places:
+    """The images that a block's work begins with reading; none where it may need no images."""
+    first = block.parts[0] if block.parts else None
+    return first.predictions if first and first.variation == UNTOUCHED else ()
 
 
 def _readable(unit: Unit, lost: set[int]) -> Unit:

@@ -241,14 +241,14 @@ def _work(unit: Unit, metric: MetricRequest, size: tuple[int, int]) -> Work:
     return f"score {metric.entry.key} {of}", *size
 
 
-def _heavy(metrics: Sequence[MetricRequest]) -> bool:
+def heavy(metrics: Sequence[MetricRequest]) -> bool:
     """Whether any metric needs the network."""
     return bool({need for m in metrics for need in m.needs} - {"boxes"})
 
 
 def _batch_size(run: Run, metrics: Sequence[MetricRequest], size: tuple[int, int]) -> int:
     """Inputs in a forward pass, where memory holds as many."""
-    return run.classifier.rows_at(size) if _heavy(metrics) else run.batch_size
+    return run.classifier.rows_at(size) if heavy(metrics) else run.batch_size
 
 
 def scoring(
@@ -269,8 +269,8 @@ def scoring(
     """
     run, ids = desk.run, shard.ids
     needs = {need for m in metrics for need in m.needs} | ({"explain"} if explained else set())
-    heavy = explained or _heavy(metrics)
-    if heavy:
+    fed = explained or heavy(metrics)
+    if fed:
         batch = desk.batch(unit.places, predictions, (target,), unit.variation)
         ctx = run.context_for(batch.size, unit.variation, unit.method)
     else:
@@ -300,6 +300,6 @@ def scoring(
         transform=unit.variation.transform,
         scalars=shard.scalars,
         explain=explain,
-        shared=desk.memo(ids, unit.variation) if heavy else None,
+        shared=desk.memo(ids, unit.variation) if fed else None,
         extras=extras,
     )
