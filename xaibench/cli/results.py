@@ -142,10 +142,11 @@ def tables(
     top: float,
 ) -> list[Path]:
     """The tables of one run, and what else of it is asked for; returns the files written."""
+    from xaibench.analysis.header import of_passes
     from xaibench.report import write_report
     from xaibench.store.catalog import catalog_in
     from xaibench.store.layout import unmapped
-    from xaibench.store.manifest import timings
+    from xaibench.store.manifest import identity_of, timings
     from xaibench.store.scores import REPORTED, read_scores
     from xaibench.studies.until import stopped_in
     from xaibench.studies.words import run_words
@@ -165,6 +166,7 @@ def tables(
         "Stale scores stand among current ones, made by different code or maps: "
         f"{', '.join(held.several)}. Run all of their images again."
     ] * bool(held.several)
+    notes += of_passes(identity_of(directory))
     scores = held.frame
     stopped = stopped_in(directory, scores["image"].unique())
     paths = write_report(scores, into, table or None, console, words, catalog, tied, notes, stopped)
