@@ -16,7 +16,7 @@ from xaibench.registry import entries
 ROOT = Path(xaibench.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("seeds", "pool", "published"),
+    ("seeds", "pool", "meter", "published"),
     ("types", "registry"),
     ("ops",),
     ("probes", "normalize"),
@@ -133,17 +133,17 @@ def test_every_module_has_a_rank() -> None:
     assert RANK.keys() == HEADS - {"__main__"}
 
 
-def test_types_import_torch_and_seeds_only() -> None:
+def test_types_import_torch_seeds_and_the_meter_only() -> None:
     for module in modules_of("types"):
         found = imported(module)
-        assert own(found) <= {"xaibench.seeds"}
+        assert own(found) <= {"xaibench.seeds", "xaibench.meter"}
         others = {name.split(".")[0] for name in found} - {"torch", "xaibench"}
         assert others <= sys.stdlib_module_names
 
 
 @pytest.mark.parametrize("module", modules_of("ops"))
 def test_ops_are_pure(module: str) -> None:
-    allowed = {"ops", "types", "seeds", "errors", "pool"}
+    allowed = {"ops", "types", "seeds", "errors", "pool", "meter"}
     assert {part(name) for name in reached(module)} <= allowed
 
 

@@ -21,7 +21,7 @@ from xaibench.registry import Registered
 
 PACKAGE = Path(__file__).parents[1]
 NO_NUMBER = {
-    *("cli", "report", "analysis", "store", "published"),
+    *("cli", "report", "analysis", "store", "published", "meter"),
     *("config.code", "config.names", "config.options", "config.shipped"),
 }
 """Parts of the package that change no stored number."""

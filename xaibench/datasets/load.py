@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torchvision.transforms.v2.functional import normalize, to_dtype
 
 from xaibench.datasets.base import Dataset
 from xaibench.datasets.blobs import Content
 from xaibench.datasets.pixels import Geometry, read_pixels
 from xaibench.errors import UsageError, XaibenchError
+from xaibench.meter import decoded, phase
 from xaibench.models.classifier import TorchClassifier
 from xaibench.registry import entries, get
 from xaibench.registry.foreign import foreign
@@ -77,9 +77,10 @@ def read_images(
     """
     spec = classifier.input
     geometry = Geometry(spec.resize, spec.crop, resize == "squash", spec.interpolation)
-    blobs = [dataset.blob(place) for place in places]
-    pixels, seen = read_pixels(blobs, geometry, workers)
+    with phase("decode"):
+        pixels, seen = read_pixels([dataset.blob(place) for place in places], geometry, workers)
     good = [i for i, one in enumerate(seen) if one.reason is None]
+    decoded(len(good))
     failed = [
         Unreadable(dataset.ids[place], one.reason)
         for place, one in zip(places, seen, strict=True)
@@ -94,6 +95,6 @@ def read_images(
 
 
 def as_input(pixels: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
-    """8-bit pixels (n, 3, H, W) as normalised float32."""
-    images = to_dtype(pixels, torch.float32, scale=True)
-    return normalize(images, list(mean), list(std), inplace=True)
+    """8-bit pixels (n, 3, H, W) as normalised float32, to the bit as torchvision has them."""
+    shift, scale = (torch.tensor(values).view(3, 1, 1) for values in (mean, std))
+    return pixels.to(torch.float32).mul_(1 / 255).sub_(shift).div_(scale)

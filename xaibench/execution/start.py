@@ -36,6 +36,10 @@ def check(run: Run, stages: frozenset[str]) -> None:
         if run.config.boxes is None:
             raise UsageError("the pointing games need bounding boxes: give --boxes DIR.")
         run.boxes(())  # the folder is read
+    if stages == {"explain"} and run.config.keep_maps != "keep":
+        raise UsageError(
+            f"maps {run.config.keep_maps}: `explain` only stores maps: use `xaibench run`."
+        )
     if "explain" in stages:
         _check_layers(run)
     elif run.config.overwrite:

@@ -9,10 +9,11 @@ from functools import cached_property
 import torch
 from PIL import Image
 from torch import Tensor, nn
-from torchvision.transforms import v2
 
 from xaibench.errors import UsageError, unknown
+from xaibench.meter import passed, phase
 from xaibench.models.batchnorm import with_group_statistics
+from xaibench.models.evalnorm import quick_norms
 from xaibench.models.fold import folded
 from xaibench.models.fuse import fused
 from xaibench.models.layers import find_cam_layer
@@ -41,6 +42,8 @@ class InputSpec:
         resize: 'squash' (to a square, aspect ratio lost) or 'short_side', on the PIL image; then
         the centre crop.
         """
+        from torchvision.transforms import v2  # imports torch's compiler: half as long as torch
+
         side = [self.resize, self.resize] if resize == "squash" else [self.resize]
         steps: Callable[[Image.Image], Tensor] = v2.Compose(
             [
@@ -80,19 +83,23 @@ class TorchClassifier:
 
         With `groups`, images left over after whole groups form a smaller one.
         """
-        rows, size = self.rows_at(images.shape[-2:]), self.groups
-        if not size:
-            return in_rows(self.module, images, rows)
+        with phase("forward"), quick_norms(images.device):
+            return passed(*self._logits(images))
+
+    def _logits(self, images: Tensor) -> tuple[Tensor, int]:
+        """Logits, and how many inputs were forwarded for them."""
+        rows, size = self.rows_at(images.shape[-2:]), self.groups or 1
+        at_once = -(-rows // size) * size
         whole = len(images) // size * size
-        parts = []
-        if whole:
-            parts.append(in_rows(self.module, images[:whole], -(-rows // size) * size, size))
-        if whole < len(images):  # a smaller group comes last; whole ones before it fill up the pass
-            rest = images[whole:]
-            before = max(0, -(-(rows - len(rest)) // size) * size)
-            inputs = torch.cat([filled(rest[:1], before)[:before], rest]).contiguous()
-            parts.append(self.module(inputs)[before:])
-        return torch.cat(parts)
+        forwarded = -(-whole // at_once) * at_once
+        if whole == len(images):
+            return in_rows(self.module, images, at_once, size), forwarded
+        parts = [in_rows(self.module, images[:whole], at_once, size)] if whole else []
+        rest = images[whole:]  # a smaller group comes last; whole ones before it fill up the pass
+        before = max(0, -(-(rows - len(rest)) // size) * size)
+        inputs = torch.cat([filled(rest[:1], before)[:before], rest]).contiguous()
+        parts.append(self.module(inputs)[before:])
+        return torch.cat(parts), forwarded + len(inputs)
 
     def rows_at(self, size: Sequence[int]) -> int:
         """Inputs in a forward pass at an input size: fewer at larger sizes, but at least ENOUGH."""

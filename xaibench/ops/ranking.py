@@ -7,6 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from xaibench.meter import phase
+
 Ties = Literal["row_major", "reverse", "random"]
 
 
@@ -18,7 +20,11 @@ def order(
     maps (B, H, W). Ties: by pixel index ascending (row_major), descending (reverse), or by the
     order of `keys` (B, H*W), which `random` needs: distinct numbers drawn from a seed.
     """
-    flat = maps.flatten(1)
+    with phase("ranking"):
+        return _order(maps.flatten(1), descending, ties, keys)
+
+
+def _order(flat: Tensor, descending: bool, ties: Ties, keys: Tensor | None) -> Tensor:
     if ties == "row_major":
         return flat.argsort(dim=1, descending=descending, stable=True)
     if ties == "reverse":
@@ -33,5 +39,6 @@ def order(
 
 def ranks(indices: Tensor) -> Tensor:
     """The inverse of an order: position (B, N) of every pixel in `indices` (B, N)."""
-    positions = torch.arange(indices.shape[1], device=indices.device).expand_as(indices)
-    return torch.empty_like(indices).scatter_(1, indices, positions)
+    with phase("ranking"):
+        positions = torch.arange(indices.shape[1], device=indices.device).expand_as(indices)
+        return torch.empty_like(indices).scatter_(1, indices, positions)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from xaibench.errors import XaibenchError
+from xaibench.meter import passed, phase
 from xaibench.ops.rows import in_rows
 from xaibench.types import Classifier
 
@@ -117,4 +118,6 @@ def logits_behind(classifier: Classifier, layer: str, image: Tensor, output: Ten
             logits: Tensor = classifier.module(image)
         return logits
 
-    return in_rows(behind, output, classifier.rows_at(image.shape[-2:]))
+    rows = classifier.rows_at(image.shape[-2:])
+    with phase("forward"):
+        return passed(in_rows(behind, output, rows), -(-len(output) // rows) * rows)

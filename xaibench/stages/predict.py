@@ -17,6 +17,7 @@ from xaibench.config.run import TARGETS
 from xaibench.config.variations import UNTOUCHED, Variation
 from xaibench.datasets.base import BLOCK
 from xaibench.errors import Failed, XaibenchError
+from xaibench.meter import phase
 from xaibench.stages.chunks import Chunks
 from xaibench.stages.desk import Desk
 from xaibench.stages.run import Run
@@ -37,6 +38,7 @@ def predict(desk: Desk, block: int, part: Part) -> int:
     small for one image.
     """
     run = desk.run
+    desk.steps.begin(f"predict {part.variation.label}".strip(), "predictions")
     places = [p for p in part.predictions if p not in desk.lost]
     if part.variation.request is None:
         places, _, failures = desk.images.read(places)
@@ -63,12 +65,14 @@ def predict(desk: Desk, block: int, part: Part) -> int:
             give_way(folder, layout.TABLE, block, ids, part.code)
             path = folder / f"{layout.block_name(block, ids, part.code)}{layout.TABLE}"
             made = run.origin(part.code, part.variation, limit)
-            tables.save(path, columns, tables.PREDICTIONS, made)
+            with phase("io"):
+                tables.save(path, columns, tables.PREDICTIONS, made)
 
     try:
         with Chunks(write) as chunks:
             for one in _logits(desk, places, part.variation):
                 chunks.add(one)
+                desk.steps.did("predictions", {"": len(one.places)}, len(one.places))
     except Failed as failure:
         raise XaibenchError(f"{run.model}: {failure}: use another --device.") from failure
     return len(places)
@@ -99,7 +103,9 @@ def _logits(desk: Desk, places: list[int], variation: Variation) -> Iterator[_Do
         return [some[start : start + step] for start in range(0, len(some), step)]
 
     def forward(fit: Context, some: list[int]) -> tuple[Tensor, Tensor]:
-        inputs = desk.images.inputs(some, variation).to(desk.run.device)
+        inputs = desk.images.inputs(some, variation)
+        with phase("transfer"):
+            inputs = inputs.to(desk.run.device)
         found = [(part.float(), fit.probabilities(part)) for part in fit.stream([inputs])]
         logits, probabilities = zip(*found, strict=True)
         return torch.cat(logits).cpu(), torch.cat(probabilities).cpu()

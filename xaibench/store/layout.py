@@ -35,6 +35,7 @@ OWN = tuple(
             rf"{MANIFESTS}/run-\w+-\d+\.json",
             r"normalized(/[^/]+){4}\.(npy|json)",
             r"report/.+\.(md|tex|csv|json|html|png|svg|pdf|css|js)",
+            r"profile/[^/]+\.json",
             rf"{SET_ASIDE}/.+",
             rf"{re.escape(LOCK)}(\.json)?",
         ),
@@ -92,6 +93,18 @@ def mapped(root: Path, target: str) -> list[str]:
     return sorted({unquote(path.parts[-5]) for path in (root / "maps").glob(pattern)})
 
 
+def unmapped(root: Path) -> str:
+    """One line on the methods with scores and without maps, as --maps leaves them; "" for none."""
+    scored = {unquote(path.name.partition("=")[2]) for path in (root / "scores").glob("method=*")}
+    left = sorted(scored - {key[0] for key in map_sets(root)})
+    if not left:
+        return ""
+    return (
+        f"no maps of {', '.join(left)} are stored, which the section on ties, --figures, "
+        "--agreement and `xaibench audit` need: `xaibench explain` makes them"
+    )
+
+
 def scores(root: Path, **keys: str) -> Path:
     """The partition of a method, target, transform, variation and metric."""
     return root.joinpath("scores", *(f"{name}={encode(keys[name])}" for name in PARTITIONS))
@@ -125,6 +138,11 @@ def unit_failure(root: Path, block: int, keys: Sequence[str]) -> Path:
     return failures(root).joinpath("units", *map(encode, keys), f"{block:05d}.json")
 
 
+def profile(root: Path) -> Path:
+    """The folder of what `--profile` writes."""
+    return root / "profile"
+
+
 def report(root: Path) -> Path:
     """The folder of what `xaibench report` writes."""
     return root / "report"
@@ -140,9 +158,9 @@ def what(path: Path) -> str:
 
 def results(folder: Path, prefix: str = "") -> list[Path]:
     """The files of maps, scores or predictions in a folder, in the order of their blocks."""
-    name = re.compile(prefix + BLOCK)
-    found = folder.iterdir() if folder.is_dir() else ()
-    return sorted(path for path in found if name.fullmatch(path.name))
+    fits = re.compile(prefix + BLOCK).fullmatch
+    found = (path.name for path in folder.iterdir()) if folder.is_dir() else ()
+    return [folder / name for name in sorted(filter(fits, found))]  # paths sort more slowly
 
 
 def stored(root: Path) -> list[Path]:

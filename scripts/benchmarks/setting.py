@@ -1,0 +1,180 @@
+"""What rows measure with: the network, photographs, runs in this process, bare passes."""
+
+from __future__ import annotations
+
+import gc
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import xaibench
+from benchmarks.photographs import augmented
+from xaibench.datasets.load import load_dataset, read_images
+from xaibench.models.classifier import TorchClassifier
+from xaibench.models.device import AUTO_BATCH, exact_arithmetic
+from xaibench.models.load import load_model
+from xaibench.probes.hooks import replaced_output
+
+MODEL = "efficientnet_lite0"
+READY = 8
+"""Batches of ready inputs: more than a processor's cache holds."""
+
+
+@dataclass
+class Setting:
+    """One bench run. scratch: a folder for runs. data: photographs, or None for the embedded ones.
+
+    few, many: images of the two runs whose difference is an image's cost, start-up left out.
+    """
+
+    device: torch.device
+    scratch: Path
+    data: Path | None = None
+    quick: bool = False
+
+    @property
+    def few(self) -> int:
+        """Images of the smaller run."""
+        return 2 if self.quick else 8
+
+    @property
+    def many(self) -> int:
+        """Images of the larger run."""
+        return 6 if self.quick else 48
+
+    @cached_property
+    def photographs(self) -> Path:
+        """A folder of at least 100 photographs, one subfolder a class."""
+        return self.data or augmented(self.scratch / "photographs", 100)
+
+    @cached_property
+    def classifier(self) -> TorchClassifier:
+        """The network as the tool runs it."""
+        exact_arithmetic(self.device)
+        found = load_model(MODEL).to(self.device)
+        return replace(found, rows=AUTO_BATCH[self.device.type])
+
+    @cached_property
+    def plain(self) -> nn.Module:
+        """The network as people load it: contiguous, BatchNorm and ReLU modules of their own."""
+        return load_model(MODEL).module.to(self.device)
+
+    def inputs(self, count: int) -> tuple[Tensor, Tensor]:
+        """The first photographs as the network is fed (n, 3, H, W), on the CPU, and labels (n,)."""
+        dataset = load_dataset(str(self.photographs))
+        found = read_images(dataset, range(count), self.classifier, "squash", 0)
+        return found.images, torch.tensor([dataset.labels[place] for place in found.places])
+
+    @cached_property
+    def ready(self) -> list[Tensor]:
+        """Full batches on the device, in the network's own memory format."""
+        rows = self.classifier.rows
+        images, _ = self.inputs(16)
+        images = torch.cat([images] * -(-rows * READY // len(images))).to(self.device)
+        parts = images[: rows * READY].split(rows)
+        return [part.contiguous(memory_format=torch.channels_last) for part in parts]
+
+    @cached_property
+    def passes(self) -> Mapping[str, Callable[[Tensor], object]]:
+        """Passes of a full batch by kind: what no run can be faster than."""
+        classifier = self.classifier
+        network, module = classifier.inference, classifier.module
+        layer = classifier.layer("cam")
+
+        def forward(batch: Tensor) -> object:
+            with torch.inference_mode():
+                return network(batch)
+
+        def gradient(batch: Tensor) -> object:
+            leaf = batch.detach().requires_grad_()
+            return torch.autograd.grad(module(leaf).amax(1).sum(), leaf)
+
+        def cam(batch: Tensor) -> object:
+            held: list[Tensor] = []
+
+            def keep(output: Tensor) -> Tensor:
+                held.append(output.detach().requires_grad_())
+                return held[0]
+
+            with replaced_output(layer, keep):
+                score = module(batch).amax(1).sum()
+            return torch.autograd.grad(score, held[0])
+
+        return {"forward": forward, "gradient": gradient, "cam": cam}
+
+    def raw(self, needs: Mapping[str, float], images: float) -> float:
+        """Seconds that so many images' passes take in a bare loop. needs: passes an image."""
+        total = 0.0
+        for kind, each in needs.items():
+            count = each * images
+            batches = max(1, round(count / self.classifier.rows))
+            seconds = self.seconds(partial(self._loop, self.passes[kind], batches))
+            total += seconds * count / (batches * self.classifier.rows)
+        return total
+
+    def _loop(self, one: Callable[[Tensor], object], batches: int) -> None:
+        for i in range(batches):
+            one(self.ready[i % READY])
+
+    def seconds(self, do: Callable[[], object]) -> float:
+        """Wall time of a call, the device's queue included."""
+        gc.collect()
+        self._wait()
+        start = time.perf_counter()
+        do()
+        self._wait()
+        return time.perf_counter() - start
+
+    def _wait(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+
+    def run(self, out: str, limit: int, stages: str = "explain score", **config: Any) -> float:
+        """Seconds of `xaibench.run` in this process on the first `limit` photographs."""
+        asked = {
+            "data": str(self.photographs),
+            "model": MODEL,
+            "device": str(self.device),
+            "limit": limit,
+            "out": str(self.scratch / out),
+            **config,
+        }
+        network = load_model(MODEL)
+        return self.seconds(
+            lambda: xaibench.run(asked, stages=frozenset(stages.split()), network=network)
+        )
+
+    def emptied(self, out: str, *folders: str) -> None:
+        """Delete a run directory, or some of its folders."""
+        for folder in folders or ("",):
+            shutil.rmtree(self.scratch / out / folder, ignore_errors=True)
+
+
+def against_raw(
+    setting: Setting,
+    run: Callable[[int], float],
+    needs: Mapping[str, float],
+    few: int = 0,
+    many: int = 0,
+) -> Iterator[tuple[float, float]]:
+    """Pairs of images a second: of a run, and of the passes that it needs in a bare loop.
+
+    run(n) gives the seconds of n images; what counts is the difference of `many` and `few`. Half of
+    the bare loop comes before the runs, half behind.
+    """
+    few, many = few or setting.few, many or setting.many
+    images = many - few
+    setting.raw(needs, few)  # warm up
+    run(few)
+    while True:
+        raw = setting.raw(needs, images / 2)
+        seconds = run(many) - run(few)
+        raw += setting.raw(needs, images / 2)
+        yield images / seconds, images / raw
