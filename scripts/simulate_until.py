@@ -75,13 +75,15 @@ def measured(scores: Path) -> dict[tuple[str, str], Floats]:
 def population(values: Floats, rng: np.random.Generator, images: int) -> Floats:
     """As many images as a set has, drawn from a few, each moved a little within [0, 1].
 
-    The spread stays that of the few where they are 0 or 1.
+    The spread stays that of the few (a smoothed bootstrap with their variance, then clipped).
     """
     drawn = rng.choice(values, images)
     if np.isin(values, (0.0, 1.0)).all():
         return drawn
-    wide = values.std() * len(values) ** -0.2  # Scott's width of a kernel
-    return np.clip(drawn + rng.normal(0.0, wide, images), 0.0, 1.0)
+    share = len(values) ** -0.2  # Scott's width of a kernel, of the spread
+    noise = rng.normal(0.0, share * values.std(), images)
+    moved = (drawn + noise - values.mean()) / np.sqrt(1 + share**2) + values.mean()
+    return np.clip(moved, 0.0, 1.0)
 
 
 def stop(values: Floats, aim: float, cover: bool = True) -> Run:
