@@ -72,20 +72,6 @@ def measured(scores: Path) -> dict[tuple[str, str], Floats]:
     return found
 
 
-def population(values: Floats, rng: np.random.Generator, images: int) -> Floats:
-    """As many images as a set has, drawn from a few, each moved a little within [0, 1].
-
-    The spread stays that of the few (a smoothed bootstrap with their variance, then clipped).
-    """
-    drawn = rng.choice(values, images)
-    if np.isin(values, (0.0, 1.0)).all():
-        return drawn
-    share = len(values) ** -0.2  # Scott's width of a kernel, of the spread
-    noise = rng.normal(0.0, share * values.std(), images)
-    moved = (drawn + noise - values.mean()) / np.sqrt(1 + share**2) + values.mean()
-    return np.clip(moved, 0.0, 1.0)
-
-
 def stop(values: Floats, aim: float, cover: bool = True) -> Run:
     """One run over a set whose images are in the drawn order already."""
     block, ones = block_size(len(values)), np.ones(len(values))
@@ -120,7 +106,7 @@ def coverage(runs: int) -> None:
     pool = measured(STUDY)
     for (method, metric), values in pool.items():
         if method == "gradcam" and metric in ("insertion", "average_drop", "monotonicity"):
-            WORLDS[f"{metric} of {method}"] = lambda rng, n, v=values: population(v, rng, n)
+            WORLDS[f"{metric} of {method}"] = lambda rng, n, v=values: rng.choice(v, n)
     for name in WORLDS:
         cells = []
         for images, points in cases:
@@ -150,7 +136,7 @@ def saved(points: float, times: int) -> None:
             found = []
             for seed in range(times):
                 rng = np.random.default_rng(seed)
-                values = population(pool[method, metric], rng, IMAGES)
+                values = rng.choice(pool[method, metric], IMAGES)
                 found.append(stop(values, aim_of(points, bounds), cover=False).images)
             few = "*" * ((method, metric) not in photographs)
             cells.append(f"{int(np.median(found)):,}{few}")
@@ -200,12 +186,12 @@ and changes under transforms have none and decide nothing on such runs.
 
 Each cell: how often the interval held the mean of the set, of {runs:,} stopped runs, and the median
 of the images they took. The last worlds are spreads that were measured: values of the embedded
-study, drawn again with a little noise until there are as many as the set has.
+study, drawn again until there are as many as the set has.
 """
 SAVED = """\
 Spreads as measured, with EfficientNet-Lite0 and the published protocol, on 120 photographs
 (results/until) or, marked *, on the ten of the embedded study: the values of a cell, drawn again
-with a little noise to fill the set, stopped within one point (0.01 for M). Each cell is the median
+until they fill the set, stopped within one point (0.01 for M). Each cell is the median
 of {times} sets, in images; a block has 320. Ten photographs tell a spread to about a quarter, so
 these are sizes and no promises. "-": nothing measured.
 """
