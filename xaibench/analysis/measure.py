@@ -103,7 +103,7 @@ def measure(
         )
         for key in sorted(cells)
     }
-    anytime = stopped.bounds(cells, sorted(scores["image"].unique())) if stopped else {}
+    anytime = stopped.bounds(cells, image_names(scores)) if stopped else {}
     samples = {key: sample for key, sample in samples.items() if key not in anytime}
     ends = intervals(samples, resamples=resamples, seed=seed)
     ends |= {key: bound.interval for key, bound in anytime.items()}
@@ -162,6 +162,13 @@ def groups(scores: pd.DataFrame) -> Iterator[tuple[Key, Group]]:
                 binary=bool(np.isin(value[kept], (0.0, 1.0)).all()),
             ),
         )
+
+
+def image_names(scores: pd.DataFrame) -> list[str]:
+    """The names that the positions of `Group.images` are of."""
+    import pandas as pd
+
+    return list(map(str, pd.factorize(scores["image"], sort=True)[1]))
 
 
 def _tally(codes: NDArray[np.intp], names: list[str]) -> dict[str, int]:
