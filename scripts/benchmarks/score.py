@@ -48,13 +48,6 @@ def monotonicity(setting: Setting) -> Pairs:
     return scored(setting, "gradcam", "monotonicity", {"forward": 70})
 
 
-@row("score-confidence", "score of AD, AI and AG", other=RAW)
-def confidence(setting: Setting) -> Pairs:
-    """One pass an image: what a run costs beside its passes shows most here."""
-    metric = "average_drop,average_increase,average_gain"
-    return scored(setting, "gradcam", metric, {"forward": 1})
-
-
 SENSITIVITY = "max_sensitivity(explanation=method),avg_sensitivity(explanation=method)"
 
 

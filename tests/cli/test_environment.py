@@ -13,6 +13,7 @@ import yaml
 from helpers import cli
 
 from xaibench.cli import HUGE_PAGES, app, main
+from xaibench.config.options import OPTIONS
 from xaibench.config.run import RunConfig
 from xaibench.config.shipped import config_files
 
@@ -36,6 +37,7 @@ VALUES = {
     "workers": ("1", 1),
     "seed": ("5", 5),
     "out": ("somewhere", Path("somewhere")),
+    "keep_maps": ("none", "none"),
     "strict": ("1", True),
     "overwrite": ("true", True),
     "keep_stale": ("1", True),
@@ -91,7 +93,7 @@ def test_every_option_reads_the_environment(
     name: str, asked: mock.Mock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text, value = VALUES[name]
-    monkeypatch.setenv(f"XAIBENCH_{name.upper()}", text)
+    monkeypatch.setenv(f"XAIBENCH_{(OPTIONS[name].flag or name).upper()}", text)
     config = config_of(asked, "run")
     assert getattr(config, name) == value
     others = RunConfig.model_fields.keys() - {name}
@@ -101,7 +103,9 @@ def test_every_option_reads_the_environment(
 @pytest.mark.parametrize("name", VALUES)
 def test_every_option_reads_the_command_line(name: str, asked: mock.Mock) -> None:
     text, value = VALUES[name]
-    words = [f"--{name.replace('_', '-')}"] + ([] if name in FLAGS else [text])
+    words = [f"--{OPTIONS[name].flag or name.replace('_', '-')}"] + (
+        [] if name in FLAGS else [text]
+    )
     words = ["--no-retry-failed"] if name == "retry_failed" else words
     assert getattr(config_of(asked, "run", *words), name) == value
 

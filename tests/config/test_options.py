@@ -21,9 +21,12 @@ def test_the_commands_have_them_in_this_order_and_say_the_same() -> None:
     made = {"maps", "name"}
     left_out = {
         "run": made,
-        "score": set(),
-        "explain": {"metric", "metric_backend", "boxes", "until"} | made,
-        "ablate": {"metric_backend", "protocol", "overwrite", "keep_stale", "order", "until"}
+        "score": {"keep_maps"},
+        "explain": {"metric", "metric_backend", "boxes", "until", "keep_maps"} | made,
+        "ablate": {
+            *("metric_backend", "protocol", "overwrite", "keep_stale", "keep_maps"),
+            *("order", "until", "profile"),
+        }
         | made,
     }
     for command, without in left_out.items():

@@ -40,10 +40,12 @@ WITHOUT = (
     "protocol",
     "overwrite",
     "keep_stale",
+    "keep_maps",
     "maps",
     "name",
     "order",
     "until",
+    "profile",
 )
 
 

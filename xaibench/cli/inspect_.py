@@ -107,6 +107,8 @@ def _look_through(root: Path, fix: bool) -> None:
         found += [Finding("stale", path) for path in stale]
         for one in found:
             echo(f"{one.kind}: {one.path}")
+        if lost := layout.unmapped(root):
+            echo(lost)
         if unknown_why:
             echo(f"whether results are stale is not known: {unknown_why}")
         counts = Counter(one.kind for one in found)

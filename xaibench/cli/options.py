@@ -29,7 +29,8 @@ def of_run(name: str) -> Any:
     """The annotation of a run's option."""
     path = typed(name) is Path  # as it was written: '' would be the folder that one is in
     more = {"metavar": "PATH"} if path else {}
-    made = option(name.replace("_", "-"), help_text(name), switch=OPTIONS[name].switch, **more)
+    flag = OPTIONS[name].flag or name.replace("_", "-")
+    made = option(flag, help_text(name), switch=OPTIONS[name].switch, **more)
     return Annotated[Optional[str if path else typed(name)], made]
 
 

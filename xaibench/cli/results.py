@@ -144,7 +144,10 @@ def tables(
     """The tables of one run, and what else of it is asked for; returns the files written."""
     from xaibench.report import write_report
     from xaibench.store.catalog import catalog_in
+    from xaibench.store.layout import unmapped
+    from xaibench.store.manifest import timings
     from xaibench.store.scores import REPORTED, read_scores
+    from xaibench.studies.until import stopped_in
     from xaibench.studies.words import run_words
 
     held, words = read_scores(directory, REPORTED), run_words(directory)
@@ -156,11 +159,22 @@ def tables(
         for note in notes:  # whole, where the page folds it
             echo(note, err=True)
     into, catalog = directory / "report", catalog_in(directory)
+    if lost := unmapped(directory):
+        notes.append(f"{lost[0].upper()}{lost[1:]}.")
     notes += [
         "Stale scores stand among current ones, made by different code or maps: "
         f"{', '.join(held.several)}. Run all of their images again."
     ] * bool(held.several)
-    paths = write_report(held.frame, into, table or None, console, words, catalog, tied, notes)
+    scores = held.frame
+    stopped = stopped_in(directory, scores["image"].unique())
+    paths = write_report(scores, into, table or None, console, words, catalog, tied, notes, stopped)
+    if not table and (seconds := timings(directory)):
+        from xaibench.analysis.compare import Source
+        from xaibench.report import write_pages
+
+        console.print()
+        source = Source(str(directory), scores, catalog=catalog, timings=seconds)
+        paths += write_pages(["time"], source, into, console)
     if agreement:
         from xaibench.studies.agreement import write_agreement
 
@@ -180,17 +194,21 @@ def source_of(directory: Path, predictions: bool = False, plain: bool = False) -
     """
     from xaibench.analysis.compare import Source
     from xaibench.store.catalog import catalog_in
-    from xaibench.store.manifest import identity_of
+    from xaibench.store.manifest import identity_of, timings
     from xaibench.store.read import load_predictions, load_scores
     from xaibench.store.scores import REPORTED, read_scores
+    from xaibench.studies.until import stopped_in
 
     some = predictions and any(directory.glob("predictions/*/*/*.parquet"))
+    scores = load_scores(directory) if plain else read_scores(directory, REPORTED).frame
     return Source(
         name=str(directory),
-        scores=load_scores(directory) if plain else read_scores(directory, REPORTED).frame,
+        scores=scores,
         identity=identity_of(directory),
         predictions=load_predictions(directory) if some else None,
         catalog=catalog_in(directory),
+        stopped=stopped_in(directory, scores["image"].unique()),
+        timings=timings(directory),
     )
 
 

@@ -17,7 +17,8 @@ class Option:
     default: the default in words; by itself the value, '' for none. low, high: the least and the
     largest number.
     of_run: whether it is part of what a run is, and not of what to compute, where, or how fast.
-    switch: whether the command line has a `--no-` form too.
+    switch: whether the command line has a `--no-` form too. flag: its name there, where that is
+    another than the configuration's.
     """
 
     help: str
@@ -26,6 +27,7 @@ class Option:
     high: int | None = None
     of_run: bool = False
     switch: bool = False
+    flag: str = ""
 
 
 class Options:
@@ -138,6 +140,14 @@ class Options:
     out: Annotated[
         Path | None, Option("Run directory.", default="results/runs/DATA-MODEL-PROTOCOL")
     ] = None
+    keep_maps: Annotated[
+        Literal["keep", "small", "none"],
+        Option(
+            "Which maps are stored: keep (all), small (only those smaller than the input), none; "
+            "the others are scored as they are made.",
+            flag="maps",
+        ),
+    ] = "keep"
     strict: Annotated[
         bool, Option("Unreadable images and other library versions are errors.", switch=True)
     ] = False
@@ -150,6 +160,10 @@ class Options:
     ] = False
     wait: Annotated[
         bool, Option("Wait where another process is writing into the run directory.")
+    ] = False
+    profile: Annotated[
+        bool,
+        Option("Say where the seconds went; traces of the first passes in the run's profile/."),
     ] = False
     dry_run: Annotated[bool, Option("Print what would be computed, compute nothing.")] = False
 

@@ -21,6 +21,7 @@ from xaibench.registry.files import files_in
 
 TARGETS = ("ground_truth", "predicted", "least_probable")
 LISTS = ("method", "metric", "target", "transform")
+KEPT = ("keep", "small", "none")
 LARGEST_BATCH = 65_536
 
 
@@ -67,6 +68,13 @@ class RunConfig(Options, Data):
         for spec in value:
             if parse(spec)[0] not in known:
                 raise unknown("transform", spec, known)
+        return value
+
+    @field_validator("keep_maps", mode="before")
+    @classmethod
+    def _kept(cls, value: Any) -> Any:
+        if value not in KEPT:
+            raise UsageError(f"maps '{value}': give {', '.join(KEPT[:-1])} or {KEPT[-1]}.")
         return value
 
     @field_validator("batch_size")

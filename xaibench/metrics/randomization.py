@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from xaibench.ops.rows import one_thread
 from xaibench.ops.statistics import spearman
 from xaibench.registry import Range, metric
-from xaibench.types import Scoring, Values
+from xaibench.types import MetricCost, Scoring, Values
 
 
 @metric(
@@ -30,7 +30,7 @@ from xaibench.types import Scoring, Values
     needs=("forwards", "explain"),
     probability=False,
     opt_in=True,
-    cost=lambda **_: 0,
+    cost=lambda stages, **_: MetricCost(explains=stages),
     citation="adebayo2018sanity",
 )
 def randomization(

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from xaibench.errors import UsageError, unknown
 from xaibench.meter import passed, phase
 from xaibench.models.batchnorm import with_group_statistics
+from xaibench.models.evalnorm import quick_norms
 from xaibench.models.fold import folded
 from xaibench.models.fuse import fused
 from xaibench.models.layers import find_cam_layer
@@ -82,7 +83,7 @@ class TorchClassifier:
 
         With `groups`, images left over after whole groups form a smaller one.
         """
-        with phase("forward"):
+        with phase("forward"), quick_norms(images.device):
             return passed(*self._logits(images))
 
     def _logits(self, images: Tensor) -> tuple[Tensor, int]:

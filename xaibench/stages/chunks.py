@@ -19,11 +19,13 @@ clock = time.monotonic
 class Chunks(Generic[T]):
     """Collects what is finished; `write` gets it now and then, and the rest at the end.
 
-    At the end, or when the process is asked to stop; an error leaves unwritten what is not.
+    At the end, or when the process is asked to stop, unless `write` takes too long for that
+    (quick=False); an error leaves unwritten what is not.
     """
 
-    def __init__(self, write: Callable[[list[T]], None]) -> None:
+    def __init__(self, write: Callable[[list[T]], None], quick: bool = True) -> None:
         self._write, self._parts, self._last = write, list[T](), clock()
+        self._quick = quick
 
     def __enter__(self) -> Chunks[T]:
         return self
@@ -46,7 +48,8 @@ class Chunks(Generic[T]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if error is None or isinstance(error, KeyboardInterrupt | SystemExit):
+        stopped = isinstance(error, KeyboardInterrupt | SystemExit)
+        if error is None or (stopped and self._quick):
             self._flush()
 
 

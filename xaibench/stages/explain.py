@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from xaibench.config.run import RunConfig
 from xaibench.config.variations import cut
 from xaibench.core.explain import explain
 from xaibench.errors import Failed
@@ -23,9 +24,12 @@ from xaibench.store.predictions import Predictions
 from xaibench.store.state import State
 from xaibench.types import Context, Explanation
 
+Take = Callable[[str, maps.MapShard], None]
+"""Gets a target's maps that are not to be stored."""
 
-def explain_unit(desk: Desk, unit: Unit, predictions: Predictions) -> None:
-    """Compute the maps that a unit lacks and write them as they come.
+
+def explain_unit(desk: Desk, unit: Unit, predictions: Predictions, take: Take) -> None:
+    """Compute the maps that a unit lacks; write those that are kept as they come, others to `take`.
 
     Raises Failed where the method cannot; what was written of the unit is then taken back.
     """
@@ -36,7 +40,7 @@ def explain_unit(desk: Desk, unit: Unit, predictions: Predictions) -> None:
     try:
         for places in dict.fromkeys(places for places in unit.maps.values() if places):
             targets = tuple(t for t, lacking in unit.maps.items() if lacking == places)
-            _explain_all(desk, unit, predictions, targets, places, state, written)
+            _explain_all(desk, unit, predictions, targets, places, state, written, take)
     except Failed:
         for path in written:
             path.unlink(missing_ok=True)
@@ -60,6 +64,7 @@ def _explain_all(
     wanted: Places,
     state: State | None,
     written: list[Path],
+    take: Take,
 ) -> None:
     """Explain the wanted images a batch at a time; adds the files written."""
     run, asked = desk.run, set(wanted)
@@ -77,13 +82,18 @@ def _explain_all(
 
     def write(parts: list[_Done]) -> None:
         for limit, some in groupby(parts, lambda part: part.limit):
-            written.extend(_write(desk, unit, targets, list(some), (height, width), state, limit))
+            together = list(some)
+            written.extend(
+                _write(desk, unit, targets, together, (height, width), state, limit, take)
+            )
 
     work = f"explain {unit.method.spec}", height, width
-    with Chunks(write) as chunks:
+    with Chunks(write, quick=run.config.keep_maps == "keep") as chunks:
         for places, found, limit in run.room.each(ctx, work, list(wanted), cut_, maps_of):
             ids = run.ids(place for place in places if place in asked)
+            desk.steps.did("maps", {"": len(ids) * len(targets)}, len(ids))
             chunks.add(_Done(ids, found, limit))
+    desk.steps.did("maps", {}, 0)  # writing them took time too
 
 
 def _write(
@@ -94,8 +104,9 @@ def _write(
     size: tuple[int, int],
     state: State | None,
     limit: int,
+    take: Take,
 ) -> Iterator[Path]:
-    """Write one file a target; yields each before it is written."""
+    """Write one file a target, yielding each before it is written; `take` gets what is not kept."""
     ids = tuple(image for part in parts for image in part.ids)
     native = torch.cat([part.found.maps for part in parts])
     explained = torch.cat([_explained(part.found) for part in parts])
@@ -105,11 +116,21 @@ def _write(
     for t, target in enumerate(targets):
         some = {k: v[:, t] for k, v in scalars.items()}
         shard = maps.MapShard(ids, native[:, t], explained[:, t], size, some, made)
+        if not stored(desk.run.config, shard.maps.shape[1:], size):
+            take(target, shard)
+            continue
         folder = unit.key.maps(desk.run.root, target)
         give_way(folder, layout.MAPS, unit.block, ids, unit.code)
         path = folder / f"{layout.block_name(unit.block, ids, unit.code)}{layout.MAPS}"
         yield path
-        maps.save(path, shard, state.sha256 if state else "")
+        with phase("io"):
+            maps.save(path, shard, state.sha256 if state else "")
+
+
+def stored(config: RunConfig, native: Sequence[int], size: Sequence[int]) -> bool:
+    """Whether maps of this native size (h, w) are stored, of inputs (H, W)."""
+    small = native[0] * native[1] < size[0] * size[1]
+    return config.keep_maps == "keep" or (config.keep_maps == "small" and small)
 
 
 def _batches(desk: Desk, places: Sequence[int], size: int, group: int) -> list[list[int]]:

@@ -27,7 +27,7 @@ from xaibench.core.explain import cam_channels, cost
 from xaibench.core.memory import Room
 from xaibench.datasets.base import Dataset
 from xaibench.datasets.boxes import Box, Boxes
-from xaibench.datasets.load import Decoded, load_dataset, read_images
+from xaibench.datasets.load import Decoded, load_dataset
 from xaibench.datasets.select import in_drawn_order, ordered
 from xaibench.datasets.subset import Subset
 from xaibench.models.classifier import TorchClassifier
@@ -36,6 +36,7 @@ from xaibench.models.load import load_model, loader
 from xaibench.ops.rows import ENOUGH
 from xaibench.registry import Registered
 from xaibench.seeds import derive
+from xaibench.stages.ahead import Ahead
 from xaibench.stages.labels import check_labels, targets
 from xaibench.stages.outside import outside
 from xaibench.store import images, layout
@@ -53,7 +54,7 @@ class Run:
 
     subset: the images chosen before the limit, in the order in which transforms group them.
     batch_size: images a forward pass. network: one in memory, in the place of the one that the
-    configuration names. room: where memory has forced smaller batches.
+    configuration names. room: where memory has forced smaller batches. ahead: images read early.
     """
 
     config: RunConfig
@@ -68,6 +69,7 @@ class Run:
     batch_size: int
     network: TorchClassifier | None = None
     room: Room = field(default_factory=Room, compare=False)
+    ahead: Ahead = field(default_factory=Ahead, compare=False)
 
     @property
     def root(self) -> Path:
@@ -208,8 +210,7 @@ class Run:
 
     def decode(self, places: Sequence[int]) -> Decoded:
         """Read images at some places. Raises XaibenchError where results are of other pixels."""
-        resize, workers = self.protocol.preprocessing.resize, self.config.workers
-        found = read_images(self.dataset, places, self.classifier, resize, workers)
+        found = self.ahead.take(self, places)
         images.check(self.root, self.mine, map(self.whole.block, places), found.contents)
         return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from xaibench.core.explain import explainer
 from xaibench.core.memory import Work, in_batches, out_of_memory
 from xaibench.core.score import Scores, score, seen
 from xaibench.errors import Failed, reason
+from xaibench.meter import phase
 from xaibench.stages.chunks import Chunks, slices
 from xaibench.stages.desk import Desk
 from xaibench.stages.rows import Done, fixed_columns, write_failed, write_rows
@@ -43,15 +44,48 @@ class Scored:
         return sum(len(places) for of in self.unmapped.values() for places in of.values())
 
 
-def score_unit(desk: Desk, unit: Unit, predictions: Predictions) -> Scored:
-    """Score what a unit lacks, for every target."""
-    made = 0
-    failed: dict[str, str] = {}
+@dataclass
+class Taken:
+    """Scores of maps that are stored nowhere, made as these come: by target, of which images."""
+
+    made: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+    images: dict[str, set[str]] = field(default_factory=dict)
+
+
+def score_taken(
+    desk: Desk, unit: Unit, predictions: Predictions, taken: Taken, target: str, shard: MapShard
+) -> None:
+    """Score maps that are not kept with what lacks these images; adds to `taken`."""
+    lacking, ids = unit.scores[target], set(shard.ids)
+    row = {image: at for at, image in enumerate(shard.ids)}
+    for whole in dict.fromkeys(lacking.values()):
+        places = tuple(p for p in whole if desk.run.dataset.ids[p] in ids)
+        if places:
+            metrics = [m for m in desk.run.metrics if lacking[m.spec] == whole]
+            some = shard.select([row[image] for image in desk.run.ids(places)])
+            part = replace(unit, places=places)
+            made, why = _score_all(
+                desk, part, target, some, metrics, predictions, shard.origin.batch
+            )
+            taken.made += made
+            taken.failed |= why
+    taken.images.setdefault(target, set()).update(ids)
+
+
+def score_unit(desk: Desk, unit: Unit, predictions: Predictions, taken: Taken) -> Scored:
+    """Score what a unit lacks from stored maps, for every target; taken: what is scored already."""
+    made, failed = taken.made, dict(taken.failed)
     unmapped: dict[str, dict[str, Places]] = {}
     for target, lacking in unit.scores.items():
-        for places in dict.fromkeys(places for places in lacking.values() if places):
-            metrics = [m for m in desk.run.metrics if lacking[m.spec] == places]
-            shard = load_maps(desk.run, replace(unit, places=places), target)
+        done = taken.images.get(target, set())
+        for whole in dict.fromkeys(lacking.values()):
+            places = tuple(p for p in whole if desk.run.dataset.ids[p] not in done)
+            if not places:
+                continue
+            metrics = [m for m in desk.run.metrics if lacking[m.spec] == whole]
+            with phase("io"):
+                shard = load_maps(desk.run, replace(unit, places=places), target)
             held = set(shard.ids if shard else ())
             mapped = tuple(p for p in places if desk.run.dataset.ids[p] in held)
             left = tuple(p for p in places if desk.run.dataset.ids[p] not in held)
@@ -98,12 +132,17 @@ def _score_all(
     shard: MapShard,
     metrics: Sequence[MetricRequest],
     predictions: Predictions,
+    fitted: int = 0,
 ) -> tuple[int, Mapping[str, str]]:
-    """Score a target's maps slice by slice; how many scores were made, and why metrics failed."""
+    """Score a target's maps slice by slice; how many scores were made, and why metrics failed.
+
+    fitted: the batch size in which maps that are not stored were made, where memory forced one.
+    """
     made, failed = 0, dict[str, str]()
 
     def write(parts: list[Done]) -> None:
-        write_rows(desk.run, unit, target, predictions, parts)
+        with phase("io"):
+            write_rows(desk.run, unit, target, predictions, parts)
 
     with Chunks(write) as chunks:
         for rows in slices(len(shard.ids), _batch_size(desk.run, metrics, shard.size)):
@@ -111,7 +150,11 @@ def _score_all(
             for done in _score(desk, part, target, shard.select(list(rows)), metrics, predictions):
                 made += len(done.found.results) * len(done.ids)
                 failed |= done.found.failed
-                chunks.add(done)
+                of = dict.fromkeys((*done.found.results, *done.found.failed), len(done.ids))
+                desk.steps.did("scores", of, len(done.ids) * len(of) / len(metrics))
+                limits = [limit for limit in (done.limit, fitted) if limit]
+                chunks.add(replace(done, limit=min(limits, default=0)))
+    desk.steps.did("scores", {}, 0)  # writing them took time too
     return made, failed
 
 
@@ -198,14 +241,14 @@ def _work(unit: Unit, metric: MetricRequest, size: tuple[int, int]) -> Work:
     return f"score {metric.entry.key} {of}", *size
 
 
-def _heavy(metrics: Sequence[MetricRequest]) -> bool:
+def heavy(metrics: Sequence[MetricRequest]) -> bool:
     """Whether any metric needs the network."""
     return bool({need for m in metrics for need in m.needs} - {"boxes"})
 
 
 def _batch_size(run: Run, metrics: Sequence[MetricRequest], size: tuple[int, int]) -> int:
     """Inputs in a forward pass, where memory holds as many."""
-    return run.classifier.rows_at(size) if _heavy(metrics) else run.batch_size
+    return run.classifier.rows_at(size) if heavy(metrics) else run.batch_size
 
 
 def scoring(
@@ -226,8 +269,8 @@ def scoring(
     """
     run, ids = desk.run, shard.ids
     needs = {need for m in metrics for need in m.needs} | ({"explain"} if explained else set())
-    heavy = explained or _heavy(metrics)
-    if heavy:
+    fed = explained or heavy(metrics)
+    if fed:
         batch = desk.batch(unit.places, predictions, (target,), unit.variation)
         ctx = run.context_for(batch.size, unit.variation, unit.method)
     else:
@@ -257,6 +300,6 @@ def scoring(
         transform=unit.variation.transform,
         scalars=shard.scalars,
         explain=explain,
-        shared=desk.memo(ids, unit.variation) if heavy else None,
+        shared=desk.memo(ids, unit.variation) if fed else None,
         extras=extras,
     )

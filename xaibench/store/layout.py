@@ -35,6 +35,7 @@ OWN = tuple(
             rf"{MANIFESTS}/run-\w+-\d+\.json",
             r"normalized(/[^/]+){4}\.(npy|json)",
             r"report/.+\.(md|tex|csv|json|html|png|svg|pdf|css|js)",
+            r"profile/[^/]+\.json",
             rf"{SET_ASIDE}/.+",
             rf"{re.escape(LOCK)}(\.json)?",
         ),
@@ -92,6 +93,18 @@ def mapped(root: Path, target: str) -> list[str]:
     return sorted({unquote(path.parts[-5]) for path in (root / "maps").glob(pattern)})
 
 
+def unmapped(root: Path) -> str:
+    """One line on the methods with scores and without maps, as --maps leaves them; "" for none."""
+    scored = {unquote(path.name.partition("=")[2]) for path in (root / "scores").glob("method=*")}
+    left = sorted(scored - {key[0] for key in map_sets(root)})
+    if not left:
+        return ""
+    return (
+        f"no maps of {', '.join(left)} are stored, which the section on ties, --figures, "
+        "--agreement and `xaibench audit` need: `xaibench explain` makes them"
+    )
+
+
 def scores(root: Path, **keys: str) -> Path:
     """The partition of a method, target, transform, variation and metric."""
     return root.joinpath("scores", *(f"{name}={encode(keys[name])}" for name in PARTITIONS))
@@ -123,6 +136,11 @@ def failures(root: Path) -> Path:
 def unit_failure(root: Path, block: int, keys: Sequence[str]) -> Path:
     """Why a unit failed; keys: method, transform, variation, and the metric or `explain`."""
     return failures(root).joinpath("units", *map(encode, keys), f"{block:05d}.json")
+
+
+def profile(root: Path) -> Path:
+    """The folder of what `--profile` writes."""
+    return root / "profile"
 
 
 def report(root: Path) -> Path:

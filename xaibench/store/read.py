@@ -129,7 +129,8 @@ def _stored_maps(
         request = made_elsewhere(method)
     else:
         request = resolve_methods([located(method, sources.files_of(root))], protocol)[0]
-    if not (root / "maps" / layout.encode(request.spec)).is_dir():
+    scored = (root / "scores" / f"method={layout.encode(request.spec)}").is_dir()
+    if not scored and not (root / "maps" / layout.encode(request.spec)).is_dir():
         raise unknown(f"method in {root}", request.spec, {key[0] for key in layout.map_sets(root)})
     folder = layout.maps(root, request.spec, target, transform, variation)
     paths = layout.results(folder)

@@ -94,7 +94,7 @@ def maps_of(
         lost = [image for image in images if image not in held]
         if lost:
             raise XaibenchError(
-                f"the map of {lost[0]} by {method} is gone: run the same `xaibench run` again."
+                f"the map of {lost[0]} by {method} is not stored: make it with `xaibench explain`."
             )
         maps |= {(image, method): map_.numpy() for image, map_ in held.items()}
     return maps

@@ -91,7 +91,7 @@ def case_maker(run: Run) -> Callable[[str, str, str, str, str], Case]:
         shard = load_maps(run, unit, target)
         if shard is None:
             raise XaibenchError(
-                f"the map of {image} by {method} is gone: run the same `xaibench run` again."
+                f"the map of {image} by {method} is not stored: make it with `xaibench explain`."
             )
         seen = scoring(desk, unit, target, shard, run.metrics, predictions, explained=True)
         explain, fed = seen.explain, run.classifier.input
