@@ -155,6 +155,7 @@ def test_ctrl_c_waits_until_workers_are_started(monkeypatch: pytest.MonkeyPatch)
     """Else what starts them is left half made, and waits for ever when the interpreter ends."""
     began, ended = [], []
     executor = SimpleNamespace(submit=lambda *_: ended.append(1))
+    held = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
 
     def interrupted(*_: object, **__: object) -> object:
         began.append(1)
@@ -167,6 +168,7 @@ def test_ctrl_c_waits_until_workers_are_started(monkeypatch: pytest.MonkeyPatch)
         pool.gather(1, int, [("3",), ("4",)])
     assert (began, ended) == ([1], [1]), "nothing more is begun"
     assert signal.getsignal(signal.SIGINT) == handler
+    signal.signal(signal.SIGINT, held)
 
 
 @linux

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from xaibench.config.run import RunConfig, load_config
-from xaibench.errors import UsageError, XaibenchError, shown
+from xaibench.errors import UsageError, XaibenchError
 from xaibench.store.layout import SET_ASIDE
 
 if TYPE_CHECKING:
@@ -83,6 +81,8 @@ def run(
     from xaibench.execution import start
     from xaibench.execution.local import run_all
     from xaibench.execution.plan import plan
+    from xaibench.execution.progress import progress
+    from xaibench.execution.weights import weights
     from xaibench.stages.block import Task, opened
     from xaibench.stages.changed import settle
     from xaibench.store.aside import set_aside
@@ -115,7 +115,7 @@ def run(
         _say_unsound(todo.unsound, root, say)
         if any(todo.stale.values()):
             say(_stale_line(todo.stale))
-        with progress(todo.count("total")) as tick:
+        with progress(todo.works, weights(work)) as tick:
             done = run_all(task, todo, tick)
         _say_unsound(done.unsound, root, say)
         return _finish(work, done, todo, manifest, time.monotonic() - started)
@@ -268,19 +268,3 @@ def run_configs(
         raise errors[0]
     if errors:
         raise XaibenchError(f"{len(errors)} of {len(configs)} configurations have failures.")
-
-
-@contextmanager
-def progress(total: int) -> Iterator[Callable[[int, str], None]]:
-    """A bar with images a second and time left: on a terminal, and after a second, only."""
-    from tqdm import tqdm
-
-    with tqdm(
-        total=total, unit="img", delay=1, disable=None, file=sys.stderr, dynamic_ncols=True
-    ) as bar:
-
-        def tick(count: int, doing: str) -> None:
-            bar.set_postfix_str(shown(doing), refresh=False)
-            bar.update(count)
-
-        yield tick

@@ -3,6 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from captum.attr import IntegratedGradients
 from helpers import apart, doubled, explain, in_double, on, with_targets
 from networks import pictures, tiny_context
 from oracles.gradients import (
@@ -32,6 +33,25 @@ def test_equals_captum_on_photographs(context, photographs, differences):
 
     found = differences(context, photographs.rows(0, 4), "ig(steps=3)", oracle)
     assert max(found) < 1e-5
+
+
+@pytest.mark.parametrize("steps", [3, 17])
+def test_has_captums_bits_and_one_forward_serves_all_classes(steps):
+    """Full passes over the interpolants of all images; captum takes an image and class alone."""
+    ctx = tiny_context()
+    batch, model = pictures(ctx.classifier, 5), ctx.classifier
+    rows = []
+    handle = model.module.head.register_forward_hook(lambda _m, _i, out: rows.append(len(out)))
+    found = explain(ctx, batch, f"ig(steps={steps}, baseline=mean)", "reference").maps
+    handle.remove()
+    assert rows == [16] * -(-5 * steps // 16)
+    captum = IntegratedGradients(model)
+    for i in range(5):
+        image = batch.images[i : i + 1]
+        for t in range(3):
+            target = int(batch.targets[i, t])
+            slow = captum.attribute(image, target=target, n_steps=steps, internal_batch_size=16)
+            assert torch.equal(found[i, t], slow[0].abs().amax(0))
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from xaibench.ops.rows import in_rows, one_thread
+from xaibench.ops.rows import in_rows, one_thread, recut
 
 
 @pytest.mark.parametrize("count", [1, 3, 4, 9])
@@ -40,3 +40,11 @@ def test_one_thread_inside_and_as_many_as_before_afterwards():
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("sizes", [[5], [1, 1, 3], [4, 1], [2, 2, 1]])
+def test_rows_are_cut_anew_in_their_order(sizes):
+    chunks = torch.arange(10.0).view(5, 2).split([2, 0, 1, 2])
+    parts = list(recut(iter(chunks), sizes))
+    assert [len(part) for part in parts] == sizes
+    assert torch.equal(torch.cat(parts), torch.arange(10.0).view(5, 2))

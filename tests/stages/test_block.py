@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from xaibench.execution import start
 from xaibench.execution.plan import plan
 from xaibench.stages.block import Task, opened, run_block
 from xaibench.stages.prepare import prepare_state
+from xaibench.stages.steps import Step, works_of
 
 OPTIONS = {
     "method": "gradient,rise(n_masks=4),iba(steps=2)",
@@ -42,9 +44,12 @@ def test_blocks_travel_and_give_the_commands_rows(tmp_path: Path) -> None:
     for block in todo.blocks:
         again = pickle.loads(pickle.dumps(block))
         assert again == block
-        done = run_block(pickle.loads(pickle.dumps(task)), again)
+        told: list[Step] = []
+        done = run_block(pickle.loads(pickle.dumps(task)), again, told.append)
         made += done.made.total()
-    assert made == todo.count("total")
+        assert sum((Counter(step.done) for step in told), Counter()) == works_of(block)
+        assert not any(step.given_up for step in told)
+    assert made == todo.works.total() == todo.count("total")
     network = tiny(classes=1000)
     xaibench.run({**OPTIONS, "out": tmp_path / "b"}, network=network)
     pd.testing.assert_frame_equal(
@@ -66,7 +71,10 @@ def test_a_state_that_cannot_be_had_fails_its_method_alone(tmp_path: Path) -> No
     task = begun(tmp_path)
     todo = plan(opened(task), STAGES)
     names = {p.path.name: "no room" for p in todo.preparations}
-    done = run_block(task, replace(todo.blocks[0], broken=names))
+    told: list[Step] = []
+    done = run_block(task, replace(todo.blocks[0], broken=names), told.append)
+    assert sum((Counter(step.done) for step in told), Counter()) == works_of(todo.blocks[0])
+    assert {w[1] for s in told if s.given_up for w in s.done} == {"rise(n_masks=4)", "iba(steps=2)"}
     assert set(done.reasons.values()) == {"no room"}
     assert done.made["maps"] == 3
     scores = xaibench.load_scores(tmp_path)

@@ -17,6 +17,7 @@ from xaibench.analysis.measure import Key
 from xaibench.analysis.paired import ALPHA, holm, sign_flip_p
 from xaibench.analysis.pairs import Pair, cells_of, coded, pairs_of
 from xaibench.analysis.stats import MIN_IMAGES, RESAMPLES, SEED
+from xaibench.analysis.stopped import Stopped
 from xaibench.config.catalog import Catalog
 from xaibench.config.declared import shipped
 from xaibench.errors import XaibenchError
@@ -32,7 +33,7 @@ class Source:
 
     `predictions` is the frame of `xaibench.load_predictions`, where something asks for it;
     `catalog` is what its methods and metrics declare, by default what is shipped and what the
-    scores' values give away.
+    scores' values give away; `stopped` how it came to its images, where it stopped when sure.
     """
 
     name: str
@@ -40,11 +41,17 @@ class Source:
     identity: Mapping[str, Any] = field(default_factory=dict)
     predictions: pd.DataFrame | None = None
     catalog: Catalog | None = None
+    stopped: Stopped | None = None
 
     @property
     def known(self) -> Catalog:
         """What its methods and metrics are: as declared, or as the values have it."""
         return self.catalog or from_values(self.scores)
+
+    @property
+    def images(self) -> list[str]:
+        """The sorted names of the images."""
+        return sorted(map(str, self.scores["image"].unique()))
 
 
 @dataclass(frozen=True)
@@ -90,6 +97,7 @@ class Compared:
     `only_a` and `only_b` name the images that one run alone has, `cells_a` and `cells_b` the cells;
     `cells_empty` are cells of both in which no image has a usable score in both. `redefined` names
     metrics that were left out, with what their means are in A and in B (keys of `catalog.MEANS`).
+    `stopped`: whether either stopped when sure, which these p-values do not allow for.
     """
 
     names: tuple[str, str]
@@ -103,6 +111,7 @@ class Compared:
     cells_empty: tuple[Key, ...]
     images: int
     redefined: tuple[tuple[str, str, str], ...] = ()
+    stopped: bool = False
     catalog: Catalog = field(default_factory=shipped)
 
 
@@ -148,6 +157,7 @@ def compare(a: Source, b: Source, *, resamples: int = RESAMPLES, seed: int = SEE
             for metric, told in redefined.items()
             if all(metric in frame["metric"].cat.categories for frame in frames)
         ),
+        stopped=bool(a.stopped or b.stopped),
         catalog=known[0].over(known[1]),
     )
 

@@ -51,6 +51,7 @@ def table_notes(
         notes.append(_SWAPPED)
     if table.number == 4:
         notes += _variations(measured, catalog)
+    notes += _until(table)
     notes += [UNSURE] if any(cell.unsure for cell in _cells(table)) else []
     notes += _left_out(table)
     return tuple(notes)
@@ -58,6 +59,20 @@ def table_notes(
 
 def _cells(table: Table) -> list[Cell]:
     return [cell for line in table.cells for cell in line if cell is not None]
+
+
+def _until(table: Table) -> list[str]:
+    """Say how cells came to their images where they were to stop."""
+    points = sorted({cell.points for cell in _cells(table) if cell.points is not None})
+    if not points:
+        return []
+    listed = " or ".join(f"{one:g}" for one in points)
+    return [
+        f"until {listed}: images came in a drawn order, and the cell took no more once its 95% "
+        "interval was within so many points (0.01 in natural units each) of the mean, at the end "
+        "of a block. That interval is the one shown: a confidence sequence of the mean over all "
+        "images of the set, which holds whenever one looks (docs/statistics.md). n is its images."
+    ]
 
 
 def _variations(measured: dict[Key, Measurement], catalog: Catalog) -> list[str]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from xaibench.analysis.bare import from_values
 from xaibench.analysis.intervals import Interval, Sample, intervals
 from xaibench.analysis.stats import RESAMPLES, SEED
+from xaibench.analysis.stopped import Stopped
 from xaibench.config.catalog import Catalog
 from xaibench.errors import XaibenchError
 
@@ -43,6 +44,7 @@ class Measurement:
         n_constant: rows in the mean whose map is constant.
         n_left_out: rows not in the mean, by status.
         variations: names of the variations in the frame.
+        points: within so many the interval was to be for the run to stop; None where it was not.
     """
 
     mean: float | None
@@ -53,6 +55,7 @@ class Measurement:
     n_left_out: dict[str, int]
     variations: tuple[str, ...]
     unsure: bool = False
+    points: float | None = None
 
 
 @dataclass(frozen=True)
@@ -78,11 +81,13 @@ def measure(
     resamples: int = RESAMPLES,
     seed: int = SEED,
     catalog: Catalog | None = None,
+    stopped: Stopped | None = None,
 ) -> dict[Key, Measurement]:
     """Aggregate `scores` (one row an image, variation and metric) to one measurement a cell.
 
     The result does not depend on the order of the rows. Cells on the same images share their
-    resamples. `catalog` says which metrics can only be 0 or 1; by default the values do.
+    resamples. `catalog` says which metrics can only be 0 or 1; by default the values do. `stopped`:
+    how the run came to its images, where it stopped when sure.
 
     Raises:
         XaibenchError: if an image has two rows for one cell and variation.
@@ -98,11 +103,15 @@ def measure(
         )
         for key in sorted(cells)
     }
+    anytime = stopped.bounds(cells, sorted(scores["image"].unique())) if stopped else {}
+    samples = {key: sample for key, sample in samples.items() if key not in anytime}
     ends = intervals(samples, resamples=resamples, seed=seed)
-    return {key: _measurement(group, ends[key]) for key, group in cells.items()}
+    ends |= {key: bound.interval for key, bound in anytime.items()}
+    points = {key: bound.points for key, bound in anytime.items()}
+    return {key: _measurement(group, ends[key], points.get(key)) for key, group in cells.items()}
 
 
-def _measurement(group: Group, interval: Interval) -> Measurement:
+def _measurement(group: Group, interval: Interval, points: float | None) -> Measurement:
     n = len(group.images)
     return Measurement(
         mean=float(group.sums.sum() / group.counts.sum()) if n else None,
@@ -113,6 +122,7 @@ def _measurement(group: Group, interval: Interval) -> Measurement:
         n_left_out=group.n_left_out,
         variations=group.variations,
         unsure=interval.unsure,
+        points=points,
     )
 
 

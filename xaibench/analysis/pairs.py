@@ -29,8 +29,17 @@ def coded(scores: pd.DataFrame) -> pd.DataFrame:
     """The columns needed, names as categories: a full run has ten million rows."""
     frame = scores[[*ROW, "status", "value"]].copy()
     for name in (*ROW, "status"):
-        frame[name] = frame[name].astype(str).astype("category")
+        frame[name] = _category(frame[name])
     return frame
+
+
+def _category(names: pd.Series) -> pd.Series:
+    """Names as categories in order, as `store.scores` has them already."""
+    if names.dtype == "category":
+        held = names.cat.remove_unused_categories()
+        if held.cat.categories.dtype == "str" and held.cat.categories.is_monotonic_increasing:
+            return held
+    return names.astype(str).astype("category")
 
 
 def cells_of(scores: pd.DataFrame) -> dict[Key, int]:

@@ -20,6 +20,7 @@ from xaibench.analysis.header import build_header
 from xaibench.analysis.layout import Measured, other_columns, paper_columns, places, table_rows
 from xaibench.analysis.measure import Key, Measurement, measure
 from xaibench.analysis.stats import RESAMPLES, SEED
+from xaibench.analysis.stopped import Stopped
 from xaibench.analysis.types import Cell, Row, Table, TableColumn
 from xaibench.config.catalog import Catalog
 from xaibench.errors import UsageError
@@ -63,13 +64,15 @@ def build_tables(
     seed: int = SEED,
     run: RunWords | None = None,
     catalog: Catalog | None = None,
+    stopped: Stopped | None = None,
 ) -> list[Table]:
     """Build the tables `numbers`, or by default those that the scores have something new for.
 
     Table 2 repeats Table 1 where only the ground-truth class was explained: then it is built only
     when asked for. `run` are the options that name the run directory (`fill.run_words`); `catalog`
     is what its methods and metrics declare (`store.catalog.catalog_in`), by default what is shipped
-    and what the values give away.
+    and what the values give away; `stopped` how
+    it came to its images, where it stopped when sure.
 
     Raises:
         XaibenchError: unknown table, no scores, or scores of more than one run.
@@ -82,7 +85,7 @@ def build_tables(
             )
     build_header(scores)
     catalog = catalog or from_values(scores)
-    measured = measure(scores, resamples=resamples, seed=seed, catalog=catalog)
+    measured = measure(scores, resamples=resamples, seed=seed, catalog=catalog, stopped=stopped)
     paper = _paper()
     if asked is not None:
         tables = [_table(measured, paper, number, catalog) for number in asked]
@@ -165,6 +168,8 @@ def _cell(
         difference=None if mean is None or printed is None else mean - printed,
         paper_note=note,
         unsure=measurement.unsure,
+        points=measurement.points,
+        remark="" if measurement.points is None else f"until {measurement.points:g}",
     )
 
 

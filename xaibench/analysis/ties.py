@@ -58,9 +58,9 @@ def ties_tables(
     catalog = catalog or shipped()
     metrics = [key for key, declared in catalog.metrics.items() if declared.orders]
     own = next((catalog.metric(key).ties for key in metrics), "")
-    name = scores["metric"].astype(str)
-    present = sorted(spec for spec in name.unique() if _order(spec, metrics) not in ("", own))
-    targets = set(scores.loc[name.isin(metrics), "target"].astype(str))
+    name = scores["metric"]
+    present = sorted(s for s in map(str, name.unique()) if _order(s, metrics) not in ("", own))
+    targets = set(map(str, scores.loc[name.isin(metrics), "target"].unique()))
     target = next((t for t in TARGET_NAMES if t in targets), "")
     if not (tied or present or (own and target)):
         return []
@@ -122,7 +122,7 @@ def _changes(
     """The change of each cell's mean under another order, over the images that have both."""
     if not present:
         return {}
-    plain = scores[(scores["transform"].astype(str) == "none") & (scores["target"] == target)]
+    plain = scores[(scores["transform"] == "none") & (scores["target"] == target)]
     cells, own = dict(groups(plain)), measure(plain)
     changes = {}
     for key, other in cells.items():
@@ -169,8 +169,9 @@ def _notes(tied: Tied | None, changes: Mapping[tuple[str, str], Cell], own: str)
 def _fill(scores: pd.DataFrame, catalog: Catalog, target: str, run: RunWords | None) -> Fill | None:
     """The command that scores the other orders for all methods that have the run's own."""
     metrics = {key: declared for key, declared in catalog.metrics.items() if declared.orders}
-    plain = scores[(scores["target"] == target) & (scores["transform"].astype(str) == "none")]
-    held = set(zip(plain["method"].astype(str), plain["metric"].astype(str), strict=True))
+    plain = (scores["target"] == target) & (scores["transform"] == "none")
+    met = scores.loc[plain, ["method", "metric"]].drop_duplicates().astype(str)
+    held = set(met.itertuples(index=False, name=None))
     methods = {method for method, metric in held if metric in metrics}
     rows = table_rows({m for m in methods if not catalog.method(m).elsewhere}, catalog)
     wanted = [

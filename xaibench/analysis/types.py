@@ -23,6 +23,7 @@ class Cell:
         paper_note: what is odd about the printed number ("" for nearly all).
         place: 1 for the best of its column, 2 for the second, else 0.
         remark: what else stands beside the number.
+        points: within so many the interval was to be for the run to stop; None where it was not.
     """
 
     mean: float | None
@@ -37,6 +38,7 @@ class Cell:
     place: int = 0
     unsure: bool = False
     remark: str = ""
+    points: float | None = None
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,7 @@ def report(
     console, into = Console(), directories[0] / "report"
     if page:
         paths = reports.write_pages(
-            page, source_of(directories[0], predictions=True), into, console
+            page, source_of(directories[0], predictions=True, plain=True), into, console
         )
     elif claims:
         sources = [source_of(directory, predictions=True) for directory in directories]
@@ -145,11 +145,11 @@ def tables(
     from xaibench.report import write_report
     from xaibench.store.catalog import catalog_in
     from xaibench.store.layout import unmapped
-    from xaibench.store.ledger import of_several_codes
-    from xaibench.store.read import load_scores
+    from xaibench.store.scores import REPORTED, read_scores
+    from xaibench.studies.until import stopped_in
     from xaibench.studies.words import run_words
 
-    scores, words = load_scores(directory), run_words(directory)
+    held, words = read_scores(directory, REPORTED), run_words(directory)
     tied, notes = None, list[str]()
     if not table and any(directory.glob("maps/*/*/none/none/*.safetensors")):
         from xaibench.studies.ties import measure_ties  # imports torch
@@ -158,14 +158,15 @@ def tables(
         for note in notes:  # whole, where the page folds it
             echo(note, err=True)
     into, catalog = directory / "report", catalog_in(directory)
-    several = of_several_codes(directory)
     if lost := unmapped(directory):
         notes.append(f"{lost[0].upper()}{lost[1:]}.")
     notes += [
         "Stale scores stand among current ones, made by different code or maps: "
-        f"{', '.join(several)}. Run all of their images again."
-    ] * bool(several)
-    paths = write_report(scores, into, table or None, console, words, catalog, tied, notes)
+        f"{', '.join(held.several)}. Run all of their images again."
+    ] * bool(held.several)
+    scores = held.frame
+    stopped = stopped_in(directory, scores["image"].unique())
+    paths = write_report(scores, into, table or None, console, words, catalog, tied, notes, stopped)
     if agreement:
         from xaibench.studies.agreement import write_agreement
 
@@ -174,24 +175,31 @@ def tables(
     if figures:
         from xaibench.studies.figures import write_figures
 
-        paths += write_figures(directory, scores)
+        paths += write_figures(directory, held.frame)
     return paths
 
 
-def source_of(directory: Path, predictions: bool = False) -> Source:
-    """A run as the comparisons and claims of the report read it."""
+def source_of(directory: Path, predictions: bool = False, plain: bool = False) -> Source:
+    """A run as the comparisons and claims of the report read it.
+
+    plain: with the frame of `xaibench.load_scores`, for pages that anybody writes.
+    """
     from xaibench.analysis.compare import Source
     from xaibench.store.catalog import catalog_in
     from xaibench.store.manifest import identity_of
     from xaibench.store.read import load_predictions, load_scores
+    from xaibench.store.scores import REPORTED, read_scores
+    from xaibench.studies.until import stopped_in
 
     some = predictions and any(directory.glob("predictions/*/*/*.parquet"))
+    scores = load_scores(directory) if plain else read_scores(directory, REPORTED).frame
     return Source(
         name=str(directory),
-        scores=load_scores(directory),
+        scores=scores,
         identity=identity_of(directory),
         predictions=load_predictions(directory) if some else None,
         catalog=catalog_in(directory),
+        stopped=stopped_in(directory, scores["image"].unique()),
     )
 
 

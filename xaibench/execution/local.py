@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from xaibench.errors import Failed
 from xaibench.execution.plan import Plan
-from xaibench.stages.block import Done, Task, Tick, opened, run_block
+from xaibench.stages.block import Done, Task, opened, run_block
 from xaibench.stages.prepare import prepare_state
+from xaibench.stages.steps import Step, Tick, works_of
 
 
 def run_all(task: Task, plan: Plan, tick: Tick) -> Done:
@@ -15,6 +16,7 @@ def run_all(task: Task, plan: Plan, tick: Tick) -> Done:
     run, done = opened(task), Done()
     broken: dict[str, str] = {}
     for one in plan.preparations:
+        tick(Step(f"prepare {one.method.spec}"))
         try:
             prepare_state(run, one.method, one.variation, one.code)
         except Failed as failure:
@@ -22,7 +24,7 @@ def run_all(task: Task, plan: Plan, tick: Tick) -> Done:
     for block in plan.blocks:
         left = plan.stops.left(block) if plan.stops else block
         if left is not block:
-            tick(block.total - left.total, "sure")
+            tick(Step("sure", done=works_of(block) - works_of(left), given_up=True))
         if left.total:
             done.add(run_block(task, replace(left, broken=broken), tick))
         if plan.stops:

@@ -11,6 +11,7 @@ from xaibench.config.requests import MethodRequest
 from xaibench.config.variations import UNTOUCHED, Variation
 from xaibench.execution.until import Stops
 from xaibench.stages.run import Run
+from xaibench.stages.steps import Work, works_of
 from xaibench.stages.unit import (
     Block,
     Part,
@@ -54,6 +55,11 @@ class Plan:
     def count(self, what: str) -> int:
         """How many predictions, maps or scores are missing, or all of them (`total`)."""
         return sum(int(getattr(block, what)) for block in self.blocks)
+
+    @property
+    def works(self) -> Counter[Work]:
+        """What is missing, by kind, method and metric."""
+        return sum(map(works_of, self.blocks), Counter())
 
 
 def plan(run: Run, stages: frozenset[str]) -> Plan:

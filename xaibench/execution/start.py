@@ -9,7 +9,7 @@ from typing import Any
 from xaibench.config.declared import of_run
 from xaibench.config.files import digest
 from xaibench.errors import UsageError, XaibenchError
-from xaibench.execution.until import bounds_of
+from xaibench.execution.until import asked, bounds_of
 from xaibench.models.device import device_name
 from xaibench.stages.run import Run
 from xaibench.store import layout
@@ -73,10 +73,10 @@ def announce(run: Run, say: Say) -> None:
             "embedded default: EfficientNet-Lite0 and 20 ImageNet photographs from PyPI packages "
             "(the paper: ResNet-50 and 50,000); choose with --data and --model"
         )
-    asked = config.batch_size
-    if asked != "auto" and int(asked) < run.batch_size:
+    size = config.batch_size
+    if size != "auto" and int(size) < run.batch_size:
         say(
-            f"batch-size {asked}: {run.batch_size} inputs are forwarded at a time, under which "
+            f"batch-size {size}: {run.batch_size} inputs are forwarded at a time, under which "
             "the number of threads would move last bits"
         )
     if config.maps is not None:
@@ -128,7 +128,6 @@ def open_directory(run: Run, stages: frozenset[str], say: Say) -> Manifest:
         say(f"warning: {line}")
     record(root, of_run(run.methods, run.metrics, run.protocol.model_dump(mode="json")))
     resolved = _resolved(run)
-    points, images = config.until, len(run.subset.places)
     return Manifest(
         root,
         {
@@ -139,7 +138,7 @@ def open_directory(run: Run, stages: frozenset[str], say: Say) -> Manifest:
             "seed": config.seed,
             "device": device_name(run.device),
             "batch_size": run.batch_size,
-            **({} if points is None else {"until": {"points": points, "images": images}}),
+            **({} if config.until is None else {"until": asked(run)}),
         },
     )
 

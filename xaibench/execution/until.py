@@ -45,6 +45,19 @@ def bounds_of(run: Run) -> dict[str, tuple[float, float] | None]:
     return {metric.spec: catalog.metric(metric.spec).bounds for metric in run.metrics}
 
 
+def asked(run: Run) -> dict[str, Any]:
+    """What a run with --until is to stop, as `analysis.stopped.Asked` reads it."""
+    return {
+        "points": run.config.until,
+        "images": len(run.subset.places),
+        "group": GROUP,
+        "method": [method.spec for method in run.methods],
+        "target": list(run.targets),
+        "transform": list(dict.fromkeys(v.transform for v in run.variations)),
+        "metric": {metric: bounds for metric, bounds in bounds_of(run).items() if bounds},
+    }
+
+
 class Stops:
     """The means of a run with --until. Blocks have to come in the order of the plan."""
 
@@ -136,14 +149,10 @@ class Stops:
         return seen is not None and within(seen, aim_of(self.points, bounds))
 
     def record(self) -> dict[str, Any]:
-        """What a manifest says: the points, images in all, and the means that are sure."""
+        """What a manifest says in the end: also how many means there are, and which are sure."""
         sure = {of: mean.images for of, mean in self.means.items() if mean.sure}
-        return {
-            "points": self.points,
-            "images": len(self.run.subset.places),
-            "means": len(self.means),
-            "sure": [of._asdict() | {"images": n} for of, n in sure.items()],
-        }
+        listed = [of._asdict() | {"images": n} for of, n in sure.items()]
+        return asked(self.run) | {"means": len(self.means), "sure": listed}
 
     @property
     def words(self) -> str:

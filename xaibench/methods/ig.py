@@ -1,25 +1,28 @@
-"""Integrated gradients (Sundararajan et al. 2017), by captum."""
+"""Integrated gradients (Sundararajan et al. 2017)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from xaibench.errors import XaibenchError
 from xaibench.ops.memory import free_bytes, saved_bytes
-from xaibench.ops.rows import ENOUGH, one_thread
+from xaibench.ops.rows import ENOUGH, one_thread, recut
 from xaibench.probes.gradients import (
     BatchNorm,
     ExplainedClass,
     Reduction,
     explained_classes,
+    input_gradients,
     network,
     reduce_channels,
 )
 from xaibench.registry import Range, method
-from xaibench.types import Batch, Classifier, Context, Cost, Explanation, filled
+from xaibench.types import Batch, Classifier, Context, Cost, Explanation, rebatch
 
 _TOGETHER = 8 * 2**30  # bytes of a BatchNorm batch up to which it is in memory as a whole
 _CHUNK = 4 * 2**30  # bytes that the gradient of a chunk would keep if it were of the whole network
@@ -32,9 +35,8 @@ _CHUNK = 4 * 2**30  # bytes that the gradient of a chunk would keep if it were o
     only={"explained_class": ("predicted", "least_probable")},
     additive=True,
     cost=lambda steps, explained_class="given", **_: Cost(
-        forwards=steps,
         backwards=steps,
-        shared=explained_class == "own_forward",
+        shared=steps + (explained_class == "own_forward"),
         call=1,  # of the baseline
         at_once=steps,
     ),
@@ -67,16 +69,11 @@ def ig(
     start = torch.zeros_like(batch.images[:1])
     if baseline == "black":
         start = ctx.classifier.from_pixels(start)
-    group = ctx.group_size
-    at_once = group if group > 1 else max(1, ctx.batch_size // steps)
-    model = ctx.classifier
+    model, group = ctx.classifier, 0
     if batchnorm == "train":
-        model = _over_interpolants(ctx, batch, steps)
-    parts = [
-        _attribute(ctx, model, images, of, start, steps, at_once)
-        for images, of in zip(batch.images.split(at_once), classes.split(at_once), strict=True)
-    ]
-    signed = torch.cat(parts)
+        model, group = _over_interpolants(ctx, batch, steps), ctx.group_size
+    parts = _attributions(model, batch.images, classes, start, steps, group)
+    signed = torch.cat(list(parts))
     base = torch.cat(list(ctx.stream([start]))).expand(len(batch), -1).gather(1, classes)
     with one_thread():
         total = signed.double().flatten(-3).sum(-1)
@@ -102,7 +99,8 @@ def _over_interpolants(ctx: Context, batch: Batch, steps: int) -> Classifier:
         chunk = _chunk(steps if steps >= ENOUGH else size, min(ctx.batch_size, _CHUNK // saved))
         streamed = ctx.classifier.view(batchnorm_groups=1, chunk=1).module
         kept = saved_bytes(streamed, example, weights)
-        need = count * (kept + 6 * example.nbytes)  # captum holds interpolants and gradients too
+        held = 3 + batch.targets.shape[1]  # interpolants, gradients of all targets, a copy each
+        need = count * (kept + held * example.nbytes)
     if example.device.type == "cpu" and need > free_bytes():
         raise XaibenchError(
             f"one BatchNorm batch of {count} interpolants of {example.shape[-1]} pixels needs "
@@ -117,46 +115,39 @@ def _chunk(whole: int, most: int) -> int:
     return next((n for n in range(max(ENOUGH, most), whole) if whole % n == 0), whole)
 
 
-def _attribute(
-    ctx: Context,
-    model: Classifier,
-    images: Tensor,
-    classes: Tensor,
-    start: Tensor,
-    steps: int,
-    at_once: int,
-) -> Tensor:
-    """Signed attributions (n, T, 3, H, W) of a few images, a captum call a class.
+def _attributions(
+    model: Classifier, images: Tensor, classes: Tensor, start: Tensor, steps: int, group: int
+) -> Iterator[Tensor]:
+    """Signed attributions (n, T, 3, H, W) of one image after the other, or of BatchNorm's groups.
 
-    captum's order of summation depends on how many images there are, so it always gets `at_once`
-    of them, except for a subset's last group: copies would change its statistics.
+    The interpolants of all images go through the network in full passes, once for all classes.
+    group: images whose interpolants share statistics, and then a pass; 0 in evaluation mode.
     """
-    from captum.attr import IntegratedGradients
+    rows = model.rows_at(images.shape[-2:])
+    size, unit = max(group, 1), steps * group or 1
+    together = steps if group else min(steps, rows)  # gradients summed at once: decides last bits
+    x, w = np.polynomial.legendre.leggauss(steps)
+    places, weights = (torch.from_numpy(v).to(images).split(together) for v in ((x + 1) / 2, w / 2))
 
-    asked = len(images)
-    if ctx.group_size == 1:
-        images, classes = filled(images, at_once), filled(classes, at_once)
-    n = len(images)
-    # captum puts all images at the first step first; BatchNorm's groups need an image together
-    order = torch.arange(steps * n).view(steps, n)
-    order = torch.cat([part.flatten() for part in order.split(ctx.group_size, dim=1)])
-    back = order.argsort().to(images.device)
-    order = order.to(images.device)
-    whole = model is not ctx.classifier
+    def interpolants() -> Iterator[tuple[Tensor, Tensor]]:
+        for some, of in zip(images.split(size), classes.split(size), strict=True):
+            for place in places:  # all images at a step, then at the next
+                between = start + place.view(-1, 1, 1, 1, 1) * (some - start)
+                yield between.flatten(0, 1), of.repeat(len(place), 1)
 
-    def forward(inputs: Tensor) -> Tensor:
-        return model(inputs[order])[back] if whole else model(inputs)
+    def gradients() -> Iterator[Tensor]:
+        for inputs, of in rebatch(interpolants(), -(-rows // unit) * unit):
+            with torch.enable_grad():
+                inputs.requires_grad_()
+                found = input_gradients(model(inputs), inputs, of)
+            yield found
 
-    method = IntegratedGradients(forward, multiply_by_inputs=True)
-    with torch.enable_grad():
-        attributions = [
-            method.attribute(
-                images,
-                baselines=start.expand_as(images),
-                target=classes[:, t],
-                n_steps=steps,
-                internal_batch_size=None if whole else max(ctx.batch_size, n),
-            )
-            for t in range(classes.shape[1])
-        ]
-    return torch.stack(attributions, 1).detach()[:asked]
+    cuts = [len(place) * len(some) for some in images.split(size) for place in places]
+    found = recut(gradients(), cuts)
+    for some in images.split(size):
+        total = torch.zeros((), device=images.device)
+        for weight in weights:
+            of_steps = next(found).unflatten(0, (-1, len(some)))
+            mean = (of_steps * weight.view(-1, 1, 1, 1, 1, 1)).sum(0)
+            total = total + mean * (some - start)[:, None]
+        yield total

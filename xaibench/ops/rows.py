@@ -7,7 +7,7 @@ from 16 rows on (tests/test_same_bits.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -30,6 +30,18 @@ def in_rows(
         function(filled(part, rows, unit).contiguous())[: len(part)] for part in inputs.split(rows)
     ]
     return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+
+
+def recut(chunks: Iterable[Tensor], sizes: Iterable[int]) -> Iterator[Tensor]:
+    """The rows of all chunks in their order, cut into other sizes, whose sum is theirs."""
+    source, held = iter(chunks), torch.empty(0)
+    for size in sizes:
+        parts = [held] if len(held) else []
+        while sum(map(len, parts)) < size:
+            parts.append(next(source))
+        whole = parts[0] if len(parts) == 1 else torch.cat(parts)
+        yield whole[:size]
+        held = whole[size:]
 
 
 @contextmanager

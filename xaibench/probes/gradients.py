@@ -36,16 +36,12 @@ def explained_classes(batch: Batch, logits: Tensor, how: ExplainedClass) -> Tens
 
 def input_gradients(logits: Tensor, images: Tensor, classes: Tensor) -> Tensor:
     """Gradients of the logit (B, T, 3, H, W) for each class (B, T), from one forward's graph."""
-    last = classes.shape[1] - 1
-    return torch.stack(
-        [
-            torch.autograd.grad(
-                logits.gather(1, classes[:, t : t + 1]).sum(), images, retain_graph=t < last
-            )[0]
-            for t in range(last + 1)
-        ],
-        1,
-    )
+    count = classes.shape[1]
+    found = images.new_empty(len(images), count, *images.shape[1:])
+    for t in range(count):
+        asked = logits.gather(1, classes[:, t : t + 1]).sum()
+        found[:, t] = torch.autograd.grad(asked, images, retain_graph=t + 1 < count)[0]
+    return found
 
 
 def reduce_channels(signed: Tensor, how: Reduction) -> Tensor:

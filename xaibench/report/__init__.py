@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from xaibench.analysis.agreement import Agreement
     from xaibench.analysis.compare import Source
     from xaibench.analysis.fill import RunWords
+    from xaibench.analysis.stopped import Stopped
     from xaibench.analysis.ties import Tied
     from xaibench.config.catalog import Catalog
     from xaibench.report.document import Document
@@ -58,6 +59,7 @@ def write_report(
     catalog: Catalog | None = None,
     tied: Tied | None = None,
     notes: Sequence[str] = (),
+    stopped: Stopped | None = None,
 ) -> list[Path]:
     """Print the tables and write `tables.md`, `.csv`, `.json`, `.tex` and `.html` into `out_dir`.
 
@@ -72,6 +74,7 @@ def write_report(
             what is shipped and what the values give away.
         tied: shares of tied pixels (`xaibench.studies.ties.measure_ties`), for the report on ties.
         notes: what else has to be said above the tables.
+        stopped: how the run came to its images, where it stopped when sure.
 
     Raises:
         XaibenchError: unknown table, no scores, or scores of more than one run.
@@ -83,7 +86,7 @@ def write_report(
 
     header = build_header(scores, catalog)
     header = replace(header, notes=(*header.notes, *notes))
-    built = build_tables(scores, tables, run=run, catalog=catalog)
+    built = build_tables(scores, tables, run=run, catalog=catalog, stopped=stopped)
     built += ties_tables(scores, catalog, tied, run) if tables is None else []
     return write_page(page(header, built), out_dir, console)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from xaibench.config.run import RunConfig
 from xaibench.errors import Failed
+from xaibench.meter import phase
 from xaibench.models.classifier import TorchClassifier
 from xaibench.models.device import exact_arithmetic
 from xaibench.stages import failures
@@ -19,14 +19,12 @@ from xaibench.stages.mend import mended
 from xaibench.stages.predict import load_predictions, predict
 from xaibench.stages.run import Run, resolve
 from xaibench.stages.score import Taken, fail_unmapped, score_taken, score_unit
+from xaibench.stages.steps import PREDICTIONS, Steps, Tick, works
 from xaibench.stages.unit import Block, Unit
 from xaibench.store import layout
 from xaibench.store.compact import compact
 from xaibench.store.ledger import unreadable
 from xaibench.store.predictions import Predictions
-
-Tick = Callable[[int, str], None]
-"""Told after each piece of work: how many images it was of, and what was done."""
 
 
 @dataclass
@@ -75,7 +73,7 @@ def opened(task: Task) -> Run:
     return run
 
 
-def run_block(task: Task, block: Block, tick: Tick = lambda _count, _doing: None) -> Done:
+def run_block(task: Task, block: Block, tick: Tick = lambda _step: None) -> Done:
     """Compute and store what a block lacks: of each variation predictions, then each unit.
 
     It reads what earlier blocks and `prepare` stored, and nothing else than its arguments.
@@ -87,17 +85,19 @@ def run_block(task: Task, block: Block, tick: Tick = lambda _count, _doing: None
     desk = Desk(run, lost, block.broken)
     for part in block.parts:
         if part.predictions:
-            done.made["predictions"] += predict(desk, block.number, part)
-            tick(len(part.predictions), f"predict {part.variation.label}".strip())
+            with Steps(tick, {PREDICTIONS: len(part.predictions)}) as desk.steps:
+                done.made["predictions"] += predict(desk, block.number, part)
         of = part.variation
         order = run.ids(block.places if of.request else block.companions)
         folder = layout.predictions(run.root, of.transform, of.name)
-        compact(folder, layout.TABLE, block.number, order)
+        with phase("io"):
+            compact(folder, layout.TABLE, block.number, order)
         some = [place for place in block.companions if place not in desk.lost]
         predictions = load_predictions(run, some, part.variation) if part.units else None
         for unit in part.units:
             assert predictions is not None
-            _unit(desk, _readable(unit, desk.lost), predictions, tick, done)
+            with Steps(tick, works([unit]), unit.method.spec) as desk.steps:
+                _unit(desk, _readable(unit, desk.lost), predictions, done)
     return done
 
 
@@ -117,7 +117,7 @@ def _readable(unit: Unit, lost: set[int]) -> Unit:
     )
 
 
-def _unit(desk: Desk, unit: Unit, predictions: Predictions, tick: Tick, done: Done) -> None:
+def _unit(desk: Desk, unit: Unit, predictions: Predictions, done: Done) -> None:
     """Explain and score what a unit lacks; what raises is recorded and the rest goes on."""
     run, what = desk.run, f"{unit.method.spec} {unit.variation.label}".strip()
     unit, gone = mended(run, unit)
@@ -128,11 +128,11 @@ def _unit(desk: Desk, unit: Unit, predictions: Predictions, tick: Tick, done: Do
         maps, scores = asked.lacking_maps, asked.lacking_scores
         left = maps + scores - unit.lacking_maps - unit.lacking_scores
         done.made["left"] += scores - unit.lacking_scores if scores else left
-        tick(left, f"leave {what}")
     maps, scores = unit.lacking_maps, unit.lacking_scores
     broken, taken = False, Taken()
     if maps:
         try:
+            desk.steps.begin(f"explain {what}", "maps")
             take = functools.partial(score_taken, desk, unit, predictions, taken)
             explain_unit(desk, unit, predictions, take)
             done.made["maps"] += maps
@@ -140,8 +140,8 @@ def _unit(desk: Desk, unit: Unit, predictions: Predictions, tick: Tick, done: Do
             broken = True
             done.failed(run, unit, failures.EXPLAIN, str(failure))
             done.made["failed"] += 0 if scores else maps
-        tick(maps, f"explain {what}")
     if scores:
+        desk.steps.begin(f"score {what}", "scores")
         scored = score_unit(desk, unit, predictions, taken)
         for metric, why in scored.failed.items():
             done.failed(run, unit, metric, why)
@@ -151,7 +151,6 @@ def _unit(desk: Desk, unit: Unit, predictions: Predictions, tick: Tick, done: Do
             done.unmapped[unit.method.spec] += scored.without_map
         done.made["scores"] += scored.made
         done.made["failed"] += scores - scored.made - (0 if broken else scored.without_map)
-        tick(scores, f"score {what}")
     if (scores or (maps and not broken)) and not left:
         failures.forget_scored(run, unit)
     _compact(run, unit)
@@ -160,8 +159,9 @@ def _unit(desk: Desk, unit: Unit, predictions: Predictions, tick: Tick, done: Do
 def _compact(run: Run, unit: Unit) -> None:
     """One file for the chunks of a unit's maps, and of its scores by metric."""
     ids = run.ids(unit.places)
-    for target in unit.maps.keys() | unit.scores.keys():
-        compact(unit.key.maps(run.root, target), layout.MAPS, unit.block, ids)
-        for metric in unit.scores.get(target, {}):
-            folder = unit.key.scores(run.root, target, metric)
-            compact(folder, layout.TABLE, unit.block, ids)
+    with phase("io"):
+        for target in unit.maps.keys() | unit.scores.keys():
+            compact(unit.key.maps(run.root, target), layout.MAPS, unit.block, ids)
+            for metric in unit.scores.get(target, {}):
+                folder = unit.key.scores(run.root, target, metric)
+                compact(folder, layout.TABLE, unit.block, ids)

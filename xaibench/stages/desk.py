@@ -16,6 +16,7 @@ from xaibench.errors import Failed
 from xaibench.meter import phase
 from xaibench.stages.images import Images
 from xaibench.stages.run import Run
+from xaibench.stages.steps import Steps
 from xaibench.store.predictions import Predictions
 from xaibench.store.state import State, load
 from xaibench.types import Batch, Memo
@@ -25,12 +26,14 @@ from xaibench.types import Batch, Memo
 class Desk:
     """One block's work. lost: places whose images cannot be read, as far as is known.
 
-    broken: why what a method prepares could not be had, by its file's name.
+    broken: why what a method prepares could not be had, by its file's name. steps: of the work at
+    hand, to be told.
     """
 
     run: Run
     lost: set[int]
     broken: Mapping[str, str] = field(default_factory=dict)
+    steps: Steps = field(default_factory=lambda: Steps(lambda _step: None))
     _states: dict[str, State] = field(default_factory=dict)
     _memo: dict[tuple[str, ...], dict[str, Tensor]] = field(default_factory=dict)
     _memo_of: Variation | None = None

@@ -91,7 +91,9 @@ def _explain_all(
     with Chunks(write, quick=run.config.keep_maps == "keep") as chunks:
         for places, found, limit in run.room.each(ctx, work, list(wanted), cut_, maps_of):
             ids = run.ids(place for place in places if place in asked)
+            desk.steps.did("maps", {"": len(ids) * len(targets)}, len(ids))
             chunks.add(_Done(ids, found, limit))
+    desk.steps.did("maps", {}, 0)  # writing them took time too
 
 
 def _write(
@@ -121,7 +123,8 @@ def _write(
         give_way(folder, layout.MAPS, unit.block, ids, unit.code)
         path = folder / f"{layout.block_name(unit.block, ids, unit.code)}{layout.MAPS}"
         yield path
-        maps.save(path, shard, state.sha256 if state else "")
+        with phase("io"):
+            maps.save(path, shard, state.sha256 if state else "")
 
 
 def stored(config: RunConfig, native: Sequence[int], size: Sequence[int]) -> bool:

@@ -38,6 +38,7 @@ def predict(desk: Desk, block: int, part: Part) -> int:
     small for one image.
     """
     run = desk.run
+    desk.steps.begin(f"predict {part.variation.label}".strip(), "predictions")
     places = [p for p in part.predictions if p not in desk.lost]
     if part.variation.request is None:
         places, _, failures = desk.images.read(places)
@@ -64,12 +65,14 @@ def predict(desk: Desk, block: int, part: Part) -> int:
             give_way(folder, layout.TABLE, block, ids, part.code)
             path = folder / f"{layout.block_name(block, ids, part.code)}{layout.TABLE}"
             made = run.origin(part.code, part.variation, limit)
-            tables.save(path, columns, tables.PREDICTIONS, made)
+            with phase("io"):
+                tables.save(path, columns, tables.PREDICTIONS, made)
 
     try:
         with Chunks(write) as chunks:
             for one in _logits(desk, places, part.variation):
                 chunks.add(one)
+                desk.steps.did("predictions", {"": len(one.places)}, len(one.places))
     except Failed as failure:
         raise XaibenchError(f"{run.model}: {failure}: use another --device.") from failure
     return len(places)

@@ -14,6 +14,7 @@ from xaibench.core.explain import explainer
 from xaibench.core.memory import Work, in_batches, out_of_memory
 from xaibench.core.score import Scores, score, seen
 from xaibench.errors import Failed, reason
+from xaibench.meter import phase
 from xaibench.stages.chunks import Chunks, slices
 from xaibench.stages.desk import Desk
 from xaibench.stages.rows import Done, fixed_columns, write_failed, write_rows
@@ -83,7 +84,8 @@ def score_unit(desk: Desk, unit: Unit, predictions: Predictions, taken: Taken) -
             if not places:
                 continue
             metrics = [m for m in desk.run.metrics if lacking[m.spec] == whole]
-            shard = load_maps(desk.run, replace(unit, places=places), target)
+            with phase("io"):
+                shard = load_maps(desk.run, replace(unit, places=places), target)
             held = set(shard.ids if shard else ())
             mapped = tuple(p for p in places if desk.run.dataset.ids[p] in held)
             left = tuple(p for p in places if desk.run.dataset.ids[p] not in held)
@@ -139,7 +141,8 @@ def _score_all(
     made, failed = 0, dict[str, str]()
 
     def write(parts: list[Done]) -> None:
-        write_rows(desk.run, unit, target, predictions, parts)
+        with phase("io"):
+            write_rows(desk.run, unit, target, predictions, parts)
 
     with Chunks(write) as chunks:
         for rows in slices(len(shard.ids), _batch_size(desk.run, metrics, shard.size)):
@@ -147,8 +150,11 @@ def _score_all(
             for done in _score(desk, part, target, shard.select(list(rows)), metrics, predictions):
                 made += len(done.found.results) * len(done.ids)
                 failed |= done.found.failed
+                of = dict.fromkeys((*done.found.results, *done.found.failed), len(done.ids))
+                desk.steps.did("scores", of, len(done.ids) * len(of) / len(metrics))
                 limits = [limit for limit in (done.limit, fitted) if limit]
                 chunks.add(replace(done, limit=min(limits, default=0)))
+    desk.steps.did("scores", {}, 0)  # writing them took time too
     return made, failed
 
 

@@ -85,22 +85,6 @@ def contents(path: Path) -> tuple[tuple[str, ...], Origin]:
     return kind.read_ids(path), kind.read_origin(path)
 
 
-def of_several_codes(root: Path) -> list[str]:
-    """Scores of which some were made by other code than the rest: `metric of method` in words.
-
-    Where a method's metrics rest on maps of different code, all of them.
-    """
-    codes: dict[tuple[str, str], set[str]] = {}
-    maps: dict[tuple[str, str], set[str]] = {}
-    for path in layout.score_files(root, failed=False):
-        method, _, transform, _, metric = layout.score_keys(path)
-        made = tables.read_origin(path)
-        codes.setdefault((metric, method), set()).add(made.code)
-        maps.setdefault((method, transform), set()).add(made.maps)
-    mixed = {method for (method, _), made in maps.items() if len(made) > 1}
-    return [f"{m} of {of}" for (m, of), made in codes.items() if of in mixed or len(made) > 1]
-
-
 def unreadable(root: Path, blocks: Sequence[int] | None = None) -> dict[str, str]:
     """Images that could not be decoded when the run met them, with the reason.
 

@@ -10,22 +10,18 @@ from urllib.parse import unquote
 
 from xaibench.errors import XaibenchError, fold, unknown
 from xaibench.store import layout
+from xaibench.store.scores import COLUMNS as COLUMNS
+from xaibench.store.scores import KEYS as KEYS
+from xaibench.store.scores import read_scores
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
-    import pyarrow as pa
     from numpy.typing import NDArray
     from torch import Tensor
 
     from xaibench.config.requests import MethodRequest
     from xaibench.store.maps import MapShard
-
-COLUMNS = (
-    "image target transform variation method metric status model dataset protocol "
-    "label class_index explained_index value"
-).split()
-KEYS = ["method", "target", "transform", "variation", "metric", "image"]
 
 
 def load_scores(out: str | Path) -> pd.DataFrame:
@@ -34,35 +30,10 @@ def load_scores(out: str | Path) -> pd.DataFrame:
     Columns as in `COLUMNS`; value is float64 in natural units; sorted by `KEYS`. Raises
     XaibenchError where there are none.
     """
-    from xaibench.store.sound import steadily
-
-    parts = steadily(lambda: _scores(Path(out)))
-    if not parts:
-        raise XaibenchError(f"no scores in {out}; run `xaibench run --out {out}` first.")
-    import pyarrow as pa
-
-    frame = pa.concat_tables(parts).to_pandas()
-    for name in layout.PARTITIONS:
+    frame = read_scores(out).frame
+    for name in frame.select_dtypes("category"):
         frame[name] = frame[name].astype(str)
-    # a run interrupted between a success and the removal of an earlier failure has both
-    last = frame["status"].eq("failed").sort_values(kind="stable").index
-    frame = frame.loc[last].drop_duplicates(KEYS)
-    return frame[COLUMNS].sort_values(KEYS, ignore_index=True)
-
-
-def _scores(root: Path) -> list[pa.Table]:
-    """Every file of scores, with the keys that its folders say as columns."""
-    import pyarrow as pa
-
-    from xaibench.store.sound import reader
-
-    held, parts = reader(root), []
-    for path in layout.score_files(root):
-        table = held.table(path)
-        for name, key in zip(layout.PARTITIONS, layout.score_keys(path), strict=True):
-            table = table.append_column(name, pa.array([key] * len(table)).dictionary_encode())
-        parts.append(table.replace_schema_metadata())
-    return parts
+    return frame
 
 
 def load_maps(

@@ -75,7 +75,7 @@ class Reader:
     def table(self, path: Path) -> pa.Table:
         """Scores or predictions. Raises Unsound."""
         table, made = tables.load(path)
-        self._same(path, made)
+        self.check(path, made)
         return table
 
     def shard(self, path: Path) -> MapShard:
@@ -83,7 +83,7 @@ class Reader:
         from xaibench.store import maps
 
         shard = maps.load(path)
-        self._same(path, shard.origin)
+        self.check(path, shard.origin)
         return shard
 
     def prepared(self, path: Path) -> State:
@@ -91,10 +91,11 @@ class Reader:
         from xaibench.store import state
 
         held = state.load(path)
-        self._same(path, held.origin)
+        self.check(path, held.origin)
         return held
 
-    def _same(self, path: Path, made: Origin) -> None:
+    def check(self, path: Path, made: Origin) -> None:
+        """Unsound for a file of another run."""
         self.run = self.run or made.run
         if made.run != self.run:
             raise Unsound(path, FOREIGN)

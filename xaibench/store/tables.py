@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,7 @@ def copy_rows(path: Path, rows: Sequence[int], into: Path) -> None:
 
 
 def _write(path: Path, table: pa.Table, origin: Origin) -> None:
-    table = table.replace_schema_metadata({KEY: sealed(path, origin, _checksum(table))})
+    table = table.replace_schema_metadata({KEY: sealed(path, origin, _checksum(pieces(table)))})
     write(
         path, lambda file: pq.write_table(table, file, compression="zstd", write_page_checksum=True)
     )
@@ -78,14 +78,12 @@ def load(path: Path) -> tuple[pa.Table, Origin]:
     check_regular(path)
     try:
         file = pq.ParquetFile(path, page_checksum_verification=True)
-        table = file.read()
+        table = file.read(use_threads=False)  # a file is small: handing out its columns costs more
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError, ValueError):
         raise Unsound(path, DAMAGED) from None
-    said = _said(path, file.metadata)
-    check_content(path, said, _checksum(table))
-    return table, said["made"]
+    return table, origin_of(path, file.metadata, pieces(table))
 
 
 def read(path: Path) -> pa.Table:
@@ -111,16 +109,32 @@ def read_origin(path: Path) -> Origin:
     return made
 
 
+def origin_of(path: Path, metadata: pq.FileMetaData, held: Iterable[bytes]) -> Origin:
+    """What made a file that holds these `pieces`. Raises Unsound where it says others."""
+    said = _said(path, metadata)
+    check_content(path, said, _checksum(held))
+    made: Origin = said["made"]
+    return made
+
+
 def _said(path: Path, metadata: pq.FileMetaData) -> dict[str, Any]:
     """What a file says of itself; a second copy of that, in its schema, is read by nobody."""
     return unsealed(path, (metadata.metadata or {}).get(KEY))
 
 
-def _checksum(table: pa.Table) -> str:
-    """SHA-256 over names and values."""
-    found = hashlib.sha256()
+def pieces(table: pa.Table) -> list[bytes]:
+    """What the checksum is over, by column: its name, type and values."""
+    found = []
     for name, column in zip(table.column_names, table.columns, strict=True):
         text = pa.types.is_string(column.type)
         held = json.dumps(column.to_pylist()).encode() if text else column.to_numpy().tobytes()
-        found.update(f"{name} {column.type} {len(held)} ".encode() + held)
+        found.append(f"{name} {column.type} {len(held)} ".encode() + held)
+    return found
+
+
+def _checksum(held: Iterable[bytes]) -> str:
+    """SHA-256 over `pieces`."""
+    found = hashlib.sha256()
+    for piece in held:
+        found.update(piece)
     return found.hexdigest()

@@ -17,10 +17,11 @@ from torch import Tensor
 
 from xaibench.analysis.agreement import Agreement, pair_places
 from xaibench.analysis.columns import TARGET_NAMES
-from xaibench.api import progress
 from xaibench.config.declared import shipped
 from xaibench.errors import UsageError, XaibenchError
+from xaibench.execution.progress import progress
 from xaibench.normalize import STATUS_CONSTANT, STATUS_OK, statuses
+from xaibench.stages.steps import IMAGES, Step
 from xaibench.store import layout
 from xaibench.store.catalog import catalog_in
 from xaibench.store.read import MapReader
@@ -76,7 +77,7 @@ def compare(
     correlation, overlap = np.full(shape, np.nan), np.full(shape, np.nan)
     constant = np.zeros(shape, dtype=bool)
     pixels = 0
-    with progress(len(ids)) as tick:
+    with progress({IMAGES: len(ids)}) as tick:
         for start in range(0, len(ids), _STEP):
             part = ids[start : start + _STEP]
             maps, status = _take(readers, part)
@@ -89,7 +90,7 @@ def compare(
             overlap[piece] = np.where(both, share.numpy()[:, rows, columns], np.nan)
             known = np.isin(status, [STATUS_OK, STATUS_CONSTANT])
             constant[piece] = known[:, rows] & known[:, columns] & ~both
-            tick(len(part), "agreement")
+            tick(Step("agreement", "images", "", {IMAGES: len(part)}, len(part)))
     catalog = catalog_in(root) or shipped()
     return Agreement(
         tuple(names), target, ids, correlation, overlap, constant, top, pixels, catalog

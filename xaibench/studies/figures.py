@@ -36,7 +36,7 @@ def write_figures(root: Path, scores: pd.DataFrame) -> list[Path]:
     predictions = load_predictions(root)
     plain = predictions[predictions["transform"] == "none"].drop_duplicates("image")
     probabilities = dict(zip(plain["image"], plain[f"probability_{target}"], strict=True))
-    if lost := sorted(set(rows["image"]) - probabilities.keys()):
+    if lost := sorted(set(rows["image"].unique()) - probabilities.keys()):
         raise XaibenchError(
             f"the prediction of {lost[0]} is gone: run the same `xaibench run` again."
         )
@@ -62,7 +62,7 @@ def write_figures(root: Path, scores: pd.DataFrame) -> list[Path]:
 
 def main_target(scores: pd.DataFrame) -> str:
     """The target that figures show: ground_truth where it was scored on untouched images."""
-    targets = set(scores.loc[scores["transform"] == "none", "target"].astype(str))
+    targets = set(map(str, scores.loc[scores["transform"] == "none", "target"].unique()))
     for target in ("ground_truth", "predicted", "least_probable"):
         if target in targets:
             return target

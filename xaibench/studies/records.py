@@ -62,8 +62,22 @@ class Counts(BaseModel):
     images: int | None = None
 
 
+class Until(BaseModel):
+    """What it was to stop when sure."""
+
+    points: float = Field(gt=0)
+    images: int
+    group: int = Field(ge=1)
+    method: list[str]
+    target: list[str]
+    transform: list[str]
+    metric: dict[str, tuple[float, float]]
+
+
 class Process(BaseModel):
     """What a process left."""
+
+    until: Until | None = None
 
     config: Asked | None = None
     counts: Counts | None = None

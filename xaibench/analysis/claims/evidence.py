@@ -37,6 +37,7 @@ ALPHA = 0.025
 """On either side: 5% two-sided, as the 95% intervals have it."""
 
 CONTROL = "fakecam"
+UNTIL = "the run stopped when it was sure (--until), which this rule's tests do not allow for"
 FEWEST_METHODS = 5
 """Half of the paper's ten: with fewer, a sentence about "the methods" is about something else."""
 
@@ -87,6 +88,7 @@ class Block:
     metrics: tuple[str, ...]
     values: Floats
     n: int | None
+    anytime: bool = False
 
     def __getitem__(self, names: Sequence[str]) -> Floats:
         return self.values[:, [self.methods.index(name) for name in names]]
@@ -111,6 +113,7 @@ class Evidence:
             the positions that `Group.images` holds; None where nobody stored it.
         images: images with any score.
         catalog: what its methods and metrics are.
+        places: (images,) the order in which a run that stopped when sure came to its images.
     """
 
     name: str
@@ -121,6 +124,7 @@ class Evidence:
     probability: Floats | None = None
     images: int = PAPER_IMAGES
     catalog: Catalog = field(default_factory=printed_catalog)
+    places: NDArray[np.int64] | None = None
 
     def key(self, method: str, metric: str, transform: str = "none", target: str = "") -> Key:
         """The cell of a method and metric, of this evidence's target unless another is named."""
@@ -129,6 +133,11 @@ class Evidence:
     def has(self, *keys: Key) -> bool:
         """Whether all of these cells hold a mean."""
         return all(key in self.printed for key in keys)
+
+    @property
+    def anytime(self) -> bool:
+        """Whether the scores decided how many images there are."""
+        return self.places is not None
 
     def common(self, keys: Sequence[Key]) -> NDArray[np.int64]:
         """The images that all of these cells have a usable score for."""
@@ -141,11 +150,14 @@ class Evidence:
     def values(self, keys: Sequence[Key], images: NDArray[np.int64] | None = None) -> Floats:
         """Values (N, C) in the paper's units on the images that the cells share (or on these).
 
-        Variations are averaged within an image. The paper has one row, its printed means.
+        Variations are averaged within an image; images are in the order of `places`. The paper has
+        one row, its printed means.
         """
         if self.cells is None:
             return np.array([[self.printed[key] for key in keys]])
         shared = self.common(keys) if images is None else images
+        if self.places is not None:
+            shared = shared[np.argsort(self.places[shared])]
         columns = []
         for key in keys:
             cell = self.cells[key]
@@ -168,7 +180,7 @@ class Evidence:
             return nothing_shared()
         shaped = values.reshape(len(values), len(methods), len(metrics))
         n = None if self.cells is None else len(values)
-        return Block(tuple(methods), tuple(metrics), shaped, n)
+        return Block(tuple(methods), tuple(metrics), shaped, n, self.anytime)
 
 
 def _no_scores(
@@ -246,6 +258,7 @@ def from_run(source: Source) -> Evidence:
         cells,
         header.images,
         source.known,
+        places=source.stopped.at(source.images) if source.stopped else None,
         name=source.name,
         protocol=header.protocol,
         target=target,
@@ -262,13 +275,14 @@ def from_cells(
     protocol: str = "",
     target: str = "ground_truth",
     probability: Floats | None = None,
+    places: NDArray[np.int64] | None = None,
 ) -> Evidence:
     """Evidence of cells whose rows are summed by image."""
     printed = {
         key: float(in_print(key.metric, np.array([cell.sums.sum() / cell.counts.sum()]))[0])
         for key, cell in cells.items()
     }
-    return Evidence(name, protocol, target, printed, cells, probability, images, catalog)
+    return Evidence(name, protocol, target, printed, cells, probability, images, catalog, places)
 
 
 def _probability(source: Source, target: str) -> Floats | None:
@@ -276,8 +290,7 @@ def _probability(source: Source, target: str) -> Floats | None:
     if source.predictions is None:
         return None
     held = _untouched(source.predictions).set_index("image")[f"probability_{target}"]
-    names = sorted(source.scores["image"].astype(str).unique())
-    return held.reindex(names).to_numpy(dtype=np.float64)
+    return held.reindex(source.images).to_numpy(dtype=np.float64)
 
 
 def _untouched(predictions: pd.DataFrame) -> pd.DataFrame:

@@ -125,7 +125,9 @@ def _p(differences: Floats, block: Block, margin: float = 0.0) -> Floats:
     """p-values (pairs, metrics) that mean differences (N, pairs, metrics) exceed the margin."""
     shape = differences.shape[1:]
     reach = np.broadcast_to([REACH[m] for m in block.metrics], shape).ravel()
-    return above(differences.reshape(len(differences), -1), margin, reach).reshape(shape)
+    return above(differences.reshape(len(differences), -1), margin, reach, block.anytime).reshape(
+        shape
+    )
 
 
 def truth_is_optimal(evidence: Evidence) -> Finding:
@@ -141,7 +143,8 @@ def truth_is_optimal(evidence: Evidence) -> Finding:
         f"probable in {names_where(where[1], shorts)}"
     )
     yes, no = (
-        above(side.reshape(len(side), -1), 0, 100.0).reshape(2, -1) for side in (ahead, -ahead)
+        above(side.reshape(len(side), -1), 0, 100.0, evidence.anytime).reshape(2, -1)
+        for side in (ahead, -ahead)
     )
     return _in_most(all_of(yes, 0), any_of(no, 0), n, numbers)
 
@@ -154,8 +157,10 @@ def predicted_slightly_lower(evidence: Evidence) -> Finding:
     means, n, shorts = targets
     change = means[1] - means[0]
     numbers = "change of the methods' mean: " + _points(change, shorts)
-    falls, little = above(-change, 0, 100.0), above(change, -SLIGHT, 100.0)
-    rises, much = above(change, 0, 100.0), above(-change, SLIGHT, 100.0)
+    falls, little, rises, much = (
+        above(of, margin, 100.0, evidence.anytime)
+        for of, margin in ((-change, 0), (change, -SLIGHT), (change, 0), (-change, SLIGHT))
+    )
     return _in_most(
         all_of(np.stack([falls, little]), 0), any_of(np.stack([rises, much]), 0), n, numbers
     )
@@ -173,7 +178,8 @@ def least_probable_apart(evidence: Evidence) -> Finding:
         f"{short} {a:.1f} to {b:.1f}"
         for short, a, b in zip(shorts, means[0].mean(axis=0), means[2].mean(axis=0), strict=True)
     )
-    return decide(all_of(above(right, 0, 100.0)), any_of(above(-right, 0, 100.0)), n, numbers)
+    yes, no = (above(side, 0, 100.0, evidence.anytime) for side in (right, -right))
+    return decide(all_of(yes), any_of(no), n, numbers)
 
 
 def _points(change: Floats, shorts: list[str]) -> str:

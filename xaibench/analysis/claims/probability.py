@@ -14,6 +14,7 @@ from xaibench.analysis.claims.evidence import (
     FEWEST_METHODS,
     SHORTS,
     UNMEASURED,
+    UNTIL,
     Evidence,
     Finding,
     decide,
@@ -98,6 +99,8 @@ def _or_none(a: Floats, b: Floats) -> float:
 def _ranks(evidence: Evidence, methods: Sequence[str], metrics: Sequence[str]) -> _Ranks | Finding:
     if evidence.cells is None:
         return Finding(UNMEASURED, f"no images printed; {_printed_order(evidence)}")
+    if evidence.anytime:
+        return Finding(UNMEASURED, UNTIL)
     kept = [x for x in methods if evidence.has(*(evidence.key(x, m) for m in metrics))]
     if len(kept) < min(FEWEST_METHODS, len(methods)):
         needed = min(FEWEST_METHODS, len(methods))

@@ -18,6 +18,7 @@ from xaibench.analysis.claims.evidence import (
     PERTURBATION,
     SHORTS,
     UNMEASURED,
+    UNTIL,
     Evidence,
     Finding,
     decide,
@@ -210,6 +211,8 @@ def _by_transform(falls: Floats, rises: Floats) -> str:
 
 def shifts(evidence: Evidence) -> Shifts | Finding:
     """Collect the cells of Table 4 and their untransformed partners, or say what is missing."""
+    if evidence.anytime:
+        return Finding(UNMEASURED, UNTIL)
     keys = [
         key
         for method in METHODS

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr
 
+from xaibench.analysis import sequences
 from xaibench.analysis.stats import Bools, Floats, sparse
 
 FOLDS = 5
@@ -21,14 +22,18 @@ PSEUDO = 2.0
 spread to tell from: z^2 / 2 at each end as Agresti & Coull 1998 for a share."""
 
 
-def above(values: Floats, margin: float = 0.0, reach: float | Floats = 1.0) -> Floats:
+def above(
+    values: Floats, margin: float = 0.0, reach: float | Floats = 1.0, anytime: bool = False
+) -> Floats:
     """One-sided p-values that the means of columns exceed `margin`.
 
     Args:
         values: (N, C) one value an image; N = 1 are printed means, taken as they stand.
         margin: what the mean has to exceed.
         reach: the largest absolute value possible, (C,) or one for all; only used for columns with
-            fewer than `FEW` images off the commonest value.
+            fewer than `FEW` images off the commonest value, and with `anytime`.
+        anytime: whether what the values say decided how many there are. Rows are then in the order
+            in which they came, and the p-values hold whenever one looks (`sequences.above`).
 
     Returns:
         (C,) values in [0, 1].
@@ -36,6 +41,9 @@ def above(values: Floats, margin: float = 0.0, reach: float | Floats = 1.0) -> F
     n = len(values)
     if n == 1:
         return np.where(values[0] > margin, 0.0, 1.0)
+    if anytime:
+        width = 2 * np.broadcast_to(np.asarray(reach, dtype=np.float64), values.shape[1:])
+        return sequences.above(values / width + 0.5, margin / width + 0.5)
     mean, spread, count = moments(values, reach)
     with np.errstate(divide="ignore", invalid="ignore"):
         t = (mean - margin) / np.sqrt(spread / count)

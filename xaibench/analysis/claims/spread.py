@@ -18,6 +18,7 @@ from xaibench.analysis.claims.evidence import (
     GRADIENT,
     SHORTS,
     UNMEASURED,
+    UNTIL,
     Evidence,
     Finding,
     decide,
@@ -125,6 +126,8 @@ def _bounds(
     Both are (2, metrics): at the levels that more than half of the metrics, and half of them, need
     ("at least k of m" takes ALPHA / (m - k + 1) for each).
     """
+    if evidence.anytime:
+        return Finding(UNMEASURED, UNTIL)
     kept = [x for x in methods if evidence.has(*(evidence.key(x, m) for m in metrics))]
     if len(kept) < FEWEST_METHODS:
         return Finding(

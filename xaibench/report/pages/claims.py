@@ -72,6 +72,12 @@ def _above(names: Sequence[str], evidence: Sequence[Evidence]) -> list[str]:
         f"and a one-sided p of at most {e.ALPHA} for it (paired over images, corrected for the "
         "comparisons in its rule); its contrary takes the same. Otherwise the claim is not "
         "measurable here.",
+        *(
+            f"{name} stopped when it was sure (--until): its p-values are of bets on bounded "
+            "differences, which hold whenever one looks, over the images that all its cells have."
+            for name, part in zip(names, evidence, strict=True)
+            if part.anytime
+        ),
     ]
 
 

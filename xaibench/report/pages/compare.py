@@ -76,6 +76,11 @@ def _remarks(compared: Compared) -> Iterator[str]:
             "A metric or method of the same name is defined by the protocol: a difference may be "
             "one of definition."
         )
+    if compared.stopped:
+        yield (
+            "A run stopped when it was sure (--until), by its own scores: intervals and p-values "
+            "here take the number of images as if it had been fixed before."
+        )
     for title, a, b in compared.redefined:
         one, other = (MEANS.get(mean, MEANS["mean"]) for mean in (a, b))
         yield f"{title}, {one} in one run and {other} in the other, is not compared."

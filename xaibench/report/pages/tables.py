@@ -21,6 +21,7 @@ TABLE = ("table", "title", "images", "notes", "missing", "fill", "cells")
 INTERVAL = (
     "95%, over images: Wilson's where a metric is 0 or 1, else a bootstrap with widened percentiles"
 )
+ANYTIME = "; where the remark says until, a confidence sequence, which holds whenever one looks"
 _PLACES: tuple[d.Tone, ...] = ("", "strong", "second")
 
 
@@ -29,7 +30,7 @@ def page(header: Header, tables: Sequence[types.Table]) -> d.Document:
     content = {
         "run": asdict(header),
         "paper": PAPER,
-        "interval": INTERVAL,
+        "interval": INTERVAL + ANYTIME * _stopped(tables),
         "tables": [
             d.record(
                 TABLE,
@@ -144,10 +145,16 @@ def _flags(cell: types.Cell, images: int) -> tuple[str, ...]:
     flags = {
         f"{cell.n_constant} const": cell.n_constant,
         f"{left_out} left out": left_out,
-        f"n {cell.n}": cell.n and cell.n + left_out != images,
+        f"n {cell.n}": cell.n and (cell.points is not None or cell.n + left_out != images),
         cell.remark: cell.remark,
     }
     return tuple(flag for flag, holds in flags.items() if holds)
+
+
+def _stopped(tables: Sequence[types.Table]) -> bool:
+    """Whether any cell was to stop when sure."""
+    cells = (cell for table in tables for line in table.cells for cell in line if cell)
+    return any(cell.points is not None for cell in cells)
 
 
 def legend(tables: Sequence[types.Table]) -> str:
@@ -166,5 +173,6 @@ def legend(tables: Sequence[types.Table]) -> str:
         "N const: scores of constant maps, in the mean.": "const" in flags,
         "N left out: scores that are not in the mean.": "left out" in flags,
         "n N: images, where it is not the table's number.": re.search(r"\bn \d", flags) is not None,
+        "until N: stopped when sure, see below.": _stopped(tables),
     }
     return " ".join(text for text, needed in meanings.items() if needed)
