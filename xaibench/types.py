@@ -120,8 +120,9 @@ class Cost:
     """Network passes of one image.
 
     forwards, backwards: for each target. shared: forwards that serve all targets of the image at
-    once. call: forwards of a call, however many images it has. at_once: inputs of an image, and
-    target, that are in the network together; 0 where those of a call's images are one stream.
+    once. call: forwards of a call, however many images it has. at_once: inputs of an image that
+    belong together: those of a target's `forwards` make a pass, those of `shared` a BatchNorm batch
+    in train mode; 0 where all inputs of a call are one stream.
     """
 
     forwards: float = 0
