@@ -14,6 +14,7 @@ from xaibench.errors import UsageError, XaibenchError
 from xaibench.store.layout import SET_ASIDE
 
 if TYPE_CHECKING:
+    from xaibench.execution.estimate import Estimate
     from xaibench.execution.plan import Plan
     from xaibench.models.classifier import TorchClassifier
     from xaibench.stages.block import Done
@@ -80,29 +81,29 @@ def run(
     from xaibench.execution import start
     from xaibench.execution.local import run_all
     from xaibench.execution.plan import plan
+    from xaibench.execution.profile import profiling
     from xaibench.execution.progress import progress
+    from xaibench.execution.timesheet import Timesheet
     from xaibench.execution.weights import weights
     from xaibench.stages.block import Task, opened
     from xaibench.stages.changed import settle
+    from xaibench.stages.steps import each_of
     from xaibench.store.aside import set_aside
     from xaibench.store.lock import writing
 
     root = config.directory
-    if config.dry_run and config.overwrite:  # plan as if nothing were there
-        config = config.model_copy(update={"out": root / "overwritten"})
+    if config.dry_run:
+        from xaibench.execution.estimate import page
+        from xaibench.execution.outlook import Made, outlook
+
+        work, todo = _look(config, stages, say, network)
+        for line in page(outlook(work, todo, Made(), measure=False)):
+            say(line)
+        return RunResult(root, len(work.selection), {}, 0, time.monotonic() - started)
     task = Task(config, uuid4().hex, network)
     work = opened(task)
     start.check(work, stages)
     start.announce(work, say)
-    if config.dry_run:
-        if not config.overwrite:
-            start.check_directory(work)
-        todo = plan(work, stages)
-        _say_unsound(todo.unsound, root, say)
-        _describe(root, work, todo, say)
-        if todo.stops:
-            say(f"  at most: until {config.until:g} stops what is sure before ({todo.stops.words})")
-        return RunResult(root, len(work.selection), {}, 0, time.monotonic() - started)
     start.check_place(root)
     with writing(root, wait=config.wait, say=say) as waited:
         if waited:  # the directory may have been begun meanwhile, with its batch size
@@ -117,10 +118,76 @@ def run(
         _say_unsound(todo.unsound, root, say)
         if any(todo.stale.values()):
             say(_stale_line(todo.stale))
-        with progress(todo.works, weights(work)) as tick:
-            done = run_all(task, todo, tick)
+        sheet = Timesheet()
+        with (
+            profiling(config.profile, root, work.device, say) as traced,
+            progress(todo.works, weights(work)) as shown,
+        ):
+            try:
+                done = run_all(task, todo, each_of(sheet.step, traced, shown))
+            finally:
+                manifest.note(timings=sheet.rows(work))
         _say_unsound(done.unsound, root, say)
         return _finish(work, done, todo, manifest, time.monotonic() - started)
+
+
+def _look(
+    config: RunConfig,
+    stages: frozenset[str],
+    say: Say,
+    network: TorchClassifier | None = None,
+    *,
+    bare: bool = False,
+) -> tuple[Run, Plan]:
+    """What a run would do; nothing is written. bare: without the network's own weights."""
+    from xaibench.execution import start
+    from xaibench.execution.outlook import with_shapes_alone
+    from xaibench.execution.plan import plan
+    from xaibench.stages.block import Task, opened
+
+    root = config.directory
+    if config.overwrite:  # plan as if nothing were there
+        config = config.model_copy(update={"out": root / "overwritten"})
+    work = opened(Task(config, uuid4().hex, network))
+    if bare:
+        with_shapes_alone(work)
+    start.check(work, stages)
+    start.announce(work, say)
+    if not (config.overwrite or bare):
+        start.check_directory(work)
+    todo = plan(work, stages)
+    _say_unsound(todo.unsound, root, say)
+    _describe(root, work, todo, say)
+    if todo.stops:
+        say(f"  at most: until {config.until:g} stops what is sure before ({todo.stops.words})")
+    return work, todo
+
+
+def plan_configs(
+    configs: Sequence[RunConfig], say: Say, *, rate: float | None = None, anew: bool = False
+) -> Estimate:
+    """What configurations will take, one after the other, where they share what is made.
+
+    rate: forwards a second, and then nothing is run; anew: measure again what is known. Raises
+    UsageError or XaibenchError as the run would.
+    """
+    from xaibench.config.names import check_names
+    from xaibench.execution.estimate import together
+
+    done, made = [], None
+    for config in configs:
+        started = time.monotonic()
+        check_names("methods", config.method)
+        check_names("metrics", config.metric)
+        from xaibench.execution.outlook import Made, outlook
+
+        made = made or Made()
+        work, todo = _look(config, ALL_STAGES, say, bare=rate is not None)
+        if rate is None:
+            _ = work.classifier.inference
+        start = time.monotonic() - started
+        done.append(outlook(work, todo, made, rate=rate, anew=anew, start=start))
+    return together(done)
 
 
 def _say_unsound(unsound: Mapping[Path, str], root: Path, say: Say) -> None:

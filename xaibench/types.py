@@ -13,6 +13,8 @@ from typing import Protocol as TypingProtocol
 import torch
 from torch import Tensor, nn
 
+from xaibench.costs import Cost as Cost
+from xaibench.costs import MetricCost as MetricCost
 from xaibench.meter import each, passed, phase
 from xaibench.seeds import generator
 
@@ -112,19 +114,6 @@ class Explanation:
     maps: Tensor
     scalars: Mapping[str, Tensor] = field(default_factory=dict)
     explained: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Network passes of one image. `shared` forwards serve all targets of the image at once."""
-
-    forwards: float = 0
-    backwards: float = 0
-    shared: float = 0
-
-    def total(self, targets: int) -> tuple[float, float]:
-        """(forwards, backwards) for an image with that many targets."""
-        return self.shared + targets * self.forwards, targets * self.backwards
 
 
 def rebatch(chunks: Iterable[tuple[Tensor, ...]], size: int) -> Iterator[tuple[Tensor, ...]]:

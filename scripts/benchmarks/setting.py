@@ -18,6 +18,7 @@ from benchmarks.photographs import augmented
 from xaibench.datasets.load import load_dataset, read_images
 from xaibench.models.classifier import TorchClassifier
 from xaibench.models.device import AUTO_BATCH, exact_arithmetic
+from xaibench.models.evalnorm import quick_norms
 from xaibench.models.load import load_model
 from xaibench.probes.hooks import replaced_output
 
@@ -95,7 +96,9 @@ class Setting:
 
         def gradient(batch: Tensor) -> object:
             leaf = batch.detach().requires_grad_()
-            return torch.autograd.grad(module(leaf).amax(1).sum(), leaf)
+            with quick_norms(batch.device):
+                logits = module(leaf)
+            return torch.autograd.grad(logits.amax(1).sum(), leaf)
 
         def cam(batch: Tensor) -> object:
             held: list[Tensor] = []
@@ -104,7 +107,7 @@ class Setting:
                 held.append(output.detach().requires_grad_())
                 return held[0]
 
-            with replaced_output(layer, keep):
+            with replaced_output(layer, keep), quick_norms(batch.device):
                 score = module(batch).amax(1).sum()
             return torch.autograd.grad(score, held[0])
 

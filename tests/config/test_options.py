@@ -25,7 +25,7 @@ def test_the_commands_have_them_in_this_order_and_say_the_same() -> None:
         "explain": {"metric", "metric_backend", "boxes", "until", "keep_maps"} | made,
         "ablate": {
             *("metric_backend", "protocol", "overwrite", "keep_stale", "keep_maps"),
-            *("order", "until"),
+            *("order", "until", "profile"),
         }
         | made,
     }

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import typer
 
 from xaibench import __version__
-from xaibench.cli import ablate, inspect_, results, runs
+from xaibench.cli import ablate, inspect_, plan, results, runs
 from xaibench.cli.screen import echo, give_up_output, take_any_character
 from xaibench.errors import XaibenchError, of_system
 from xaibench.registry.foreign import ended
@@ -24,6 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 DEBUG = {"on": False}
+QUIET_TRACES = "KINETO_LOG_LEVEL"  # of --profile: a machine without a GPU is no error
 HUGE_PAGES = "THP_MEM_ALLOC_ENABLE"  # torch reads it before its first tensor
 
 
@@ -52,13 +53,14 @@ def _options(
     """
 
 
-for module in (runs, results, ablate, inspect_):
+for module in (runs, plan, results, ablate, inspect_):
     module.add_to(app)
 
 
 def main() -> None:
     """Run the command line: exit code 0 done, 1 failed, 2 wrong usage; errors are one line."""
     os.environ.setdefault(HUGE_PAGES, "1")  # fewer page faults: activations are large on a CPU
+    os.environ.setdefault(QUIET_TRACES, "99")
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
     DEBUG["on"] = len(arguments) < len(sys.argv) - 1 or (
         os.environ.get("XAIBENCH_DEBUG", "").lower() in ("1", "true", "yes", "on")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
 from xaibench.cli import options as o
 from xaibench.cli.screen import echo
+
+if TYPE_CHECKING:
+    from xaibench.config.run import RunConfig
 
 Config = Annotated[
     Optional[str],
@@ -37,12 +40,17 @@ def add_to(app: typer.Typer) -> None:
         app.command(name, epilog=EXAMPLES[name])(command)
 
 
-def go(values: dict[str, Any], stages: set[str]) -> None:
-    """Build the configurations, run the stages of each, print its last line."""
+def configs_of(values: dict[str, Any]) -> list[RunConfig]:
+    """The configurations that a command line asks for."""
     from xaibench.config.run import find_config, load_configs
 
     file = values.pop("config", None)
-    configs = load_configs(values, None if file is None else find_config(file))
+    return load_configs(values, None if file is None else find_config(file))
+
+
+def go(values: dict[str, Any], stages: set[str]) -> None:
+    """Build the configurations, run the stages of each, print its last line."""
+    configs = configs_of(values)
     from xaibench.api import run_configs
 
     run_configs(configs, stages=frozenset(stages), say=echo)

@@ -115,6 +115,8 @@ def _metric(
     first |= {name: "" for name in ("mean", "explains") if any(name in case for case in cases)}
     declared = MetricDeclaration(**{**first, **_given(MetricDeclaration, about), "by": by})
     cost = _cost(about, options)
+    if not isinstance(cost, int | float | None):
+        cost = int(cost.forwards or cost.shared or cost.explains)
     return replace(declared, binary=declared.mean == PASSES, cost=cost)
 
 

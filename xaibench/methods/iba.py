@@ -41,11 +41,12 @@ Resized = Literal["statistics", "bottleneck"]
     family="perturbation",
     prepare=prepare,
     prepared_of=lambda statistics_of, **_: statistics_of,
+    prepares=lambda statistics_images, **_: statistics_images,  # images forwarded, 0: all
     counts=("statistics_images",),
     only={"statistics_of": ("subset",), "resized": ("resized",)},
     normalization={"border": "mirror"},
     cost=lambda steps, samples, **_: Cost(
-        shared=1, forwards=steps * samples, backwards=steps * samples
+        shared=1, forwards=steps * samples, backwards=steps * samples, at_once=samples
     ),
     citation="schulz2020iba",
 )
@@ -78,8 +79,9 @@ def iba(
     """
     at_once = max(1, ctx.batch_size // samples)
     maps = []
-    for part in (batch.rows(i, i + at_once) for i in range(0, len(batch), at_once)):
-        features = filled(activations(ctx.classifier, layer, part.images), at_once)
+    held = activations(ctx.classifier, layer, batch.images)
+    for i in range(0, len(batch), at_once):
+        part, features = batch.rows(i, i + at_once), filled(held[i : i + at_once], at_once)
         of_targets = [
             _bottleneck(
                 ctx, part, features, t, state, layer, beta, steps, lr, samples, alpha, resized

@@ -35,7 +35,10 @@ _CHUNK = 4 * 2**30  # bytes that the gradient of a chunk would keep if it were o
     only={"explained_class": ("predicted", "least_probable")},
     additive=True,
     cost=lambda steps, explained_class="given", **_: Cost(
-        backwards=steps, shared=steps + (explained_class == "own_forward")
+        backwards=steps,
+        shared=steps + (explained_class == "own_forward"),
+        call=1,  # of the baseline
+        at_once=steps,
     ),
     citation="sundararajan2017axiomatic",
 )

@@ -12,7 +12,7 @@ from xaibench.types import Batch, Context, Cost, Explanation, filled
     title="Opti-CAM",
     family="cam",
     normalization={"border": "clamp"},
-    cost=lambda steps, **_: Cost(shared=1, forwards=steps, backwards=steps),
+    cost=lambda steps, **_: Cost(shared=1, forwards=steps, backwards=steps, at_once=1),
     citation="zhang2023opticam",
 )
 def opticam(

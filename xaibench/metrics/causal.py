@@ -14,7 +14,7 @@ from xaibench.ops.curves import normalized_auc, perturbed, step_sizes
 from xaibench.ops.ranking import Ties, order, ranks
 from xaibench.ops.rows import in_rows
 from xaibench.registry import Range, metric
-from xaibench.types import Answer, Forwards, Scoring, Values
+from xaibench.types import Answer, Forwards, MetricCost, Scoring, Values
 
 
 @metric(
@@ -41,7 +41,11 @@ from xaibench.types import Answer, Forwards, Scoring, Values
     orders=("reverse", "row_major", "random"),  # of equal pixels, in the option `ties`
     needs=("forwards",),
     only={"kernel": ("insertion",), "sigma": ("insertion",), "tie_seed": ("ties=random",)},
-    cost=lambda rows_per_step, height=224, **_: -(-height // rows_per_step) - 1,
+    cost=lambda rows_per_step, height=224, wanted=("",), **_: MetricCost(
+        forwards=len(wanted) * (-(-height // rows_per_step) - 1),
+        shared="insertion" in wanted,  # the blurred image
+        call="deletion" in wanted,  # the last one
+    ),
     citation="petsiuk2018rise",
 )
 def causal(

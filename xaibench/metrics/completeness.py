@@ -8,7 +8,7 @@ import torch
 
 from xaibench.ops.rows import one_thread
 from xaibench.registry import metric
-from xaibench.types import Rows, Scoring, Values
+from xaibench.types import MetricCost, Rows, Scoring, Values
 
 
 @metric(
@@ -36,7 +36,7 @@ from xaibench.types import Rows, Scoring, Values
     needs=("forwards",),
     probability=False,
     redefines=("test",),  # a verdict, or a relative residual
-    cost=lambda **_: 1,
+    cost=lambda test, **_: MetricCost(shared=test == "exact"),
     citation="sundararajan2017axiomatic",
 )
 def completeness(scoring: Scoring, *, test: Literal["exact", "residual"] = "residual") -> Values:

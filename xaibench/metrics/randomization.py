@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from xaibench.ops.rows import one_thread
 from xaibench.ops.statistics import spearman
 from xaibench.registry import Range, metric
-from xaibench.types import Scoring, Values
+from xaibench.types import MetricCost, Scoring, Values
 
 
 @metric(
@@ -30,7 +30,7 @@ from xaibench.types import Scoring, Values
     needs=("forwards", "explain"),
     probability=False,
     opt_in=True,
-    cost=lambda **_: 0,
+    cost=lambda stages, **_: MetricCost(explains=stages),
     citation="adebayo2018sanity",
 )
 def randomization(
@@ -48,7 +48,7 @@ def randomization(
     correlations = []
     for stage in range(1, stages + 1):
         module = randomized(scoring.ctx.classifier.module, stage / stages, seed)
-        other: Any = replace(scoring.ctx.classifier, module=module)  # type: ignore[type-var]
+        other: Any = replace(scoring.ctx.classifier, module=module, compiled=False)  # type: ignore
         maps = scoring.explain(scoring.batch.images, rows, other)
         correlations.append(spearman(scoring.maps.flatten(1), maps.flatten(1)))
     return {"parameter_randomization": torch.stack(correlations).mean(0)}

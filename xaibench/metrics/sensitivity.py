@@ -13,7 +13,7 @@ from xaibench.ops.rows import one_thread
 from xaibench.probes.draws import noise
 from xaibench.probes.gradients import input_gradients
 from xaibench.registry import Range, metric
-from xaibench.types import Rows, Scoring, Values
+from xaibench.types import MetricCost, Rows, Scoring, Values
 
 EXPENSIVE = 500
 
@@ -70,7 +70,11 @@ class _Perturbed:
         }
     },
     probability=False,
-    cost=lambda draws, **_: draws,
+    cost=lambda draws, explanation, **_: (
+        MetricCost(explains=draws, subset_over=EXPENSIVE)
+        if explanation == "method"
+        else MetricCost(forwards=draws, backwards=draws, any_method=True)
+    ),
     citation="yeh2019infidelity",
 )
 def sensitivity(

@@ -116,7 +116,7 @@ def _write(
     for t, target in enumerate(targets):
         some = {k: v[:, t] for k, v in scalars.items()}
         shard = maps.MapShard(ids, native[:, t], explained[:, t], size, some, made)
-        if not kept(desk.run.config, shard):
+        if not stored(desk.run.config, shard.maps.shape[1:], size):
             take(target, shard)
             continue
         folder = unit.key.maps(desk.run.root, target)
@@ -127,9 +127,9 @@ def _write(
             maps.save(path, shard, state.sha256 if state else "")
 
 
-def kept(config: RunConfig, shard: maps.MapShard) -> bool:
-    """Whether maps of this size are stored."""
-    small = shard.maps[0].numel() < shard.size[0] * shard.size[1]
+def stored(config: RunConfig, native: Sequence[int], size: Sequence[int]) -> bool:
+    """Whether maps of this native size (h, w) are stored, of inputs (H, W)."""
+    small = native[0] * native[1] < size[0] * size[1]
     return config.keep_maps == "keep" or (config.keep_maps == "small" and small)
 
 

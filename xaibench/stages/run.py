@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from xaibench.config.files import digest
+from xaibench.config.options import Options
 from xaibench.config.protocol import Protocol, load_protocol
 from xaibench.config.requests import (
     MethodRequest,
@@ -31,17 +32,16 @@ from xaibench.datasets.load import Decoded, load_dataset
 from xaibench.datasets.select import in_drawn_order, ordered
 from xaibench.datasets.subset import Subset
 from xaibench.models.classifier import TorchClassifier
-from xaibench.models.device import AUTO_BATCH, resolve_device
-from xaibench.models.load import load_model, loader
-from xaibench.ops.rows import ENOUGH
+from xaibench.models.device import resolve_device
+from xaibench.models.load import loader
 from xaibench.registry import Registered
 from xaibench.seeds import derive
 from xaibench.stages.ahead import Ahead
-from xaibench.stages.labels import check_labels, targets
+from xaibench.stages.labels import targets
+from xaibench.stages.network import batch_size_of, compiling, loaded
 from xaibench.stages.outside import outside
 from xaibench.store import images, layout
 from xaibench.store.identity import known
-from xaibench.store.manifest import batch_size
 from xaibench.store.origin import Origin, origin
 from xaibench.types import Context, Cost
 
@@ -116,11 +116,12 @@ class Run:
     @cached_property
     def classifier(self) -> TorchClassifier:
         """The network on the device."""
-        config = self.config
-        found = self.network or load_model(config.model_name, config.weights, config.cam_layer)
-        if "ground_truth" in self.targets:
-            check_labels(found, self.dataset)
-        return replace(found.to(self.device), rows=self.batch_size)
+        return self.compiling[0]
+
+    @cached_property
+    def compiling(self) -> tuple[TorchClassifier, str]:
+        """The network, and why it is not compiled where `--compile auto` asks for that."""
+        return compiling(self, loaded(self))
 
     @cached_property
     def loader(self) -> Registered | None:
@@ -148,11 +149,13 @@ class Run:
             "weights": self.classifier.weights_id,
             "weights_sha256": self.classifier.weights_sha256,
             "layers": self.classifier.roles,
+            **({"compiled": True} if self.classifier.compiled else {}),
             **self.light_identity(),
         }
 
     def light_identity(self) -> dict[str, Any]:
         """The part of the identity that needs no network."""
+        other = {"order": self.config.order, "dtype": self.config.dtype}
         return {
             "dataset": self.dataset.name,
             "data_fingerprint": self.dataset.fingerprint,
@@ -161,7 +164,7 @@ class Run:
             "protocol": self.protocol.name,
             "protocol_sha256": self.protocol.sha256,
             "seed": self.config.seed,
-        } | ({"order": "drawn"} if self.config.order == "drawn" else {})
+        } | {key: value for key, value in other.items() if value != getattr(Options, key)}
 
     @property
     def light_context(self) -> Context:
@@ -286,15 +289,6 @@ def resolve(
         tuple(variations(resolve_transforms(config.transform, protocol))),
         targets(config, subset.dataset),
         device,
-        _batch_size(config, device),
+        batch_size_of(config, device),
         network,
     )
-
-
-def _batch_size(config: RunConfig, device: torch.device) -> int:
-    """What the directory was begun with, or what is asked for; never under ENOUGH."""
-    begun = None if config.overwrite else batch_size(config.directory)
-    if begun is not None:
-        return max(begun, ENOUGH)
-    asked = config.batch_size
-    return max(int(AUTO_BATCH[device.type] if asked == "auto" else asked), ENOUGH)

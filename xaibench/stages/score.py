@@ -17,7 +17,7 @@ from xaibench.errors import Failed, reason
 from xaibench.meter import phase
 from xaibench.stages.chunks import Chunks, slices
 from xaibench.stages.desk import Desk
-from xaibench.stages.rows import Done, fixed_columns, write_failed, write_rows
+from xaibench.stages.rows import Done, write_rows
 from xaibench.stages.run import Run
 from xaibench.stages.unit import Places, Unit
 from xaibench.store import layout, maps
@@ -113,16 +113,6 @@ def load_maps(run: Run, unit: Unit, target: str) -> MapShard | None:
         if run.config.keep_stale or shard.origin.code == unit.code or not unit.code:
             shards.append(shard)
     return maps.join(shards, run.ids(unit.places))
-
-
-def fail_unmapped(run: Run, unit: Unit, scored: Scored, predictions: Predictions) -> None:
-    """Rows of status `failed` for all scores that had no map."""
-    for target, lacking in scored.unmapped.items():
-        for metric, places in lacking.items():
-            if places:
-                none = torch.full((len(places),), -1)
-                fixed = fixed_columns(run, run.ids(places), target, predictions, none)
-                write_failed(run, unit, target, metric, fixed)
 
 
 def _score_all(
@@ -241,14 +231,14 @@ def _work(unit: Unit, metric: MetricRequest, size: tuple[int, int]) -> Work:
     return f"score {metric.entry.key} {of}", *size
 
 
-def _heavy(metrics: Sequence[MetricRequest]) -> bool:
+def heavy(metrics: Sequence[MetricRequest]) -> bool:
     """Whether any metric needs the network."""
     return bool({need for m in metrics for need in m.needs} - {"boxes"})
 
 
 def _batch_size(run: Run, metrics: Sequence[MetricRequest], size: tuple[int, int]) -> int:
     """Inputs in a forward pass, where memory holds as many."""
-    return run.classifier.rows_at(size) if _heavy(metrics) else run.batch_size
+    return run.classifier.rows_at(size) if heavy(metrics) else run.batch_size
 
 
 def scoring(
@@ -269,8 +259,8 @@ def scoring(
     """
     run, ids = desk.run, shard.ids
     needs = {need for m in metrics for need in m.needs} | ({"explain"} if explained else set())
-    heavy = explained or _heavy(metrics)
-    if heavy:
+    fed = explained or heavy(metrics)
+    if fed:
         batch = desk.batch(unit.places, predictions, (target,), unit.variation)
         ctx = run.context_for(batch.size, unit.variation, unit.method)
     else:
@@ -300,6 +290,6 @@ def scoring(
         transform=unit.variation.transform,
         scalars=shard.scalars,
         explain=explain,
-        shared=desk.memo(ids, unit.variation) if heavy else None,
+        shared=desk.memo(ids, unit.variation) if fed else None,
         extras=extras,
     )

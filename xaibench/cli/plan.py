@@ -1,0 +1,78 @@
+"""`plan`: what a run will take, before it begins."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Annotated, Any, Optional
+
+import typer
+
+from xaibench.cli import options as o
+from xaibench.cli.runs import Config, configs_of
+from xaibench.cli.screen import echo
+from xaibench.errors import UsageError
+
+MORE: dict[str, Any] = {
+    "config": Config,
+    "rate": Annotated[
+        Optional[float],
+        o.option(
+            "rate",
+            "Forwards a second to reckon with; then nothing is measured, and no weights are "
+            "needed. [default: measured here, once a device, network and version]",
+        ),
+    ],
+    "devices": Annotated[
+        Optional[int], o.option("devices", "Devices that share the work. [default: 1]")
+    ],
+    "price_per_hour": Annotated[
+        Optional[float], o.option("price-per-hour", "Dollars an hour and device.")
+    ],
+    "recalibrate": Annotated[
+        Optional[bool], o.option("recalibrate", "Measure again what is known of this device.")
+    ],
+    "json": Annotated[Optional[bool], o.option("json", "Print all lines, as JSON.")],
+}
+WITHOUT = ("maps", "name", "dry_run")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command(
+        "plan",
+        epilog="Examples:\n\n  xaibench plan --method gradcam,scorecam --metric insertion\n\n"
+        "  xaibench plan --config paper --data /data/imagenet --rate 2500 --devices 4 "
+        "--price-per-hour 2",
+    )(o.command(plan, WITHOUT, MORE, before="model"))
+
+
+def plan(values: dict[str, Any]) -> None:
+    """Say what a run will take: passes, images, bytes, time, dollars; nothing is written.
+
+    What takes how long is measured on the first images, about a second a method and metric, and
+    kept in XDG_CACHE_HOME or ~/.cache, below xaibench/.
+    """
+    rate, price = values.pop("rate"), values.pop("price_per_hour")
+    devices = values.pop("devices")
+    devices = 1 if devices is None else devices
+    anew, as_json = bool(values.pop("recalibrate")), bool(values.pop("json"))
+    if rate is not None and not (rate > 0 and math.isfinite(rate)):
+        raise UsageError(f"rate {rate:g}: give forwards a second, above 0.")
+    if price is not None and not (price >= 0 and math.isfinite(price)):
+        raise UsageError(f"price-per-hour {price:g}: give dollars, at least 0.")
+    if not 1 <= devices <= 100_000:
+        raise UsageError(f"devices {devices}: give a number from 1 to 100,000.")
+    if rate is not None and anew:
+        raise UsageError("--recalibrate measures, and --rate says that nothing is: give one.")
+    configs = configs_of(values)
+    from xaibench.api import plan_configs
+
+    done = plan_configs(configs, (lambda _: None) if as_json else echo, rate=rate, anew=anew)
+    from xaibench.execution import estimate
+
+    if as_json:
+        echo(json.dumps(estimate.as_json(done, devices, price), indent=1))
+        return
+    for line in estimate.page(done, devices, price):
+        echo(line)
