@@ -113,6 +113,8 @@ def run(
         manifest = start.open_directory(work, stages, say)
         settle(work, say)
         todo = plan(work, stages)
+        if todo.count("predictions"):  # with the network, which a light score did not ask for
+            start.check_directory(work)
         for path in todo.unsound:
             set_aside(root, path)
         _say_unsound(todo.unsound, root, say)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from helpers import cli
-from networks import THOUSAND
+from networks import TEN, THOUSAND
 
 import xaibench
 from xaibench.stages import network
@@ -78,6 +78,20 @@ def test_few_passes_are_not_compiled(tmp_path: Path, compiler: list[object]) -> 
     assert not compiler
 
 
+@pytest.mark.parametrize("asked", ["insertion,deletion", "completeness", "max_sensitivity", "all"])
+def test_any_metric_may_be_in_a_compiled_run(
+    tmp_path: Path, compiler: list[object], monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    """Whatever a metric declares that it costs: a number, or passes of several kinds."""
+    monkeypatch.setitem(network.PAYS, "cpu", 10**9)
+    metrics = ["--metric", asked, "--method", "gradient", "--limit", 1, "--compile", "auto"]
+    words = ["--model", THOUSAND, "--workers", 0, "--out", tmp_path]
+    code, said, err = cli("run", *words, *metrics)
+    assert code == 0, err
+    counted = {"insertion,deletion": 16, "completeness": 2, "max_sensitivity": 11}
+    assert f"not compiled: {counted.get(asked, '')}" in said
+
+
 @pytest.mark.parametrize("why", ["no compiler", "slow"])
 def test_what_does_not_work_or_pay_is_said_once(
     tmp_path: Path, compiler: list[object], monkeypatch: pytest.MonkeyPatch, why: str
@@ -95,3 +109,17 @@ def test_what_does_not_work_or_pay_is_said_once(
     assert why in said + err or "times as fast" in said + err
     assert "compiled" not in identity(tmp_path)
     assert go(tmp_path, "--limit", 2, "--compile", "auto")[0] == 0
+
+
+def test_a_light_score_predicts_with_the_directorys_own_network(tmp_path: Path) -> None:
+    """`score` of what needs no network does not ask for it, unless images are to be predicted."""
+    words = ["--method", "gradient", "--metric", "sparseness", "--target", "predicted"]
+    words += ["--workers", 0, "--out", tmp_path]
+    half = ["--model", THOUSAND, "--dtype", "bfloat16"]
+    assert cli("run", *words, *half, "--limit", 2)[0] == 0
+    assert cli("score", *words, "--model", THOUSAND, "--limit", 2)[0] == 0
+    code, _, err = cli("score", *words, "--model", THOUSAND, "--limit", 3)
+    assert (code, "dtype: bfloat16 there, float32 asked for" in err) == (1, True)
+    code, _, err = cli("score", *words, "--model", TEN, "--dtype", "bfloat16", "--limit", 3)
+    assert (code, "holds another run" in err) == (1, True)
+    assert len(xaibench.load_predictions(tmp_path)) == 2

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from xaibench.config.run import RunConfig
+from xaibench.core.costs import calls, metric_cost
 from xaibench.core.explain import cam_channels, cost
 from xaibench.errors import XaibenchError
 from xaibench.models.classifier import TorchClassifier
@@ -85,13 +86,15 @@ def _times_as_fast(one: TorchClassifier, other: TorchClassifier, pairs: int = 5)
 
 def _forwards(run: Run, network: TorchClassifier) -> Iterator[float]:
     """Forward passes of the whole run, whatever is stored: by method, as far as is declared."""
-    targets = len(run.targets)
-    metrics = [m.entry.metadata.get("cost") for m in run.metrics]
-    each = sum(c(**m.options) for c, m in zip(metrics, run.metrics, strict=True) if c)
+    targets, side = len(run.targets), network.input.crop
+    found = [metric_cost(one, (side, side)) for one in calls(run.metrics).values()]
+    costs = [one for one in found if one is not None]
     images = len(run.selection) * len(run.variations)
     for method in run.methods:
         one = cost(method, lambda: cam_channels(network.in_batches(1, (0, 0))))
-        yield images * (one.total(targets)[0] + targets * each)
+        again = one.total(1)[0]
+        each = sum(c.total(targets)[0] + targets * c.explains * again for c in costs)
+        yield images * (one.total(targets)[0] + each)
 
 
 def batch_size_of(config: RunConfig, device: torch.device) -> int:
