@@ -235,3 +235,15 @@ def test_the_report_marks_what_stopped(stopped: Path) -> None:
     code, out, err = cli("report", stopped, "--claims")
     assert code == 0, err
     assert "stopped when it was sure (--until)" in " ".join(out.split())
+
+
+@pytest.mark.parametrize("count", [10, 20])
+def test_maps_made_elsewhere_are_of_all_images(tmp_path: Path, count: int) -> None:
+    """The report could not tell which images the mean is over, where some have no map."""
+    maps, out = tmp_path / "maps.npz", tmp_path / "out"
+    drawn = np.random.default_rng(0).random((count, 7, 7), np.float32)
+    np.savez(maps, ids=np.array(ORDER[-count:]), maps=drawn)
+    asked = ["--maps", maps, "--metric", "average_drop", "--until", 40, "--out", out]
+    code, _, err = cli("score", "--model", THOUSAND, "--workers", 0, *asked)
+    refused = "has maps of 10 of 20: drop --until" in err
+    assert (code, refused) == ((2, True) if count == 10 else (0, False))

@@ -37,6 +37,12 @@ def check(run: Run, stages: frozenset[str]) -> None:
         if run.config.boxes is None:
             raise UsageError("the pointing games need bounding boxes: give --boxes DIR.")
         run.boxes(())  # the folder is read
+    if run.config.until and run.config.maps and len(run.subset.places) < len(run.dataset):
+        raise UsageError(
+            f"until stops means over all images, and {run.config.maps} has maps of "
+            f"{len(run.subset.places)} of {len(run.dataset)}: drop --until, or name these with "
+            "--subset."
+        )
     if stages == {"explain"} and run.config.keep_maps != "keep":
         raise UsageError(
             f"maps {run.config.keep_maps}: `explain` only stores maps: use `xaibench run`."
