@@ -34,6 +34,8 @@ MORE: dict[str, Any] = {
     ],
     "json": Annotated[Optional[bool], o.option("json", "Print all lines, as JSON.")],
 }
+LEAST_RATE, MOST_DOLLARS = 1e-6, 1e9
+"""What is less or more makes times and prices that are no numbers."""
 WITHOUT = ("maps", "name", "dry_run")
 
 
@@ -57,9 +59,9 @@ def plan(values: dict[str, Any]) -> None:
     devices = values.pop("devices")
     devices = 1 if devices is None else devices
     anew, as_json = bool(values.pop("recalibrate")), bool(values.pop("json"))
-    if rate is not None and not (rate > 0 and math.isfinite(rate)):
+    if rate is not None and not LEAST_RATE <= rate < math.inf:
         raise UsageError(f"rate {rate:g}: give forwards a second, above 0.")
-    if price is not None and not (price >= 0 and math.isfinite(price)):
+    if price is not None and not 0 <= price <= MOST_DOLLARS:
         raise UsageError(f"price-per-hour {price:g}: give dollars, at least 0.")
     if not 1 <= devices <= 100_000:
         raise UsageError(f"devices {devices}: give a number from 1 to 100,000.")
@@ -72,7 +74,8 @@ def plan(values: dict[str, Any]) -> None:
     from xaibench.execution import estimate
 
     if as_json:
-        echo(json.dumps(estimate.as_json(done, devices, price), indent=1))
+        for line in json.dumps(estimate.as_json(done, devices, price), indent=1).splitlines():
+            echo(line)  # which shows the end of a line inside of one as an escape
         return
     for line in estimate.page(done, devices, price):
         echo(line)

@@ -6,6 +6,7 @@ two, is known by then. Results are kept in the user's cache by device, network a
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -84,7 +85,8 @@ class Calibration:
     def _read(self) -> dict[str, Rate]:
         try:
             held = read_json(self.path)
-            return {name: Rate(**one) for name, one in held["rates"].items()}
+            found = {name: Rate(**one) for name, one in held["rates"].items()}
+            return found if all(map(_sane, found.values())) else {}
         except (XaibenchError, KeyError, TypeError, AttributeError):
             return {}
 
@@ -169,6 +171,11 @@ class Calibration:
             return _method(ctx, method, self._batch(line.targets))
         metrics = [m for m in run.metrics if m.spec in line.metrics]
         return _metric(ctx, run.methods[0], metrics, self._batch(1))
+
+
+def _sane(rate: Rate) -> bool:
+    """Whether a rate that was kept can be one."""
+    return all(type(one) in (int, float) and 0 <= one < math.inf for one in asdict(rate).values())
 
 
 def _settled(device: torch.device) -> float:
