@@ -293,3 +293,10 @@ def test_the_package_shows_what_there_is() -> None:
     names = {"evaluate", "explain", "load_maps", "load_predictions", "load_scores", "run"}
     assert names | {"score_maps"} <= set(dir(xaibench))
     assert (Path(xaibench.__file__).parent / "py.typed").exists()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, "float16", None])
+def test_a_precision_that_is_none_is_refused(dtype: object) -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    with pytest.raises(UsageError, match="unknown dtype"):
+        xaibench.evaluate(network, torch.zeros(1, 3, 32, 32), dtype=dtype)

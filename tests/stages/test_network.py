@@ -12,6 +12,7 @@ from networks import TEN, THOUSAND
 
 import xaibench
 from xaibench.stages import network
+from xaibench.studies.words import run_words
 
 FEW = ["--model", THOUSAND, "--data", "samples", "--metric", "average_drop", "--workers", 0]
 
@@ -118,6 +119,9 @@ def test_a_light_score_predicts_with_the_directorys_own_network(tmp_path: Path) 
     half = ["--model", THOUSAND, "--dtype", "bfloat16"]
     assert cli("run", *words, *half, "--limit", 2)[0] == 0
     assert cli("score", *words, "--model", THOUSAND, "--limit", 2)[0] == 0
+    suggested = run_words(tmp_path)
+    assert suggested is not None
+    assert "--dtype bfloat16" in " ".join(suggested[False]), "as the directory is"
     code, _, err = cli("score", *words, "--model", THOUSAND, "--limit", 3)
     assert (code, "dtype: bfloat16 there, float32 asked for" in err) == (1, True)
     code, _, err = cli("score", *words, "--model", TEN, "--dtype", "bfloat16", "--limit", 3)

@@ -161,7 +161,7 @@ def bench_of(
     rows = max(AUTO_BATCH[device.type] if asked == "auto" else int(asked), ENOUGH)
     dtype = setting.get("dtype", classifier.dtype)
     if dtype not in ("float32", "bfloat16"):
-        raise unknown("dtype", dtype, ("float32", "bfloat16"))
+        raise unknown("dtype", str(dtype), ("float32", "bfloat16"))
     classifier = replace(classifier.to(device), rows=rows, input=fed, dtype=dtype)
     size = classifier.rows_at(inputs.images.shape[-2:])
     seed = setting.get("seed", 0)

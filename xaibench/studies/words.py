@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # Options of a run that say what to compute, where, or how fast; the others say what the run is.
 _NOT_THE_RUN = frozenset(name for name, option in OPTIONS.items() if not option.of_run)
-_DEFAULTS = {"seed": 0, "order": "dataset"}
+_DEFAULTS = {"seed": 0, "order": "dataset", "dtype": "float32"}
 
 
 def run_words(root: Path) -> RunWords | None:
@@ -36,7 +36,8 @@ def _words(root: Path, records: list[dict[str, Any]], transformed: bool) -> list
     names = [set(record["config"].get("transform") or ["none"]) for record in records]
     alike = [r for r, n in zip(records, names, strict=True) if (n != {"none"}) == transformed]
     chosen = max(enumerate(alike or records), key=lambda item: (_images(item[1]), item[0]))[1]
-    config = chosen["config"]
+    dtype = (chosen.get("identity") or {}).get("dtype")
+    config = chosen["config"] | {"dtype": dtype}  # a score without the network need not name it
     words = ["--out", str(root), *_options(config)]
     for name in ("limit", "until"):
         words += [f"--{name}", str(config[name])] if config.get(name) is not None else []
