@@ -159,8 +159,9 @@ def test_a_call_of_a_method() -> None:
     parts = Cost(forwards=100, backwards=100, at_once=100, call=1)
     one = explained(parts, 3, 2, 16, 1, False)
     assert one == Amount(forwards=601, rows=6 * 112 + 16, backwards=600)
-    group = explained(parts, 5, 1, 16, 5, True)
-    assert group == Amount(forwards=501, rows=516, backwards=500)
+    groups = Cost(shared=101, backwards=100, at_once=100)
+    group = explained(groups, 5, 1, 16, 5, True)
+    assert group == Amount(forwards=505, rows=20 + 500, backwards=500)
 
 
 def test_keys_of_one_function_share_or_add_their_passes() -> None:

@@ -85,9 +85,12 @@ def passes(inputs: int, rows: int, group: int = 1) -> int:
 def explained(asked: Cost, images: int, targets: int, rows: int, group: int, train: bool) -> Amount:
     """One call of a method. group: images that share BatchNorm statistics, if `train`."""
     unit = group if train else 1
-    shared, call = round(images * asked.shared), round(asked.call)
-    total = Amount(forwards=shared + call, rows=passes(shared, rows, unit) + passes(call, rows))
-    if not asked.at_once:
+    own = round(asked.shared % asked.at_once if asked.at_once else 0) * images
+    shared, call = round(images * asked.shared) - own, round(asked.call)
+    total = Amount(forwards=own + shared + call, rows=passes(own, rows, unit))
+    many = unit * (asked.at_once or 1) if train else 1
+    total.rows += passes(shared, rows, many) + passes(call, rows)
+    if not (asked.at_once and asked.forwards):
         each, back = round(images * asked.forwards), round(images * asked.backwards)
         total.forwards += targets * each
         total.rows += targets * passes(each, rows, unit)
@@ -99,7 +102,7 @@ def explained(asked: Cost, images: int, targets: int, rows: int, group: int, tra
         inputs = held * asked.at_once
         times = targets * asked.forwards / asked.at_once
         total.forwards += round(inputs * times)
-        total.rows += round(passes(inputs, rows, unit * asked.at_once if train else 1) * times)
+        total.rows += round(passes(inputs, rows, many) * times)
         total.backwards += round(targets * held * asked.backwards)
     return total
 

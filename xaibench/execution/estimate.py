@@ -9,9 +9,8 @@ from typing import Any
 
 from xaibench.execution.amounts import Amount, Amounts, Forecast, Line
 from xaibench.execution.calibrate import Rate
+from xaibench.execution.weights import BACKWARD
 
-BACKWARD = 2.0
-"""Forwards that a backward pass takes as long as, where a rate is given and nothing measured."""
 RateOf = Callable[[Line], Rate | None]
 WIDTH = 36
 

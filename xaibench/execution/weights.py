@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from xaibench.config.requests import MethodRequest, MetricRequest
+from xaibench.execution.amounts import metric_cost
 from xaibench.metrics.sensitivity import EXPENSIVE
 from xaibench.stages.run import SUBSET_IMAGES, Run
 from xaibench.stages.steps import Work
@@ -55,5 +56,6 @@ def _per_image(run: Run, method: MethodRequest) -> float:
 def _scored(metric: MetricRequest) -> float:
     """Inputs that a metric declares to forward or explain an image; 0 where it does not."""
     with suppress(Exception):
-        return float(metric.entry.metadata["cost"](**metric.options))
+        found = metric_cost([metric], (224, 224))
+        return 0.0 if found is None else float(found.explains or found.forwards or found.shared)
     return 0.0

@@ -38,6 +38,7 @@ _CHUNK = 4 * 2**30  # bytes that the gradient of a chunk would keep if it were o
         backwards=steps,
         shared=steps + (explained_class == "own_forward"),
         call=1,  # of the baseline
+        at_once=steps,
     ),
     citation="sundararajan2017axiomatic",
 )

@@ -18,8 +18,9 @@ from xaibench.stages.desk import Desk
 from xaibench.stages.explain import explain_unit
 from xaibench.stages.mend import mended
 from xaibench.stages.predict import load_predictions, predict
+from xaibench.stages.rows import fail_unmapped
 from xaibench.stages.run import Run, resolve
-from xaibench.stages.score import Taken, fail_unmapped, score_taken, score_unit
+from xaibench.stages.score import Taken, score_taken, score_unit
 from xaibench.stages.steps import PREDICTIONS, Steps, Tick, works
 from xaibench.stages.unit import Block, Places, Unit
 from xaibench.store import layout
@@ -153,7 +154,7 @@ def _unit(desk: Desk, unit: Unit, predictions: Predictions, done: Done) -> None:
         for metric, why in scored.failed.items():
             done.failed(run, unit, metric, why)
         if broken:
-            fail_unmapped(run, unit, scored, predictions)
+            fail_unmapped(run, unit, scored.unmapped, predictions)
         elif scored.without_map:
             done.unmapped[unit.method.spec] += scored.without_map
         done.made["scores"] += scored.made
