@@ -80,19 +80,49 @@ def test_rows_are_found_by_name_pattern_and_file():
         row(name, "again")(lambda _: iter(()))
 
 
-def test_an_images_rate_is_the_difference_of_two_runs():
-    """Start-up falls out; half of the bare passes come before the runs, half behind."""
-    calls = []
+class Still(Setting):
+    """A machine that takes 0.1 s for a bare pass, whatever it is."""
 
-    class Still(Setting):
-        def raw(self, needs, images):
-            calls.append(images)
-            return sum(needs.values()) * images * 0.1
+    def seconds(self, do):
+        return 0.1 * len(do())
 
+    def raw(self, needs, images):
+        return 0.1 * sum(needs.values()) * images
+
+
+def still():
     setting = Still(torch.device("cpu"), Path())
-    found = against_raw(setting, lambda n: 100 + 2.0 * n, {"forward": 10}, 8, 48)
-    assert next(found) == pytest.approx((0.5, 1.0))
-    assert calls == [8, 20, 20]
+    vars(setting)["classifier"] = type("Network", (), {"rows": 16})()
+    vars(setting)["ready"] = [torch.zeros(16)] * 8
+    vars(setting)["passes"] = {"forward": len, "cam": len}
+    return setting
+
+
+def test_an_images_rate_is_the_difference_of_two_runs():
+    """Start-up falls out; passes of another kind are added."""
+    setting = still()
+    found = against_raw(setting, lambda n: 100 + 2.0 * n, {"forward": 160, "cam": 2}, 8, 48)
+    assert next(found) == pytest.approx((0.5, 1 / (10 * 0.1 + 2 * 0.1)))
+
+
+def test_bare_passes_are_made_between_a_runs_own():
+    """As many as these; a slower machine changes both and not the ratio."""
+    setting = still()
+    slow = iter([1.0, 1.0, 3.0, 1.0, 2.0])
+
+    def run(images):
+        factor = next(slow)
+        setting.seconds = lambda do: 0.1 * factor * len(do())
+        for _ in range(images):
+            if setting.between:
+                setting.between.after(None, (torch.zeros(16),), None)
+                setting.between.after(None, (torch.zeros(1),), None)  # an example
+        return 0.2 * factor * images
+
+    found = against_raw(setting, run, {"forward": 16}, 8, 48)
+    for _ in range(2):
+        ours, bare = next(found)
+        assert ours / bare == pytest.approx(0.5)
 
 
 def test_bare_passes_are_scaled_to_what_was_asked(monkeypatch):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 
 import pytest
 import torch
 
 from xaibench.datasets.load import Decoded
 from xaibench.errors import XaibenchError
+from xaibench.meter import recording
 from xaibench.stages.ahead import Ahead
 
 RUN = object()
@@ -58,3 +60,18 @@ def test_an_error_is_raised_to_who_asks():
     ahead.begin(RUN, (1,))
     with pytest.raises(XaibenchError, match="no room"):
         ahead.take(RUN, (1,))
+
+
+def test_to_wait_for_what_was_begun_is_to_decode():
+    seen = []
+
+    @contextmanager
+    def recorder(name):
+        seen.append((name, threading.current_thread() is threading.main_thread()))
+        yield
+
+    ahead = Ahead(Reader())
+    ahead.begin(RUN, (1,))
+    with recording(recorder):
+        ahead.take(RUN, (1,))
+    assert seen == [("decode", True)]

@@ -60,8 +60,31 @@ class Forecaster:
                 batch = self.rows(self.size(UNTOUCHED))
                 amount = Amount(n, n, passes(n, batch), decoded=n)
                 found.before.setdefault(line, Amount()).add(amount)
-        found.blocks = [self.block(block) for block in todo.blocks if block.total]
+        alike: dict[object, Amounts] = {}
+        for block in todo.blocks:
+            key = self._alike(block)
+            if block.total and (key is None or key not in alike):
+                alike[key] = self.block(block)
+            if block.total:
+                found.blocks.append(alike[key])
         return found
+
+    def _alike(self, block: Block) -> object:
+        """The same for blocks that cost the same; None where more is lacked in part."""
+        n, parts = len(block.places), []
+        for part in block.parts:
+            units = []
+            for unit in part.units:
+                lacking = [
+                    *unit.maps.values(),
+                    *(places for of in unit.scores.values() for places in of.values()),
+                ]
+                if {len(places) for places in lacking} - {0, n}:
+                    return None
+                units.append((unit.method.spec, tuple(map(bool, lacking))))
+            parts.append((part.variation, len(part.predictions), tuple(units)))
+        drawn = int(self.run.measured(self.run.ids(block.places), block.parts[0].variation).sum())
+        return n, len(block.companions), drawn, tuple(parts)
 
     def cost(self, method: MethodRequest) -> Cost | None:
         """Passes of an image; None where the method declares none, or needs an unknown layer."""

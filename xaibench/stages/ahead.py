@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from xaibench.datasets.load import Decoded, read_images
+from xaibench.meter import phase
 
 if TYPE_CHECKING:
     from xaibench.stages.run import Run
@@ -41,6 +42,10 @@ class Ahead:
 
     def take(self, run: Run, places: Sequence[int]) -> Decoded:
         """What was read of exactly these places, or else read now."""
+        with phase("decode"):  # which is also to wait for the thread
+            return self._take(run, places)
+
+    def _take(self, run: Run, places: Sequence[int]) -> Decoded:
         begun = self._begun
         if begun is None or set(begun[0]).isdisjoint(places):  # those are of the next block
             return self.read(run, places)
