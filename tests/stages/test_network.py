@@ -11,7 +11,9 @@ from helpers import cli
 from networks import THOUSAND
 
 import xaibench
+from xaibench.config.run import load_config
 from xaibench.stages import network
+from xaibench.stages.run import resolve
 
 FEW = ["--model", THOUSAND, "--data", "samples", "--metric", "average_drop", "--workers", 0]
 
@@ -69,6 +71,16 @@ def test_a_directory_goes_on_as_it_was_begun(tmp_path: Path, compiler: list[obje
     assert go(tmp_path / "b", "--limit", 3, "--compile", "auto")[0] == 0
     assert "compiled" not in identity(tmp_path / "b")
     assert len(compiler) == 2
+
+
+def test_passes_are_counted_by_what_is_declared() -> None:
+    """Two photographs and targets; insertion and deletion are one function with two keys."""
+    asked = {"model": THOUSAND, "data": "samples", "limit": 2, "target": "ground_truth,predicted"}
+    metrics = "insertion(rows_per_step=112),average_drop,max_sensitivity(explanation=method)"
+    run = resolve(load_config({**asked, "method": "gradcam,rise", "metric": metrics}))
+    gradcam, rise = network._forwards(run, run.classifier)
+    assert gradcam == 2 * (1 + 2 * (1 + 1 + 1 + 10 * 1))
+    assert rise == 2 * (32 + 2 * (1 + 1 + 1 + 10 * 32))
 
 
 def test_few_passes_are_not_compiled(tmp_path: Path, compiler: list[object]) -> None:

@@ -72,7 +72,8 @@ def plan(values: dict[str, Any]) -> None:
     from xaibench.execution import estimate
 
     if as_json:
-        echo(json.dumps(estimate.as_json(done, devices, price), indent=1))
+        for line in json.dumps(estimate.as_json(done, devices, price), indent=1).splitlines():
+            echo(line)
         return
     for line in estimate.page(done, devices, price):
         echo(line)
