@@ -52,7 +52,9 @@ def chosen(rows: Mapping[str, Row], only: Sequence[str]) -> list[Row]:
     for asked in only:
         if not any(_matches(row, asked) for row in rows.values()):
             sys.exit(f"no row is called {asked}; there are: {', '.join(rows)}")
-    return [r for r in rows.values() if not only or any(_matches(r, asked) for asked in only)]
+    if not only:
+        return [row for row in rows.values() if not row.named]
+    return [row for row in rows.values() if any(_matches(row, asked) for asked in only)]
 
 
 def _matches(row: Row, asked: str) -> bool:

@@ -16,7 +16,7 @@ from xaibench.registry import entries
 ROOT = Path(xaibench.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("seeds", "pool", "meter", "published"),
+    ("seeds", "pool", "meter", "costs", "published"),
     ("types", "registry"),
     ("ops",),
     ("probes", "normalize"),
@@ -133,17 +133,17 @@ def test_every_module_has_a_rank() -> None:
     assert RANK.keys() == HEADS - {"__main__"}
 
 
-def test_types_import_torch_seeds_and_the_meter_only() -> None:
+def test_types_import_torch_and_what_is_below_only() -> None:
     for module in modules_of("types"):
         found = imported(module)
-        assert own(found) <= {"xaibench.seeds", "xaibench.meter"}
+        assert own(found) <= {"xaibench.seeds", "xaibench.meter", "xaibench.costs"}
         others = {name.split(".")[0] for name in found} - {"torch", "xaibench"}
         assert others <= sys.stdlib_module_names
 
 
 @pytest.mark.parametrize("module", modules_of("ops"))
 def test_ops_are_pure(module: str) -> None:
-    allowed = {"ops", "types", "seeds", "errors", "pool", "meter"}
+    allowed = {"ops", "types", "seeds", "errors", "pool", "meter", "costs"}
     assert {part(name) for name in reached(module)} <= allowed
 
 

@@ -81,10 +81,13 @@ def run(
     from xaibench.execution import start
     from xaibench.execution.local import run_all
     from xaibench.execution.plan import plan
+    from xaibench.execution.profile import profiling
     from xaibench.execution.progress import progress
+    from xaibench.execution.timesheet import Timesheet
     from xaibench.execution.weights import weights
     from xaibench.stages.block import Task, opened
     from xaibench.stages.changed import settle
+    from xaibench.stages.steps import each_of
     from xaibench.store.aside import set_aside
     from xaibench.store.lock import writing
 
@@ -115,8 +118,15 @@ def run(
         _say_unsound(todo.unsound, root, say)
         if any(todo.stale.values()):
             say(_stale_line(todo.stale))
-        with progress(todo.works, weights(work)) as tick:
-            done = run_all(task, todo, tick)
+        sheet = Timesheet()
+        with (
+            profiling(config.profile, root, work.device, say) as traced,
+            progress(todo.works, weights(work)) as shown,
+        ):
+            try:
+                done = run_all(task, todo, each_of(sheet.step, traced, shown))
+            finally:
+                manifest.note(timings=sheet.rows(work))
         _say_unsound(done.unsound, root, say)
         return _finish(work, done, todo, manifest, time.monotonic() - started)
 

@@ -54,7 +54,7 @@ class _Meter:
                 now.backwards + backwards,
                 now.images + images,
             )
-        if self.watcher is not None and not backwards:
+        if self.watcher is not None and forwards:
             self.watcher()
 
 

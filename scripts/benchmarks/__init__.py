@@ -22,7 +22,8 @@ Measure = Callable[["Setting"], Pairs]
 class Row:
     """What is measured, against what, and the bound that its ratio (or value) has to keep.
 
-    pairs: how many are measured; `--pairs` overrides it.
+    pairs: how many are measured; `--pairs` overrides it. named: measured only where `--only` names
+    it, or its file.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Row:
     pairs: int
     file: str
     measure: Measure
+    named: bool = False
 
     @property
     def title(self) -> str:
@@ -59,6 +61,7 @@ def row(
     at_least: float | None = None,
     at_most: float | None = None,
     pairs: int = 5,
+    named: bool = False,
 ) -> Callable[[Measure], Measure]:
     """Register a function as a row; ValueError where the name is taken."""
 
@@ -66,7 +69,7 @@ def row(
         if name in ROWS:
             raise ValueError(f"two rows are called {name}")
         file = measure.__module__.rpartition(".")[2]
-        ROWS[name] = Row(name, what, other, unit, at_least, at_most, pairs, file, measure)
+        ROWS[name] = Row(name, what, other, unit, at_least, at_most, pairs, file, measure, named)
         return measure
 
     return register

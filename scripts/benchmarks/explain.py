@@ -27,7 +27,7 @@ def explained(
 @row("explain-scorecam", "explain of Score-CAM", other=RAW, at_least=0.9)
 def scorecam(setting: Setting) -> Pairs:
     """A pass for the maps and one for each of the 1,280 channels; 16 images share the first."""
-    return explained(setting, "scorecam", {"forward": 1280}, 1, 2 if setting.quick else 4)
+    return explained(setting, "scorecam", {"forward": 1280}, 1, 2 if setting.quick else 3)
 
 
 @row("explain-rise", "explain of RISE", other=RAW, at_least=0.9)
@@ -50,7 +50,7 @@ def lime(setting: Setting) -> Pairs:
         "lime(n_samples=1000,hidden=mean_colour,segment_space=pixels,surrogate_model=ridge,"
         "score=probability,sign=positive)"
     )
-    return explained(setting, method, {"forward": 1000}, 2, 3 if setting.quick else 6)
+    return explained(setting, method, {"forward": 1000}, 2, 3 if setting.quick else 5)
 
 
 @row("explain-lime-40", "explain of LIME with 40 samples, segments on workers", other=RAW)

@@ -45,14 +45,9 @@ def insertion_deletion_fine(setting: Setting) -> Pairs:
 @row("score-monotonicity", "score of monotonicity", other=RAW, at_least=0.9)
 def monotonicity(setting: Setting) -> Pairs:
     """7 steps, each drawn 10 times."""
-    return scored(setting, "gradcam", "monotonicity", {"forward": 70})
-
-
-@row("score-confidence", "score of AD, AI and AG", other=RAW)
-def confidence(setting: Setting) -> Pairs:
-    """One pass an image: what a run costs beside its passes shows most here."""
-    metric = "average_drop,average_increase,average_gain"
-    return scored(setting, "gradcam", metric, {"forward": 1})
+    return scored(
+        setting, "gradcam", "monotonicity", {"forward": 70}, 8, 12 if setting.quick else 24
+    )
 
 
 SENSITIVITY = "max_sensitivity(explanation=method),avg_sensitivity(explanation=method)"
@@ -61,11 +56,11 @@ SENSITIVITY = "max_sensitivity(explanation=method),avg_sensitivity(explanation=m
 @row("score-sensitivity-gradcam", "score of MS and AS of Grad-CAM", other=RAW, at_least=0.9)
 def sensitivity_gradcam(setting: Setting) -> Pairs:
     """10 explanations an image: a forward pass, and a backward pass down to the layer."""
-    return scored(setting, "gradcam", SENSITIVITY, {"cam": 10})
+    return scored(setting, "gradcam", SENSITIVITY, {"cam": 10}, 8, 12 if setting.quick else 48)
 
 
 @row("score-sensitivity-gradient", "score of MS and AS of the gradient", other=RAW, at_least=0.9)
 def sensitivity_gradient(setting: Setting) -> Pairs:
     """10 explanations an image: a forward and a backward pass; BatchNorm in evaluation mode."""
     method = "gradient(batchnorm=eval,explained_class=given)"
-    return scored(setting, method, SENSITIVITY, {"gradient": 10})
+    return scored(setting, method, SENSITIVITY, {"gradient": 10}, 8, 24)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,13 @@ from benchmarks.photographs import augmented
 from xaibench.datasets.load import load_dataset, read_images
 from xaibench.models.classifier import TorchClassifier
 from xaibench.models.device import AUTO_BATCH, exact_arithmetic
+from xaibench.models.evalnorm import quick_norms
 from xaibench.models.load import load_model
 from xaibench.probes.hooks import replaced_output
 
 MODEL = "efficientnet_lite0"
+BURST = 4
+"""Bare passes at once between a run's own."""
 READY = 8
 """Batches of ready inputs: more than a processor's cache holds."""
 
@@ -94,7 +96,9 @@ class Setting:
 
         def gradient(batch: Tensor) -> object:
             leaf = batch.detach().requires_grad_()
-            return torch.autograd.grad(module(leaf).amax(1).sum(), leaf)
+            with quick_norms(batch.device):
+                logits = module(leaf)
+            return torch.autograd.grad(logits.amax(1).sum(), leaf)
 
         def cam(batch: Tensor) -> object:
             held: list[Tensor] = []
@@ -103,7 +107,7 @@ class Setting:
                 held.append(output.detach().requires_grad_())
                 return held[0]
 
-            with replaced_output(layer, keep):
+            with replaced_output(layer, keep), quick_norms(batch.device):
                 score = module(batch).amax(1).sum()
             return torch.autograd.grad(score, held[0])
 
@@ -125,7 +129,6 @@ class Setting:
 
     def seconds(self, do: Callable[[], object]) -> float:
         """Wall time of a call, the device's queue included."""
-        gc.collect()
         self._wait()
         start = time.perf_counter()
         do()
@@ -136,8 +139,13 @@ class Setting:
         if self.device.type == "cuda":
             torch.cuda.synchronize()
 
+    between: Between | None = field(default=None, init=False)
+
     def run(self, out: str, limit: int, stages: str = "explain score", **config: Any) -> float:
-        """Seconds of `xaibench.run` in this process on the first `limit` photographs."""
+        """Seconds of `xaibench.run` in this process on the first `limit` photographs.
+
+        Without those of the bare passes that it makes `between` its own.
+        """
         asked = {
             "data": str(self.photographs),
             "model": MODEL,
@@ -146,15 +154,55 @@ class Setting:
             "out": str(self.scratch / out),
             **config,
         }
-        network = load_model(MODEL)
-        return self.seconds(
+        network, between = load_model(MODEL), self.between
+        if between is not None:
+            network.module.register_forward_hook(between.after)  # copies of the network keep it
+        seconds = self.seconds(
             lambda: xaibench.run(asked, stages=frozenset(stages.split()), network=network)
         )
+        return seconds - (between.seconds if between else 0.0)
 
     def emptied(self, out: str, *folders: str) -> None:
         """Delete a run directory, or some of its folders."""
         for folder in folders or ("",):
             shutil.rmtree(self.scratch / out / folder, ignore_errors=True)
+
+
+@dataclass
+class Between:
+    """Bare passes between a run's own, a few after each few, while it goes on.
+
+    What else the machine does, and how fast its processor may be clocked, changes from second to
+    second on shared machines: so it falls on both alike.
+    """
+
+    setting: Setting
+    kind: str
+    seconds: float = 0.0
+    passes: int = 0
+    _own: int = 0
+
+    def after(self, _: nn.Module, inputs: tuple[Tensor, ...], output: object) -> None:
+        """A hook behind the run's network; examples of fewer rows are no passes."""
+        if len(inputs[0]) < self.setting.classifier.rows:
+            return
+        self._own += 1
+        if self._own % BURST == 0:
+            self.burst()
+
+    def burst(self) -> None:
+        """BURST bare passes, timed."""
+        one, ready = self.setting.passes[self.kind], self.setting.ready
+        with torch.inference_mode(False):
+            self.seconds += self.setting.seconds(lambda: [one(part) for part in ready[:BURST]])
+        self.passes += BURST
+
+    @property
+    def each(self) -> float:
+        """Seconds of one pass; of a burst made now where the run made too few passes."""
+        if not self.passes:
+            self.burst()
+        return self.seconds / self.passes
 
 
 def against_raw(
@@ -166,15 +214,25 @@ def against_raw(
 ) -> Iterator[tuple[float, float]]:
     """Pairs of images a second: of a run, and of the passes that it needs in a bare loop.
 
-    run(n) gives the seconds of n images; what counts is the difference of `many` and `few`. Half of
-    the bare loop comes before the runs, half behind.
+    run(n) gives the seconds of n images; what counts is the difference of `many` and `few`, each
+    taken in bare passes that were made between its own, of the kind that it needs most.
     """
     few, many = few or setting.few, many or setting.many
-    images = many - few
+    images, rows = many - few, setting.classifier.rows
+    kind = max(needs, key=lambda k: needs[k])
     setting.raw(needs, few)  # warm up
     run(few)
     while True:
-        raw = setting.raw(needs, images / 2)
-        seconds = run(many) - run(few)
-        raw += setting.raw(needs, images / 2)
-        yield images / seconds, images / raw
+        cost: dict[int, float] = {}
+        for count in (few, many):
+            setting.between = Between(setting, kind)
+            try:
+                seconds = run(count)
+            finally:
+                between, setting.between = setting.between, None
+            cost[count] = seconds / between.each
+        each = between.each
+        bare = needs[kind] * images / rows * each
+        rest = {k: n for k, n in needs.items() if k != kind}
+        bare += setting.raw(rest, images)
+        yield images / ((cost[many] - cost[few]) * each), images / bare

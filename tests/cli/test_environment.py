@@ -34,6 +34,8 @@ VALUES = {
     "per_class": ("2", 2),
     "device": ("cpu", "cpu"),
     "batch_size": ("7", 7),
+    "dtype": ("bfloat16", "bfloat16"),
+    "compile": ("auto", "auto"),
     "workers": ("1", 1),
     "seed": ("5", 5),
     "out": ("somewhere", Path("somewhere")),

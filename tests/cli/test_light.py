@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from helpers import cli
@@ -65,6 +66,23 @@ def test_an_unknown_name_is_refused_without_torch() -> None:
     code, modules = json.loads(done.stdout.splitlines()[-1])
     assert code == 2
     assert "torch" not in modules
+
+
+def test_a_run_up_to_its_first_forward_imports_torch_alone(tmp_path: Path) -> None:
+    """Torchvision imports torch's compiler, which takes half as long as torch itself."""
+    words = ["run", "--dry-run", "--limit", "1", "--out", str(tmp_path / "run")]
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTS, json.dumps(words)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    code, modules = json.loads(done.stdout.splitlines()[-1])
+    assert code == 0
+    assert "torch" in modules
+    later = {"torchvision", "scipy", "skimage", "matplotlib", "captum", "sympy"}
+    assert not later & set(modules)
 
 
 def test_help_names_every_command_and_shows_examples() -> None:

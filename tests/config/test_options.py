@@ -25,7 +25,7 @@ def test_the_commands_have_them_in_this_order_and_say_the_same() -> None:
         "explain": {"metric", "metric_backend", "boxes", "until", "keep_maps"} | made,
         "ablate": {
             *("metric_backend", "protocol", "overwrite", "keep_stale", "keep_maps"),
-            *("order", "until"),
+            *("order", "until", "profile"),
         }
         | made,
     }
@@ -53,5 +53,5 @@ def test_types_on_the_command_line() -> None:
 
 
 def test_what_a_run_is() -> None:
-    of_run = "boxes model weights cam_layer data protocol order subset per_class seed"
+    of_run = "boxes model weights cam_layer data protocol order subset per_class dtype seed"
     assert [name for name, option in OPTIONS.items() if option.of_run] == of_run.split()

@@ -83,6 +83,17 @@ def test_images_a_second_are_those_of_the_work_at_hand() -> None:
     assert "explain rise, 0.25 img/s, " in one.text
 
 
+def test_scores_made_as_maps_come_are_no_more_images() -> None:
+    clock = Clock()
+    score: Work = ("scores", "rise", "insertion")
+    one = clock.progress({RISE: 40, score: 40})
+    clock.after(1)
+    one.step(Step("explain rise", "maps", "rise", {RISE: 2}, 2))
+    clock.after(1)
+    one.step(Step("explain rise", "scores", "rise", {score: 2}, 2))
+    assert "explain rise, 1.0 img/s, " in one.text
+
+
 def test_forwards_a_second_are_those_of_the_last_half_minute() -> None:
     clock = Clock()
     one = clock.progress({RISE: 40})

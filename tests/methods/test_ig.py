@@ -40,7 +40,7 @@ def test_has_captums_bits_and_one_forward_serves_all_classes(steps):
     """Full passes over the interpolants of all images; captum takes an image and class alone."""
     ctx = tiny_context()
     batch, model = pictures(ctx.classifier, 5), ctx.classifier
-    rows = []
+    rows, _ = [], model.inference  # a copy, which would take the hook along
     handle = model.module.head.register_forward_hook(lambda _m, _i, out: rows.append(len(out)))
     found = explain(ctx, batch, f"ig(steps={steps}, baseline=mean)", "reference").maps
     handle.remove()

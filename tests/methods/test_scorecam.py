@@ -52,13 +52,13 @@ def test_never_holds_more_masked_inputs_than_a_batch(context, photographs):
     seen = []
 
     class Watched(Context):
-        def stream(self, chunks):
+        def forwarded(self, chunks):
             def counted():
                 for chunk in chunks:
-                    seen.append(len(chunk))
+                    seen.append(len(chunk[0]))
                     yield chunk
 
-            return super().stream(counted())
+            return super().forwarded(counted())
 
     batch = on(photographs.rows(0, 2), context.device)
     small = Watched(**(vars(context) | {"batch_size": 7}))

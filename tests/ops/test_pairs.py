@@ -1,17 +1,27 @@
 import pytest
 import torch
 
-from xaibench.ops.pairs import chunks, combined_channels, in_parts, over_space, weighted_sum
+from xaibench.ops.pairs import built, combined_channels, in_parts, over_space, weighted_sum
 
 CPU = torch.device("cpu")
 
 
 @pytest.mark.parametrize("size", [1, 4, 7, 100])
-def test_every_pair_once_image_by_image_in_full_chunks(size):
-    parts = list(chunks(3, 5, size, CPU))
-    pairs = [p for image, item in parts for p in zip(image.tolist(), item.tolist(), strict=True)]
-    assert pairs == [(i, k) for i in range(3) for k in range(5)]
-    assert all(len(image) == min(size, 15) for image, _ in parts[:-1])
+def test_every_pair_once_image_by_image_in_full_batches(size, device):
+    images = torch.arange(3.0, device=device).view(3, 1, 1, 1).expand(3, 3, 2, 2)
+    added = 10 * torch.arange(5.0, device=device).view(-1, 1, 1, 1)
+
+    def make(image, items, out):
+        torch.add(images[image], added[items], out=out)
+
+    parts = list(built(images, 5, size, make))
+    inputs, owners = (torch.cat(part) for part in zip(*parts, strict=True))
+    pairs = [(i, k) for i in range(3) for k in range(5)]
+    assert owners.tolist() == [i for i, _ in pairs]
+    assert inputs.shape == (15, 3, 2, 2)
+    assert [set(one.flatten().tolist()) for one in inputs] == [{i + 10.0 * k} for i, k in pairs]
+    assert all(len(one) == min(size, 15) for one, _ in parts[:-1])
+    assert len({one.data_ptr() for one, _ in parts}) == len(parts)  # none is overwritten
 
 
 @pytest.mark.parametrize("size", [1, 4, 7, 100])

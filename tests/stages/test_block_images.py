@@ -10,12 +10,12 @@ import torch
 
 from xaibench.config.protocol import load_protocol
 from xaibench.config.requests import resolve_transforms
-from xaibench.config.variations import Variation, variations
+from xaibench.config.variations import UNTOUCHED, Variation, variations
 from xaibench.datasets.base import Dataset
 from xaibench.datasets.load import Decoded, Unreadable
 from xaibench.datasets.subset import Subset
 from xaibench.errors import XaibenchError
-from xaibench.stages.images import Images
+from xaibench.stages.images import Images, Sent
 
 COUNT = 12
 
@@ -86,3 +86,21 @@ def test_mixup_needs_its_whole_group_and_a_rotation_the_image_alone() -> None:
         decode = Decoder()
         images(decode).inputs([6], variation(transform))
         assert sorted(decode.asked) == asked
+
+
+def test_inputs_are_sent_to_the_device_once_and_given_as_copies(device) -> None:
+    asked: list[int] = []
+
+    def make(places: Sequence[int], _: Variation) -> torch.Tensor:
+        asked.extend(places)
+        return torch.stack([torch.full((3, 2, 2), float(p)) for p in places])
+
+    sent, view = Sent(device, make), variation("crop")
+    sent.inputs([3, 1], UNTOUCHED).zero_()
+    again = sent.inputs([1, 2, 3], UNTOUCHED)
+    assert again.device.type == device.type
+    assert again[:, 0, 0, 0].tolist() == [1, 2, 3]
+    assert asked == [3, 1, 2]
+    sent.inputs([3], view)
+    assert sent.inputs([3], UNTOUCHED)[0, 0, 0, 0] == 3
+    assert asked == [3, 1, 2, 3, 3]  # those of one variation at a time

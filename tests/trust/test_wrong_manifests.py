@@ -14,7 +14,7 @@ from helpers import cli
 from networks import THOUSAND
 
 import xaibench
-from xaibench.cli.results import other_protocols
+from xaibench.cli.sources import other_protocols
 from xaibench.studies.records import check_records
 
 RECORDS = ("identity", "protocol", "catalog", "files", "maps", "subset", "batch_size", "run")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,8 @@ class Source:
 
     `predictions` is the frame of `xaibench.load_predictions`, where something asks for it;
     `catalog` is what its methods and metrics declare, by default what is shipped and what the
-    scores' values give away; `stopped` how it came to its images, where it stopped when sure.
+    scores' values give away; `stopped` how it came to its images, where it stopped when sure;
+    `timings` are the rows of `store.manifest.timings`.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Source:
     predictions: pd.DataFrame | None = None
     catalog: Catalog | None = None
     stopped: Stopped | None = None
+    timings: Sequence[Mapping[str, Any]] = ()
 
     @property
     def known(self) -> Catalog:

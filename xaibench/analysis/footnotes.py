@@ -71,7 +71,7 @@ def _until(table: Table) -> list[str]:
         f"until {listed}: images came in a drawn order, and the cell took no more once its 95% "
         "interval was within so many points (0.01 in natural units each) of the mean, at the end "
         "of a block. That interval is the one shown: a confidence sequence of the mean over all "
-        "images of the set, which holds whenever one looks (docs/statistics.md). n is its images."
+        "images of the set, which holds whenever one looks (docs/until.md). n is its images."
     ]
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xaibench.errors import XaibenchError
 
@@ -96,6 +97,17 @@ def _notes(
             "differ, so do the numbers."
         )
     return tuple(notes)
+
+
+def of_passes(identity: Mapping[str, Any]) -> list[str]:
+    """What a run's identity says of how the network's passes without gradients were computed."""
+    ways = []
+    if "dtype" in identity:
+        ways.append(f"in {identity['dtype']}")
+    if identity.get("compiled"):
+        ways.append("by compiled code")
+    what = "Forward passes without gradients were computed"
+    return [f"{what} {' and '.join(ways)}; gradients in float32."] if ways else []
 
 
 def is_imagenet(dataset: str) -> bool:

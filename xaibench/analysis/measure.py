@@ -103,7 +103,7 @@ def measure(
         )
         for key in sorted(cells)
     }
-    anytime = stopped.bounds(cells, sorted(scores["image"].unique())) if stopped else {}
+    anytime = stopped.bounds(cells, image_names(scores)) if stopped else {}
     samples = {key: sample for key, sample in samples.items() if key not in anytime}
     ends = intervals(samples, resamples=resamples, seed=seed)
     ends |= {key: bound.interval for key, bound in anytime.items()}
@@ -131,9 +131,10 @@ def groups(scores: pd.DataFrame) -> Iterator[tuple[Key, Group]]:
     import pandas as pd
 
     # Codes instead of strings: a full run has ten million rows.
-    image = pd.factorize(scores["image"], sort=True)[0].astype(np.int64)
+    image = pd.factorize(scores["image"], sort=True)[0].astype(np.int32)
     variation, variation_names = pd.factorize(scores["variation"])
     status, status_names = pd.factorize(scores["status"])
+    variation, status = variation.astype(np.int32), status.astype(np.int32)
     value = scores["value"].to_numpy(dtype=np.float64, na_value=np.nan)
     names = [str(name) for name in status_names]
     averaged = np.isin(status, [i for i, name in enumerate(names) if name in AVERAGED])
@@ -141,7 +142,9 @@ def groups(scores: pd.DataFrame) -> Iterator[tuple[Key, Group]]:
     by_cell = scores.groupby(list(Key._fields), observed=True, sort=False).indices
     for cell, rows in by_cell.items():
         key = Key(*map(str, cast(tuple[object, ...], cell)))
-        _refuse_duplicates(key, image[rows] * len(variation_names) + variation[rows])
+        _refuse_duplicates(
+            key, image[rows].astype(np.int64) * len(variation_names) + variation[rows]
+        )
         kept = rows[averaged[rows] & ~lost[rows]]
         out = rows[~averaged[rows] | lost[rows]]
         counts = np.bincount(image[kept])
@@ -162,6 +165,13 @@ def groups(scores: pd.DataFrame) -> Iterator[tuple[Key, Group]]:
                 binary=bool(np.isin(value[kept], (0.0, 1.0)).all()),
             ),
         )
+
+
+def image_names(scores: pd.DataFrame) -> list[str]:
+    """The names that the positions of `Group.images` are of."""
+    import pandas as pd
+
+    return list(map(str, pd.factorize(scores["image"], sort=True)[1]))
 
 
 def _tally(codes: NDArray[np.intp], names: list[str]) -> dict[str, int]:

@@ -24,6 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 DEBUG = {"on": False}
+QUIET_TRACES = "KINETO_LOG_LEVEL"  # of --profile: a machine without a GPU is no error
 HUGE_PAGES = "THP_MEM_ALLOC_ENABLE"  # torch reads it before its first tensor
 
 
@@ -59,6 +60,7 @@ for module in (runs, plan, results, ablate, inspect_):
 def main() -> None:
     """Run the command line: exit code 0 done, 1 failed, 2 wrong usage; errors are one line."""
     os.environ.setdefault(HUGE_PAGES, "1")  # fewer page faults: activations are large on a CPU
+    os.environ.setdefault(QUIET_TRACES, "99")
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
     DEBUG["on"] = len(arguments) < len(sys.argv) - 1 or (
         os.environ.get("XAIBENCH_DEBUG", "").lower() in ("1", "true", "yes", "on")

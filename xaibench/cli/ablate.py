@@ -45,6 +45,7 @@ WITHOUT = (
     "name",
     "order",
     "until",
+    "profile",
 )
 
 

@@ -133,6 +133,21 @@ class Options:
             "auto or N: inputs per forward pass; a resumed run keeps its first one.", default=""
         ),
     ] = "auto"
+    dtype: Annotated[
+        Literal["float32", "bfloat16"],
+        Option(
+            "Precision of forward passes without gradients; gradients, maps and rankings stay "
+            "float32.",
+            of_run=True,
+        ),
+    ] = "float32"
+    compile: Annotated[
+        Literal["off", "auto"],
+        Option(
+            "auto: torch.compile for these passes where there are enough to pay for it; a run goes "
+            "on as it was begun."
+        ),
+    ] = "off"
     workers: Annotated[
         int, Option("Processes that decode images; 0: none but this one.", low=0, high=1024)
     ] = 2
@@ -160,6 +175,10 @@ class Options:
     ] = False
     wait: Annotated[
         bool, Option("Wait where another process is writing into the run directory.")
+    ] = False
+    profile: Annotated[
+        bool,
+        Option("Say where the seconds went; traces of the first passes in the run's profile/."),
     ] = False
     dry_run: Annotated[bool, Option("Print what would be computed, compute nothing.")] = False
 

@@ -32,6 +32,8 @@ class RunConfig(Options, Data):
     @classmethod
     def _texts(cls, value: Any, info: ValidationInfo) -> Any:
         name = str(info.field_name).replace("_", "-")
+        if name == "compile" and value is False:  # YAML's word off
+            return "off"
         if isinstance(value, (str, Path)):
             check = check_text if info.field_name in LISTS else check_path
             check(name, str(value))

@@ -55,7 +55,8 @@ class Setting(TypedDict, total=False):
     default); mean, std: over it. transform: PIL image -> normalised (3, H, W), in its place. ids:
     one an image; random draws depend on them; by default file names, or numbers. layers:
     {'cam': NAME, 'iba': NAME}, found where they are not named. device: auto, cpu, cuda, cuda:N.
-    batch_size: auto or N. seed: of everything random, 0 by default.
+    batch_size: auto or N. dtype: 'float32', or
+    'bfloat16' for passes without gradients. seed: of everything random, 0 by default.
     """
 
     protocol: str | Protocol
@@ -67,6 +68,7 @@ class Setting(TypedDict, total=False):
     layers: Mapping[str, str] | None
     device: str
     batch_size: str | int
+    dtype: str
     seed: int
 
 
@@ -157,7 +159,10 @@ def bench_of(
     if asked != "auto" and not str(asked).isdecimal():
         raise UsageError(f"batch_size '{asked}': give auto or a number.")
     rows = max(AUTO_BATCH[device.type] if asked == "auto" else int(asked), ENOUGH)
-    classifier = replace(classifier.to(device), rows=rows, input=fed)
+    dtype = setting.get("dtype", classifier.dtype)
+    if dtype not in ("float32", "bfloat16"):
+        raise unknown("dtype", dtype, ("float32", "bfloat16"))
+    classifier = replace(classifier.to(device), rows=rows, input=fed, dtype=dtype)
     size = classifier.rows_at(inputs.images.shape[-2:])
     seed = setting.get("seed", 0)
     ctx = Context(classifier, device, seed, size, precision=protocol.probability)

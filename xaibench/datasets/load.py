@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torchvision.transforms.v2.functional import normalize, to_dtype
 
 from xaibench.datasets.base import Dataset
 from xaibench.datasets.blobs import Content
@@ -96,6 +95,6 @@ def read_images(
 
 
 def as_input(pixels: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
-    """8-bit pixels (n, 3, H, W) as normalised float32."""
-    images = to_dtype(pixels, torch.float32, scale=True)
-    return normalize(images, list(mean), list(std), inplace=True)
+    """8-bit pixels (n, 3, H, W) as normalised float32, to the bit as torchvision has them."""
+    shift, scale = (torch.tensor(values).view(3, 1, 1) for values in (mean, std))
+    return pixels.to(torch.float32).mul_(1 / 255).sub_(shift).div_(scale)

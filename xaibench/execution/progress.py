@@ -46,7 +46,7 @@ class Progress:
         self._clock, self._counts = clock, counts
         self._all, self._count, self._done = self._sum(total), sum(total.values()), 0
         self._weight = self._ahead = 0.0
-        self._doing, self._spent = "", {"": (0.0, 0.0)}
+        self._doing, self._spent = "", dict[str, tuple[str, float, float]]()
         self._began = self._last = clock()
         self._next = self._began + every
         self._at = counts()
@@ -59,8 +59,9 @@ class Progress:
         """Take a step."""
         now, weight = self._clock(), self._sum(step.done)
         if step.kind:
-            seconds, images = self._spent.get(step.doing, (0.0, 0.0))
-            self._spent[step.doing] = seconds + now - self._last, images + step.images
+            kind, seconds, images = self._spent.get(step.doing, (step.kind, 0.0, 0.0))
+            images += step.images * (step.kind == kind)  # not of scores that are made as maps come
+            self._spent[step.doing] = kind, seconds + now - self._last, images
         self._weight = min(self._weight + weight, self._all)
         self._done += sum(step.done.values())
         self._ahead = self._sum(step.ahead) or max(0.0, self._ahead - weight)
@@ -89,7 +90,7 @@ class Progress:
     @property
     def text(self) -> str:
         """What is done, images and forwards a second, time left."""
-        now, (seconds, images) = self._clock(), self._spent.get(self._doing, (0.0, 0.0))
+        now, (_, seconds, images) = self._clock(), self._spent.get(self._doing, ("", 0.0, 0.0))
         parts = [shown(self._doing)]
         if images and seconds:
             parts.append(f"{_rate(images / seconds)} img/s")

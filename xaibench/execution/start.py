@@ -11,6 +11,7 @@ from xaibench.config.files import digest
 from xaibench.errors import UsageError, XaibenchError
 from xaibench.execution.until import asked, bounds_of
 from xaibench.models.device import device_name
+from xaibench.models.inference import BFLOAT16, why_slow
 from xaibench.stages.run import Run
 from xaibench.store import layout
 from xaibench.store.atomic import read_json, write_json
@@ -79,6 +80,11 @@ def announce(run: Run, say: Say) -> None:
             f"batch-size {size}: {run.batch_size} inputs are forwarded at a time, under which "
             "the number of threads would move last bits"
         )
+    slow = why_slow(run.device) if config.dtype == BFLOAT16 else ""
+    if slow:
+        say(f"dtype bfloat16 is slow here: {slow}; float32 is faster")
+    if config.compile == "auto" and run.compiling[1]:
+        say(f"not compiled: {run.compiling[1]}")
     if config.maps is not None:
         say(f"maps of {len(run.subset.places)} of the {len(run.dataset)} images in {config.maps}")
     if config.until is not None:

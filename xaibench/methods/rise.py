@@ -56,15 +56,17 @@ def rise(
 
         return in_parts(n_masks, ctx.batch_size, device, some)
 
-    def masked() -> Iterator[tuple[Tensor, Tensor]]:
-        """Inputs, image by image under all masks, and the index of each one's image."""
-        for index, image in enumerate(batch.images):
-            for item, pictures in masks():
-                yield image * pictures[:, None], torch.full_like(item, index)
+    def masked() -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Inputs, all images under some masks, with the indices of each one's image and mask."""
+        for item, pictures in masks():
+            for index, image in enumerate(batch.images):
+                yield image * pictures[:, None], torch.full_like(item, index), item
 
-    scores = []
-    for logits, owner in ctx.forwarded(masked()):
+    found = []
+    for logits, owner, item in ctx.forwarded(masked()):
         values = logits.softmax(-1) if weights == "probability" else logits
-        scores.append(values.gather(1, batch.targets[owner]))
-    table = torch.cat(scores).view(len(batch), n_masks, -1)
+        found.append((values.gather(1, batch.targets[owner]), owner, item))
+    scores, owners, items = map(torch.cat, zip(*found, strict=True))
+    table = scores.new_empty(len(batch), n_masks, scores.shape[1])
+    table[owners, items] = scores
     return Explanation(weighted_sum(table, masks()) / (n_masks * p))

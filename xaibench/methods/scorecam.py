@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from xaibench.ops.pairs import chunks, combined_channels
+from xaibench.ops.pairs import built, combined_channels
 from xaibench.ops.resize import minmax
 from xaibench.probes.hooks import activations
 from xaibench.registry import method
@@ -42,21 +42,16 @@ def scorecam(
     maps = activations(ctx.classifier, layer, batch.images)
     images, channels = maps.shape[:2]
 
-    def masked(image: Tensor, channel: Tensor) -> Tensor:
-        small = maps[image, channel].contiguous()[:, None]
+    def mask(image: int, some: slice, out: Tensor) -> None:
+        small = maps[image, some].contiguous()[:, None]
         large = F.interpolate(small, batch.size, mode="bilinear", align_corners=align_corners)[:, 0]
-        return batch.images[image] * minmax(large)[:, None]
+        torch.mul(batch.images[image], minmax(large)[:, None], out=out)
 
-    pairs = list(chunks(images, channels, ctx.batch_size, batch.images.device))
-    logits = ctx.stream(masked(*pair) for pair in pairs)
-    scores = torch.cat(
-        [
-            (logit.softmax(-1) if weights == "probability" else logit).gather(
-                1, batch.targets[image]
-            )
-            for logit, (image, _) in zip(logits, pairs, strict=True)
-        ]
-    )
+    found = []
+    for logits, image in ctx.forwarded(built(batch.images, channels, ctx.batch_size, mask)):
+        score = logits.softmax(-1) if weights == "probability" else logits
+        found.append(score.gather(1, batch.targets[image]))
+    scores = torch.cat(found)
     table = scores.view(images, channels, -1).transpose(1, 2).contiguous()  # (B, T, C)
     return Explanation(
         combined_channels(table if weights == "probability" else table.softmax(-1), maps)

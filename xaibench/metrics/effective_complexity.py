@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
 
-from xaibench.ops.pairs import chunks
+from xaibench.ops.pairs import built
 from xaibench.ops.ranking import order, ranks
 from xaibench.probes.draws import fills
 from xaibench.registry import Range, metric
@@ -72,18 +72,15 @@ def _needed(
     count, (height, width) = len(images), scoring.batch.size
     size = rows_per_step * width
     kept = torch.arange(0, height * width, size, device=device)  # keeping all needs no forward
-    rank = ranks(order(scoring.maps, descending=True, ties="reverse")).view(count, 1, height, width)
+    rank = ranks(order(scoring.maps, descending=True, ties="reverse")).int()
+    rank, most = rank.view(count, 1, height, width), kept.int().repeat_interleave(draws)
     drawn = fills(scoring.ctx, scoring.batch.ids, len(kept), draws, 3, "effective complexity")
-    drawn = drawn.to(device)
+    most, fill = most.view(-1, 1, 1, 1), drawn.to(device).view(count, -1, 3, 1, 1)
 
-    def replaced() -> Iterator[tuple[Tensor, Tensor]]:
-        for image, item in chunks(count, len(kept) * draws, scoring.ctx.batch_size, device):
-            step, draw = item // draws, item % draws
-            fill = drawn[image, step, draw].view(len(image), 3, 1, 1)
-            salient = rank[image] < kept[step].view(-1, 1, 1, 1)
-            yield torch.where(salient, images[image], fill), image
+    def replace(image: int, items: slice, out: Tensor) -> None:
+        torch.where(rank[image] < most[items], images[image], fill[image, items], out=out)
 
-    answer = yield Forwards(replaced())
+    answer = yield Forwards(built(images, len(kept) * draws, scoring.ctx.batch_size, replace))
     p = scoring.probability.double().view(-1, 1, 1)
     loss = ((answer.probability.view(count, len(kept), draws) - p) ** 2).mean(2)
     enough = torch.cat([loss <= tolerance, torch.ones_like(loss[:, :1], dtype=torch.bool)], 1)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from xaibench.ops.pairs import chunks
+from xaibench.ops.pairs import built
 from xaibench.ops.ranking import order, ranks
 from xaibench.ops.statistics import spearman
 from xaibench.probes.draws import fills
@@ -61,16 +61,15 @@ def monotonicity(
     ascending = order(maps, descending=False, ties=ties)
     step_of = ranks(ascending) // size  # (B, features)
     drawn = fills(scoring.ctx, scoring.batch.ids, steps, draws, values).to(device)
-    step_of_pixel = step_of.view(count, -1, height, width)
+    step_of_pixel = step_of.int().view(count, -1, height, width)
+    step_of_item = torch.arange(steps, dtype=torch.int32, device=device).repeat_interleave(draws)
+    step_of_item, fill = step_of_item.view(-1, 1, 1, 1), drawn.view(count, -1, values, 1, 1)
 
-    def replaced() -> Iterator[tuple[Tensor, Tensor]]:
-        for image, item in chunks(count, steps * draws, scoring.ctx.batch_size, device):
-            step, draw = item // draws, item % draws
-            chosen = step_of_pixel[image] == step.view(-1, 1, 1, 1)
-            fill = drawn[image, step, draw].view(len(image), -1, 1, 1)
-            yield torch.where(chosen, fill, images[image]), image
+    def replace(image: int, items: slice, out: Tensor) -> None:
+        chosen = step_of_pixel[image] == step_of_item[items]
+        torch.where(chosen, fill[image, items], images[image], out=out)
 
-    answer = yield Forwards(replaced())
+    answer = yield Forwards(built(images, steps * draws, scoring.ctx.batch_size, replace))
     p = scoring.probability.double()
     q = answer.probability.double().view(count, steps, draws)
     divisor = torch.where(p < SMALL, 1.0, p**2)

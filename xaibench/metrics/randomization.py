@@ -48,7 +48,7 @@ def randomization(
     correlations = []
     for stage in range(1, stages + 1):
         module = randomized(scoring.ctx.classifier.module, stage / stages, seed)
-        other: Any = replace(scoring.ctx.classifier, module=module)  # type: ignore[type-var]
+        other: Any = replace(scoring.ctx.classifier, module=module, compiled=False)  # type: ignore
         maps = scoring.explain(scoring.batch.images, rows, other)
         correlations.append(spearman(scoring.maps.flatten(1), maps.flatten(1)))
     return {"parameter_randomization": torch.stack(correlations).mean(0)}

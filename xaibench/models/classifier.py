@@ -9,13 +9,12 @@ from functools import cached_property
 import torch
 from PIL import Image
 from torch import Tensor, nn
-from torchvision.transforms import v2
 
 from xaibench.errors import UsageError, unknown
 from xaibench.meter import passed, phase
 from xaibench.models.batchnorm import with_group_statistics
-from xaibench.models.fold import folded
-from xaibench.models.fuse import fused
+from xaibench.models.evalnorm import quick_norms
+from xaibench.models.inference import prepared
 from xaibench.models.layers import find_cam_layer
 from xaibench.models.streamed import Streamed
 from xaibench.ops.rows import ENOUGH, in_rows
@@ -42,6 +41,8 @@ class InputSpec:
         resize: 'squash' (to a square, aspect ratio lost) or 'short_side', on the PIL image; then
         the centre crop.
         """
+        from torchvision.transforms import v2  # imports torch's compiler: half as long as torch
+
         side = [self.resize, self.resize] if resize == "squash" else [self.resize]
         steps: Callable[[Image.Image], Tensor] = v2.Compose(
             [
@@ -63,7 +64,7 @@ class TorchClassifier:
     CAM layer that a forward pass finds. weights_id and weights_sha256: where the weights come
     from, part of every run's identity. rows: inputs in every forward pass at the network's own
     input size (smaller batches are filled up); groups: inputs that share BatchNorm statistics; a
-    pass holds whole groups (0: evaluation mode).
+    pass holds whole groups (0: evaluation mode). dtype, compiled: of `inference`.
     """
 
     name: str
@@ -75,13 +76,15 @@ class TorchClassifier:
     num_classes: int = 1000
     rows: int = ENOUGH
     groups: int = 0
+    dtype: str = "float32"
+    compiled: bool = False
 
     def __call__(self, images: Tensor) -> Tensor:
         """Logits (B, K) of normalised input (B, 3, H, W), in batches of one shape.
 
         With `groups`, images left over after whole groups form a smaller one.
         """
-        with phase("forward"):
+        with phase("forward"), quick_norms(images.device):
             return passed(*self._logits(images))
 
     def _logits(self, images: Tensor) -> tuple[Tensor, int]:
@@ -114,17 +117,15 @@ class TorchClassifier:
 
     @cached_property
     def inference(self) -> nn.Module:
-        """The network for passes without gradients, BatchNorm and ReLU merged into convolutions.
-
-        Each only where the logits stay the same; ReLU only on a CPU.
-        """
+        """The network for passes without gradients: see `xaibench.models.inference`."""
         parameter = next(self.module.parameters())
         side = self.input.crop
         generator = torch.Generator().manual_seed(0)
         example = torch.randn(1, 3, side, side, generator=generator)
         example = example.to(parameter.device, parameter.dtype)
         example = example.contiguous(memory_format=torch.channels_last)
-        return fused(folded(self.module, example), example)
+        shape = (self.rows, *example.shape[1:]) if self.compiled else ()
+        return prepared(self.module, example, self.dtype, shape)
 
     @cached_property
     def roles(self) -> dict[str, str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 
@@ -14,6 +13,8 @@ def blur_kernel(size: int, sigma: float) -> Tensor:
 
     With sigma as large as the window the reflections fill it: practically a flat box.
     """
+    from scipy.ndimage import gaussian_filter
+
     delta = np.zeros((size, size))
     delta[size // 2, size // 2] = 1.0
     return torch.from_numpy(gaussian_filter(delta, sigma)).float()

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from xaibench.ops.pairs import built
+
 
 def step_sizes(height: int, width: int, rows_per_step: int) -> list[int]:
     """Pixels changed after each step: rows_per_step * width more, the last takes what is left."""
@@ -22,15 +24,13 @@ def perturbed(
     start, end (B, 3, H, W); ranks (B, H*W), 0 = first to change. Yields (inputs (n, 3, H, W),
     rows (n,)) with n <= chunk, image by image, counts ascending: in all B * len(counts) inputs.
     """
-    size = start.shape[-2:]
-    levels = torch.tensor(counts, device=start.device)
-    rows = torch.arange(len(start), device=start.device).repeat_interleave(len(counts))
-    thresholds = levels.repeat(len(start))
-    rank = ranks.view(-1, 1, *size)
-    for first in range(0, len(rows), chunk):
-        some = rows[first : first + chunk]
-        changed = rank[some] < thresholds[first : first + chunk].view(-1, 1, 1, 1)
-        yield torch.where(changed, end[some], start[some]), some
+    levels = torch.tensor(counts, dtype=torch.int32, device=start.device).view(-1, 1, 1, 1)
+    rank = ranks.int().view(-1, 1, *start.shape[-2:])
+
+    def change(image: int, steps: slice, out: Tensor) -> None:
+        torch.where(rank[image] < levels[steps], end[image], start[image], out=out)
+
+    return built(start, len(counts), chunk, change)
 
 
 def normalized_auc(curve: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Every image with every one of its items, in chunks; weighted sums of pictures and of channels.
+"""Every image with every one of its items, in batches; weighted sums of pictures and of channels.
 
 Sums are made an image and class at a time, in tensors of one shape and one thread, so that no value
 depends on what else is computed with it.
@@ -15,14 +15,24 @@ from xaibench.ops.rows import one_thread
 from xaibench.types import filled
 
 
-def chunks(
-    images: int, items: int, size: int, device: torch.device
+def built(
+    images: Tensor, items: int, size: int, make: Callable[[int, slice, Tensor], object]
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Indices (n,) of images and items for all pairs, image by image, n <= size."""
-    total = images * items
+    """Inputs (n, 3, H, W), n <= size, of all pairs, and the image (n,) of each; image by image.
+
+    make(image, items, out) writes the inputs of some of an image's items into `out`: they are made
+    where the network reads them, without copies of the images (B, 3, H, W).
+    """
+    total = len(images) * items
+    owners = torch.arange(len(images), device=images.device).repeat_interleave(items)
     for start in range(0, total, size):
-        pair = torch.arange(start, min(start + size, total), device=device)
-        yield pair // items, pair % items
+        stop = min(start + size, total)
+        out = images.new_empty(stop - start, *images.shape[1:])
+        for image in range(start // items, -(-stop // items)):
+            begin = image * items
+            first, last = max(start, begin), min(stop, begin + items)
+            make(image, slice(first - begin, last - begin), out[first - start : last - start])
+        yield out, owners[start:stop]
 
 
 def in_parts(

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage.segmentation import quickshift
 
 from xaibench import pool
 
@@ -16,6 +15,8 @@ Segments = NDArray[np.int64]
 
 def segment(image: NDArray[Any], kernel_size: float, max_dist: float, ratio: float) -> Segments:
     """Segments (H, W) int64 numbered 0..n-1 of an image (H, W, 3) (Vedaldi & Soatto 2008)."""
+    from skimage.segmentation import quickshift
+
     segments: Segments = quickshift(
         image, kernel_size=kernel_size, max_dist=max_dist, ratio=ratio, rng=42
     ).astype(np.int64)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from xaibench.config.run import RunConfig
+from xaibench.config.variations import UNTOUCHED
 from xaibench.errors import Failed
 from xaibench.meter import phase
 from xaibench.models.classifier import TorchClassifier
@@ -17,10 +18,11 @@ from xaibench.stages.desk import Desk
 from xaibench.stages.explain import explain_unit
 from xaibench.stages.mend import mended
 from xaibench.stages.predict import load_predictions, predict
+from xaibench.stages.rows import fail_unmapped
 from xaibench.stages.run import Run, resolve
-from xaibench.stages.score import Taken, fail_unmapped, score_taken, score_unit
+from xaibench.stages.score import Taken, score_taken, score_unit
 from xaibench.stages.steps import PREDICTIONS, Steps, Tick, works
-from xaibench.stages.unit import Block, Unit
+from xaibench.stages.unit import Block, Places, Unit
 from xaibench.store import layout
 from xaibench.store.compact import compact
 from xaibench.store.ledger import unreadable
@@ -101,6 +103,12 @@ def run_block(task: Task, block: Block, tick: Tick = lambda _step: None) -> Done
     return done
 
 
+def first_read(block: Block) -> Places:
+    """The images that a block's work begins with reading; none where it may need no images."""
+    first = block.parts[0] if block.parts else None
+    return first.predictions if first and first.variation == UNTOUCHED else ()
+
+
 def _readable(unit: Unit, lost: set[int]) -> Unit:
     """A unit without the images that turned out unreadable."""
     if lost.isdisjoint(unit.places):
@@ -146,7 +154,7 @@ def _unit(desk: Desk, unit: Unit, predictions: Predictions, done: Done) -> None:
         for metric, why in scored.failed.items():
             done.failed(run, unit, metric, why)
         if broken:
-            fail_unmapped(run, unit, scored, predictions)
+            fail_unmapped(run, unit, scored.unmapped, predictions)
         elif scored.without_map:
             done.unmapped[unit.method.spec] += scored.without_map
         done.made["scores"] += scored.made

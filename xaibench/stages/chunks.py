@@ -8,7 +8,6 @@ from types import TracebackType
 from typing import Generic, TypeVar
 
 from xaibench.datasets.base import BLOCK
-from xaibench.meter import phase
 
 T = TypeVar("T")
 EVERY = 30.0
@@ -38,8 +37,7 @@ class Chunks(Generic[T]):
 
     def _flush(self) -> None:
         if self._parts:
-            with phase("io"):
-                self._write(self._parts)
+            self._write(self._parts)
         self._parts, self._last = [], clock()
 
     def __exit__(

@@ -14,7 +14,7 @@ from xaibench.config.variations import UNTOUCHED, Variation
 from xaibench.core.score import memo
 from xaibench.errors import Failed
 from xaibench.meter import phase
-from xaibench.stages.images import Images
+from xaibench.stages.images import Images, Sent
 from xaibench.stages.run import Run
 from xaibench.stages.steps import Steps
 from xaibench.store.predictions import Predictions
@@ -44,6 +44,11 @@ class Desk:
         run = self.run
         return Images(run.subset, run.config.seed, run.decode, self.lost)
 
+    @cached_property
+    def sent(self) -> Sent:
+        """The block's inputs on the device."""
+        return Sent(self.run.device, self.images.inputs)
+
     def batch(
         self,
         places: Sequence[int],
@@ -52,19 +57,24 @@ class Desk:
         variation: Variation = UNTOUCHED,
     ) -> Batch:
         """The inputs at some places with their target classes, on the device."""
-        images = self.images.inputs(places, variation)
         ids = self.run.ids(places)
         classes = torch.stack([predictions.classes(ids, t) for t in targets], 1)
         device = self.run.device
-        with phase("transfer"):  # as a copy: what a plug-in writes stays its own
+        with phase("transfer"):
             return Batch(
                 ids,
-                images.to(device, non_blocking=True, copy=True),
+                self._inputs(places, variation),
                 predictions.labels(ids).to(device),
                 classes.to(device),
                 targets,
                 tuple(places),
             )
+
+    def _inputs(self, places: Sequence[int], variation: Variation) -> Tensor:
+        """A copy of the inputs on the device; main memory holds them already."""
+        if self.run.device.type == "cpu":
+            return self.images.inputs(places, variation).clone()
+        return self.sent.inputs(places, variation)
 
     def state(self, method: MethodRequest, variation: Variation) -> State | None:
         """What the method prepared; None if nothing. Raises Failed where it could not."""

@@ -102,3 +102,29 @@ class Images:
             images = self._readable(asked)
             moved = request.entry(images, draw, variation.name, **request.options)
             yield list(zip(asked, moved, strict=True))
+
+
+@dataclass
+class Sent:
+    """Inputs on a device: sent there once, for all methods and targets of a block.
+
+    make: gives the inputs (n, 3, h, w) of places and a variation, on the CPU. Those of one
+    variation are held at a time.
+    """
+
+    device: torch.device
+    make: Callable[[Sequence[int], Variation], Tensor]
+    _held: dict[int, Tensor] = field(default_factory=dict)
+    _of: Variation | None = None
+
+    def inputs(self, places: Sequence[int], variation: Variation) -> Tensor:
+        """A copy on the device (n, 3, h, w): what a plug-in writes stays its own."""
+        if self._of != variation:
+            self._held, self._of = {}, variation
+        lacking = [p for p in places if p not in self._held]
+        if lacking:
+            made = self.make(lacking, variation)
+            if self.device.type == "cuda":
+                made = made.pin_memory()  # so that the copy runs beside what is computed
+            self._held |= dict(zip(lacking, made.to(self.device, non_blocking=True), strict=True))
+        return torch.stack([self._held[p] for p in places])

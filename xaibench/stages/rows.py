@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from torch import Tensor
 from xaibench.core.score import Scores
 from xaibench.normalize import STATUS_FAILED
 from xaibench.stages.run import Run
-from xaibench.stages.unit import Unit
+from xaibench.stages.unit import Places, Unit
 from xaibench.store import layout, tables
 from xaibench.store.ledger import give_way
 from xaibench.store.origin import Origin, Unsound
@@ -119,3 +119,15 @@ def _keep_failed(
     for stale in old:
         if stale.name != name or not merged["image"]:
             stale.unlink()
+
+
+def fail_unmapped(
+    run: Run, unit: Unit, unmapped: Mapping[str, Mapping[str, Places]], predictions: Predictions
+) -> None:
+    """Rows of status `failed` for scores without a map: images by target and metric."""
+    for target, lacking in unmapped.items():
+        for metric, places in lacking.items():
+            if places:
+                none = torch.full((len(places),), -1)
+                fixed = fixed_columns(run, run.ids(places), target, predictions, none)
+                write_failed(run, unit, target, metric, fixed)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from xaibench.config.files import digest
+from xaibench.config.options import Options
 from xaibench.config.protocol import Protocol, load_protocol
 from xaibench.config.requests import (
     MethodRequest,
@@ -27,20 +28,20 @@ from xaibench.core.explain import cam_channels, cost
 from xaibench.core.memory import Room
 from xaibench.datasets.base import Dataset
 from xaibench.datasets.boxes import Box, Boxes
-from xaibench.datasets.load import Decoded, load_dataset, read_images
+from xaibench.datasets.load import Decoded, load_dataset
 from xaibench.datasets.select import in_drawn_order, ordered
 from xaibench.datasets.subset import Subset
 from xaibench.models.classifier import TorchClassifier
-from xaibench.models.device import AUTO_BATCH, resolve_device
-from xaibench.models.load import load_model, loader
-from xaibench.ops.rows import ENOUGH
+from xaibench.models.device import resolve_device
+from xaibench.models.load import loader
 from xaibench.registry import Registered
 from xaibench.seeds import derive
-from xaibench.stages.labels import check_labels, targets
+from xaibench.stages.ahead import Ahead
+from xaibench.stages.labels import targets
+from xaibench.stages.network import batch_size_of, compiling, loaded
 from xaibench.stages.outside import outside
 from xaibench.store import images, layout
 from xaibench.store.identity import known
-from xaibench.store.manifest import batch_size
 from xaibench.store.origin import Origin, origin
 from xaibench.types import Context, Cost
 
@@ -53,7 +54,7 @@ class Run:
 
     subset: the images chosen before the limit, in the order in which transforms group them.
     batch_size: images a forward pass. network: one in memory, in the place of the one that the
-    configuration names. room: where memory has forced smaller batches.
+    configuration names. room: where memory has forced smaller batches. ahead: images read early.
     """
 
     config: RunConfig
@@ -68,6 +69,7 @@ class Run:
     batch_size: int
     network: TorchClassifier | None = None
     room: Room = field(default_factory=Room, compare=False)
+    ahead: Ahead = field(default_factory=Ahead, compare=False)
 
     @property
     def root(self) -> Path:
@@ -114,11 +116,12 @@ class Run:
     @cached_property
     def classifier(self) -> TorchClassifier:
         """The network on the device."""
-        config = self.config
-        found = self.network or load_model(config.model_name, config.weights, config.cam_layer)
-        if "ground_truth" in self.targets:
-            check_labels(found, self.dataset)
-        return replace(found.to(self.device), rows=self.batch_size)
+        return self.compiling[0]
+
+    @cached_property
+    def compiling(self) -> tuple[TorchClassifier, str]:
+        """The network, and why it is not compiled where `--compile auto` asks for that."""
+        return compiling(self, loaded(self))
 
     @cached_property
     def loader(self) -> Registered | None:
@@ -146,11 +149,13 @@ class Run:
             "weights": self.classifier.weights_id,
             "weights_sha256": self.classifier.weights_sha256,
             "layers": self.classifier.roles,
+            **({"compiled": True} if self.classifier.compiled else {}),
             **self.light_identity(),
         }
 
     def light_identity(self) -> dict[str, Any]:
         """The part of the identity that needs no network."""
+        other = {"order": self.config.order, "dtype": self.config.dtype}
         return {
             "dataset": self.dataset.name,
             "data_fingerprint": self.dataset.fingerprint,
@@ -159,7 +164,7 @@ class Run:
             "protocol": self.protocol.name,
             "protocol_sha256": self.protocol.sha256,
             "seed": self.config.seed,
-        } | ({"order": "drawn"} if self.config.order == "drawn" else {})
+        } | {key: value for key, value in other.items() if value != getattr(Options, key)}
 
     @property
     def light_context(self) -> Context:
@@ -208,8 +213,7 @@ class Run:
 
     def decode(self, places: Sequence[int]) -> Decoded:
         """Read images at some places. Raises XaibenchError where results are of other pixels."""
-        resize, workers = self.protocol.preprocessing.resize, self.config.workers
-        found = read_images(self.dataset, places, self.classifier, resize, workers)
+        found = self.ahead.take(self, places)
         images.check(self.root, self.mine, map(self.whole.block, places), found.contents)
         return found
 
@@ -285,15 +289,6 @@ def resolve(
         tuple(variations(resolve_transforms(config.transform, protocol))),
         targets(config, subset.dataset),
         device,
-        _batch_size(config, device),
+        batch_size_of(config, device),
         network,
     )
-
-
-def _batch_size(config: RunConfig, device: torch.device) -> int:
-    """What the directory was begun with, or what is asked for; never under ENOUGH."""
-    begun = None if config.overwrite else batch_size(config.directory)
-    if begun is not None:
-        return max(begun, ENOUGH)
-    asked = config.batch_size
-    return max(int(AUTO_BATCH[device.type] if asked == "auto" else asked), ENOUGH)

@@ -17,7 +17,7 @@ from xaibench.errors import Failed, reason
 from xaibench.meter import phase
 from xaibench.stages.chunks import Chunks, slices
 from xaibench.stages.desk import Desk
-from xaibench.stages.rows import Done, fixed_columns, write_failed, write_rows
+from xaibench.stages.rows import Done, write_rows
 from xaibench.stages.run import Run
 from xaibench.stages.unit import Places, Unit
 from xaibench.store import layout, maps
@@ -113,16 +113,6 @@ def load_maps(run: Run, unit: Unit, target: str) -> MapShard | None:
         if run.config.keep_stale or shard.origin.code == unit.code or not unit.code:
             shards.append(shard)
     return maps.join(shards, run.ids(unit.places))
-
-
-def fail_unmapped(run: Run, unit: Unit, scored: Scored, predictions: Predictions) -> None:
-    """Rows of status `failed` for all scores that had no map."""
-    for target, lacking in scored.unmapped.items():
-        for metric, places in lacking.items():
-            if places:
-                none = torch.full((len(places),), -1)
-                fixed = fixed_columns(run, run.ids(places), target, predictions, none)
-                write_failed(run, unit, target, metric, fixed)
 
 
 def _score_all(

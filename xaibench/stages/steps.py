@@ -40,6 +40,16 @@ Tick = Callable[[Step], None]
 """Told each step of a run, by the process and thread that works."""
 
 
+def each_of(*ticks: Tick) -> Tick:
+    """Tells all of them."""
+
+    def tick(step: Step) -> None:
+        for one in ticks:
+            one(step)
+
+    return tick
+
+
 def works(units: Iterable[Unit]) -> Counter[Work]:
     """The maps and scores that units lack."""
     found: Counter[Work] = Counter()

@@ -18,6 +18,7 @@ PARTS = (
     ("predictions", "keep", "keep: small, and every stage reads them"),
     ("scores", "scores", "the results: computing them again takes the whole run"),
     ("report", "scores", "safe: `xaibench report` writes it again"),
+    ("profile", "scores", "safe: what --profile recorded of how the time was spent"),
     ("failures", "keep", "keep: which images were left out, and why"),
     (SET_ASIDE, "keep", "safe: files that were damaged or another run's"),
     (MANIFESTS, "keep", "keep: how the numbers were made"),

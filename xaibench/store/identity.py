@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from xaibench.config.files import digest
+from xaibench.config.options import Options
 from xaibench.errors import XaibenchError
 from xaibench.store import layout
 from xaibench.store.atomic import read_object, write_json
@@ -69,7 +70,7 @@ def check_identity(root: Path, identity: dict[str, Any]) -> None:
             )
         return
     differences = [
-        f"{key}: {held.get(key)} there, {identity.get(key)} asked for"
+        f"{key}: {_value(held, key)} there, {_value(identity, key)} asked for"
         for key in sorted(held.keys() | identity.keys())
         if held.get(key) != identity.get(key)
     ]
@@ -78,6 +79,11 @@ def check_identity(root: Path, identity: dict[str, Any]) -> None:
             f"{root} holds another run ({'; '.join(differences)}): choose another --out, "
             "or --overwrite to start it anew."
         )
+
+
+def _value(identity: dict[str, Any], key: str) -> Any:
+    """What an identity says; it leaves out options that have their usual value."""
+    return identity.get(key, getattr(Options, key, None))
 
 
 def _of_another(path: Path, run: str) -> bool:

@@ -35,6 +35,7 @@ OWN = tuple(
             rf"{MANIFESTS}/run-\w+-\d+\.json",
             r"normalized(/[^/]+){4}\.(npy|json)",
             r"report/.+\.(md|tex|csv|json|html|png|svg|pdf|css|js)",
+            r"profile/[^/]+\.json",
             rf"{SET_ASIDE}/.+",
             rf"{re.escape(LOCK)}(\.json)?",
         ),
@@ -135,6 +136,11 @@ def failures(root: Path) -> Path:
 def unit_failure(root: Path, block: int, keys: Sequence[str]) -> Path:
     """Why a unit failed; keys: method, transform, variation, and the metric or `explain`."""
     return failures(root).joinpath("units", *map(encode, keys), f"{block:05d}.json")
+
+
+def profile(root: Path) -> Path:
+    """The folder of what `--profile` writes."""
+    return root / "profile"
 
 
 def report(root: Path) -> Path:

@@ -70,6 +70,19 @@ def records(root: Path) -> list[dict[str, Any]]:
     return [one for one in found if all(isinstance(one[key], dict) for key in forms)]
 
 
+def timings(root: Path) -> list[dict[str, Any]]:
+    """Seconds of all processes that say them, each row with its device; damaged ones left out."""
+    numbers, found = ("seconds", "results", "forwards", "backwards"), []
+    for record in records(root):
+        rows = record.get("timings")
+        for row in rows if isinstance(rows, list) else ():
+            with suppress(TypeError, ValueError, KeyError):
+                of = {"stage": str(row["stage"]), "method": str(row["method"])}
+                of["device"] = str(record.get("device", ""))
+                found.append({**row, **of, **{name: float(row[name]) for name in numbers}})
+    return found
+
+
 def batch_size(root: Path) -> int | None:
     """The batch size that a directory was begun with; None where none says it."""
     for record in records(root)[:1]:
@@ -133,10 +146,14 @@ class Manifest:
         }
         write_json(self.path, self.record)
 
+    def note(self, **more: Any) -> None:
+        """Add what is known before the end."""
+        self.record |= more
+        write_json(self.path, self.record)
+
     def end(self, **counts: Any) -> None:
         """Add the end and the counts."""
-        self.record |= {"ended": datetime.now(UTC).isoformat(), **counts}
-        write_json(self.path, self.record)
+        self.note(ended=datetime.now(UTC).isoformat(), **counts)
 
 
 def latest_run(base: Path) -> Path:

@@ -25,6 +25,10 @@ class Unsound(XaibenchError):
             "`xaibench doctor RUN --fix` delete all such files."
         )
 
+    def __reduce__(self) -> tuple[type[Unsound], tuple[Path, str]]:
+        """Pickled as it is made: worker processes raise it too."""
+        return Unsound, (self.path, self.kind)
+
 
 DAMAGED, FOREIGN = "damaged", "foreign"
 

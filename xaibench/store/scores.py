@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xaibench import pool
 from xaibench.errors import XaibenchError
 from xaibench.store import layout, tables
-from xaibench.store.columns import Codes, Columns, Files
+from xaibench.store.columns import TEXTS, Codes, Columns, Files, Numbers, ranked
+from xaibench.store.origin import Unsound
 from xaibench.store.sound import reader, steadily
 
 if TYPE_CHECKING:
@@ -27,7 +31,8 @@ COLUMNS = (
 KEYS = ["method", "target", "transform", "variation", "metric", "image"]
 REPORTED = [name for name in COLUMNS if name not in ("class_index", "explained_index")]
 """Columns that a report reads."""
-THREADS = 2  # Python's own part of the work, which is most of it, is done by one at a time
+WORKERS, MANY, FOLDERS = 8, 4_000, 8
+"""At most so many processes read, for more than so many files, so many folders at a time."""
 
 
 @dataclass(frozen=True)
@@ -59,23 +64,59 @@ def read_scores(out: str | Path, columns: Collection[str] = COLUMNS) -> Scores:
 
     Raises XaibenchError where there are none, Unsound for a file that no number is made from.
     """
-    cells, files = steadily(lambda: _cells(Path(out), columns))
+    cells, numbers = steadily(lambda: _cells(Path(out), columns))
     if not cells:
         raise XaibenchError(f"no scores in {out}; run `xaibench run --out {out}` first.")
     several = of_several_codes(cells)
     cells.sort(key=lambda cell: cell.keys)
-    return Scores(_frame(cells, files, [name for name in COLUMNS if name in columns]), several)
+    return Scores(_frame(cells, numbers, [name for name in COLUMNS if name in columns]), several)
 
 
-def _cells(root: Path, columns: Collection[str]) -> tuple[list[Cell], Files]:
-    """What every folder of scores holds, in the order of the folders."""
+def _cells(root: Path, columns: Collection[str]) -> tuple[list[Cell], Numbers]:
+    """What every folder of scores holds, in the order of the folders, and the names' numbers."""
     folders = [list(paths) for _, paths in groupby(layout.score_files(root), lambda p: p.parent)]
-    files = Files(reader(root))
-    if folders and not files.held.run:
-        files.held.run = tables.read_origin(folders[0][0]).run
-    wanted = {*columns, "image", "status"}
-    with ThreadPoolExecutor(THREADS) as pool:
-        return list(pool.map(lambda paths: _cell(files, paths, wanted), folders)), files
+    held = reader(root)
+    if folders and not held.run:
+        held.run = tables.read_origin(folders[0][0]).run
+    wanted, workers = frozenset((*columns, "image", "status")), min(os.cpu_count() or 1, WORKERS)
+    if workers > 1 and sum(map(len, folders)) > MANY:
+        jobs = [(folders[i : i + FOLDERS],) for i in range(0, len(folders), FOLDERS)]
+        try:
+            same = {"run": held.run, "wanted": wanted, "call": uuid4().hex}
+            return _together(pool.gather(workers, read_cells, jobs, **same))
+        except Unsound:
+            raise
+        except XaibenchError:  # no other process can be had
+            pass
+    files = Files(held.run)
+    return [_cell(files, paths, wanted) for paths in folders], files.numbers
+
+
+def read_cells(
+    folders: Sequence[Sequence[Path]], run: str, wanted: Collection[str], call: str
+) -> tuple[list[Cell], Numbers]:
+    """The files of some folders, read in a worker process. call: what a process reads together."""
+    files = _files(run, call)
+    return [_cell(files, paths, wanted) for paths in folders], files.numbers
+
+
+@functools.lru_cache(maxsize=1)
+def _files(run: str, _call: str) -> Files:
+    return Files(run)
+
+
+def _together(parts: Sequence[tuple[list[Cell], Numbers]]) -> tuple[list[Cell], Numbers]:
+    """What several processes read, with one number a name."""
+    numbers: Numbers = {}
+    for cells, theirs in parts:
+        for name, known in theirs.items():
+            ours = numbers.setdefault(name, {})
+            places = np.array([ours.setdefault(one, len(ours)) for one in known], np.int32)
+            for cell in cells:
+                if name in cell.columns:
+                    codes = places[cell.columns[name]]
+                    cell.columns[name] = codes if name == "image" else _small(codes)
+    return [cell for cells, _ in parts for cell in cells], numbers
 
 
 def _cell(files: Files, paths: Sequence[Path], wanted: Collection[str]) -> Cell:
@@ -87,6 +128,7 @@ def _cell(files: Files, paths: Sequence[Path], wanted: Collection[str]) -> Cell:
             made.add((origin.code, origin.maps))
     names = [name for name in parts[0] if name in wanted]
     joined = {name: np.concatenate([part[name] for part in parts]) for name in names}
+    joined |= {name: _small(joined[name]) for name in names if name in TEXTS and name != "image"}
     return Cell(layout.score_keys(paths[0]), joined, made)
 
 
@@ -106,12 +148,12 @@ def of_several_codes(cells: Collection[Cell]) -> list[str]:
     return [f"{m} of {of}" for (m, of), made in codes.items() if of in mixed or len(made) > 1]
 
 
-def _frame(cells: Sequence[Cell], files: Files, columns: Sequence[str]) -> pd.DataFrame:
+def _frame(cells: Sequence[Cell], numbers: Numbers, columns: Sequence[str]) -> pd.DataFrame:
     """The rows of all cells, each image once; takes the columns from the cells."""
     import pandas as pd
 
-    failed = files.numbers["status"].get("failed", -1)
-    _, ranks = files.ranked("image")
+    failed = numbers["status"].get("failed", -1)
+    _, ranks = ranked(numbers["image"])
     for cell in cells:
         rows = _once(ranks[cell.columns["image"]], cell.columns["status"] == failed)
         if rows is not None:
@@ -125,10 +167,10 @@ def _frame(cells: Sequence[Cell], files: Files, columns: Sequence[str]) -> pd.Da
             codes = np.repeat(_small([names.index(key) for key in keys[name]]), lengths)
         else:
             codes = np.concatenate([cell.columns.pop(name) for cell in cells])
-            if name not in files.numbers:
+            if name not in numbers:
                 frame[name] = codes
                 continue
-            names, ranks = files.ranked(name)
+            names, ranks = ranked(numbers[name])
             codes = _small(ranks)[codes]
         frame[name] = pd.Categorical.from_codes(codes, pd.Index(names, dtype=str))
     return pd.DataFrame(frame, copy=False)

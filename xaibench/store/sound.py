@@ -75,7 +75,7 @@ class Reader:
     def table(self, path: Path) -> pa.Table:
         """Scores or predictions. Raises Unsound."""
         table, made = tables.load(path)
-        self.check(path, made)
+        self._same(path, made)
         return table
 
     def shard(self, path: Path) -> MapShard:
@@ -83,7 +83,7 @@ class Reader:
         from xaibench.store import maps
 
         shard = maps.load(path)
-        self.check(path, shard.origin)
+        self._same(path, shard.origin)
         return shard
 
     def prepared(self, path: Path) -> State:
@@ -91,11 +91,10 @@ class Reader:
         from xaibench.store import state
 
         held = state.load(path)
-        self.check(path, held.origin)
+        self._same(path, held.origin)
         return held
 
-    def check(self, path: Path, made: Origin) -> None:
-        """Unsound for a file of another run."""
+    def _same(self, path: Path, made: Origin) -> None:
         self.run = self.run or made.run
         if made.run != self.run:
             raise Unsound(path, FOREIGN)

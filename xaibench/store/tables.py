@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def copy_rows(path: Path, rows: Sequence[int], into: Path) -> None:
 
 
 def _write(path: Path, table: pa.Table, origin: Origin) -> None:
-    table = table.replace_schema_metadata({KEY: sealed(path, origin, _checksum(pieces(table)))})
+    table = table.replace_schema_metadata({KEY: sealed(path, origin, _checksum(table))})
     write(
         path, lambda file: pq.write_table(table, file, compression="zstd", write_page_checksum=True)
     )
@@ -83,7 +84,9 @@ def load(path: Path) -> tuple[pa.Table, Origin]:
         raise
     except (pa.ArrowException, OSError, ValueError):
         raise Unsound(path, DAMAGED) from None
-    return table, origin_of(path, file.metadata, pieces(table))
+    said = _said(path, file.metadata)
+    check_content(path, said, _checksum(table))
+    return table, said["made"]
 
 
 def read(path: Path) -> pa.Table:
@@ -109,32 +112,34 @@ def read_origin(path: Path) -> Origin:
     return made
 
 
-def origin_of(path: Path, metadata: pq.FileMetaData, held: Iterable[bytes]) -> Origin:
-    """What made a file that holds these `pieces`. Raises Unsound where it says others."""
-    said = _said(path, metadata)
-    check_content(path, said, _checksum(held))
-    made: Origin = said["made"]
-    return made
-
-
 def _said(path: Path, metadata: pq.FileMetaData) -> dict[str, Any]:
     """What a file says of itself; a second copy of that, in its schema, is read by nobody."""
     return unsealed(path, (metadata.metadata or {}).get(KEY))
 
 
-def pieces(table: pa.Table) -> list[bytes]:
-    """What the checksum is over, by column: its name, type and values."""
-    found = []
-    for name, column in zip(table.column_names, table.columns, strict=True):
-        text = pa.types.is_string(column.type)
-        held = json.dumps(column.to_pylist()).encode() if text else column.to_numpy().tobytes()
-        found.append(f"{name} {column.type} {len(held)} ".encode() + held)
-    return found
-
-
-def _checksum(held: Iterable[bytes]) -> str:
-    """SHA-256 over `pieces`."""
+def _checksum(table: pa.Table) -> str:
+    """SHA-256 over names and values."""
     found = hashlib.sha256()
-    for piece in held:
-        found.update(piece)
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        held = text(column) if pa.types.is_string(column.type) else column.to_numpy().tobytes()
+        found.update(f"{name} {column.type} {len(held)} ".encode() + held)
     return found.hexdigest()
+
+
+def text(column: pa.ChunkedArray) -> bytes:
+    """A column of strings as JSON; of the same strings as not long before, the same object.
+
+    Most files of a run hold the ids and names that others hold too.
+    """
+    if column.num_chunks != 1 or column.chunk(0).offset:
+        return json.dumps(column.to_pylist()).encode()
+    array = column.chunk(0)
+    parts = (None if part is None else part.to_pybytes() for part in array.buffers())
+    return _text(len(array), *parts)
+
+
+@functools.lru_cache(maxsize=4096)
+def _text(length: int, known: bytes | None, places: bytes | None, content: bytes | None) -> bytes:
+    """The same of the buffers of a `pa.StringArray`: which are known, where each is, and all."""
+    buffers = (None if part is None else pa.py_buffer(part) for part in (places, content, known))
+    return json.dumps(pa.StringArray.from_buffers(length, *buffers).to_pylist()).encode()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
 from torch import Tensor
-from torchvision.transforms import v2
 
 from xaibench.registry import transform
 from xaibench.types import Draw
@@ -24,15 +24,16 @@ def crop(
 
     images (g, 3, H, W) normalised -> the same shape. box: one box for a group, or one an image.
     """
+    from torchvision.transforms import v2
+
     cut = v2.RandomResizedCrop(images.shape[-2:], antialias=True)
     if box == "group":
         return _seeded(cut, images, draw(None))
     return torch.cat([_seeded(cut, images[i : i + 1], draw(i)) for i in range(len(images))])
 
 
-def _seeded(cut: v2.Transform, images: Tensor, generator: torch.Generator) -> Tensor:
+def _seeded(cut: Callable[[Tensor], Tensor], images: Tensor, generator: torch.Generator) -> Tensor:
     """Torchvision draws boxes from the global generator: it is set for the draw and put back."""
     with torch.random.fork_rng(devices=[]):
         torch.random.default_generator.manual_seed(generator.initial_seed())
-        cropped: Tensor = cut(images)
-    return cropped
+        return cut(images)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from torch import Tensor
-from torchvision.transforms.v2 import InterpolationMode
-from torchvision.transforms.v2 import functional as F
 
 from xaibench.registry import transform
 from xaibench.types import Draw
@@ -16,5 +14,8 @@ def resize(images: Tensor, draw: Draw, variation: str, *, antialias: bool = True
 
     images (g, 3, H, W) normalised -> (g, 3, S, S), bilinear.
     """
+    from torchvision.transforms.v2 import InterpolationMode
+    from torchvision.transforms.v2 import functional as F
+
     side = int(variation)
     return F.resize(images, [side, side], InterpolationMode.BILINEAR, antialias=antialias)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from torch import Tensor
-from torchvision.transforms.v2 import InterpolationMode
-from torchvision.transforms.v2 import functional as F
 
 from xaibench.registry import transform
 from xaibench.types import Draw
@@ -18,5 +16,8 @@ def rotation(images: Tensor, draw: Draw, variation: str, *, fill: bool = False) 
     outside is 0 in normalised space (the mean colour). fill: give torchvision that 0 as its fill,
     too, which then weighs the border pixels by their share of the image twice.
     """
+    from torchvision.transforms.v2 import InterpolationMode
+    from torchvision.transforms.v2 import functional as F
+
     given = [0.0] if fill else None
     return F.rotate(images, float(variation), InterpolationMode.BILINEAR, expand=False, fill=given)

@@ -1,0 +1,77 @@
+"""Images are read before they are asked for, once, and nothing else changes."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+
+import pytest
+import torch
+
+from xaibench.datasets.load import Decoded
+from xaibench.errors import XaibenchError
+from xaibench.meter import recording
+from xaibench.stages.ahead import Ahead
+
+RUN = object()
+
+
+class Reader:
+    """Remembers what it was asked for, and whether in the main thread."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error, self.asked = error, []
+
+    def __call__(self, run, places) -> Decoded:
+        self.asked.append((tuple(places), threading.current_thread() is threading.main_thread()))
+        if self.error:
+            raise self.error
+        return Decoded(list(places), torch.zeros(len(places), 3, 1, 1), [], {})
+
+
+def test_what_was_begun_is_taken_once():
+    reader = Reader()
+    ahead = Ahead(reader)
+    ahead.begin(RUN, (3, 1))
+    assert ahead.take(RUN, [3, 1]).places == [3, 1]
+    assert ahead.take(RUN, [3, 1]).places == [3, 1]
+    assert reader.asked == [((3, 1), False), ((3, 1), True)]
+
+
+def test_the_block_at_hand_may_read_its_own_meanwhile():
+    reader = Reader()
+    ahead = Ahead(reader)
+    ahead.begin(RUN, (8, 9))
+    assert ahead.take(RUN, [1]).places == [1]
+    ahead.begin(RUN, (10, 11))  # the last begun are not taken yet
+    assert ahead.take(RUN, [8, 9]).places == [8, 9]
+    assert [one for one in reader.asked if one[0] == (8, 9)] == [((8, 9), False)]
+    assert len(reader.asked) == 2
+
+
+def test_part_of_what_was_begun_is_read_anew():
+    ahead = Ahead(Reader())
+    ahead.begin(RUN, (8, 9))
+    assert ahead.take(RUN, [9]).places == [9]
+
+
+def test_an_error_is_raised_to_who_asks():
+    ahead = Ahead(Reader(XaibenchError("no room")))
+    ahead.begin(RUN, (1,))
+    with pytest.raises(XaibenchError, match="no room"):
+        ahead.take(RUN, (1,))
+
+
+def test_to_wait_for_what_was_begun_is_to_decode():
+    seen = []
+
+    @contextmanager
+    def recorder(name):
+        seen.append((name, threading.current_thread() is threading.main_thread()))
+        yield
+
+    ahead = Ahead(Reader())
+    ahead.begin(RUN, (1,))
+    with recording(recorder):
+        ahead.take(RUN, (1,))
+    assert seen == [("decode", True)]

@@ -1,0 +1,56 @@
+"""The next block's photographs, decoded while the one at hand is worked on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from xaibench.datasets.load import Decoded, read_images
+from xaibench.meter import phase
+
+if TYPE_CHECKING:
+    from xaibench.stages.run import Run
+
+
+def read(run: Run, places: Sequence[int]) -> Decoded:
+    """Decode a run's images at some places, on its workers."""
+    resize, workers = run.protocol.preprocessing.resize, run.config.workers
+    return read_images(run.dataset, places, run.classifier, resize, workers)
+
+
+@dataclass
+class Ahead:
+    """Reads images of a run: in a thread before they are asked for, or when they are.
+
+    No more than one call's images are held; a reader's error is raised to who asks for them.
+    """
+
+    read: Callable[[Run, Sequence[int]], Decoded] = read
+    _begun: tuple[tuple[int, ...], Future[Decoded]] | None = field(default=None, init=False)
+
+    @cached_property
+    def _thread(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(1, "xaibench-decode")
+
+    def begin(self, run: Run, places: Sequence[int]) -> None:
+        """Begin to read; nothing where there are no places, or the last begun were not taken."""
+        if places and self._begun is None:
+            self._begun = tuple(places), self._thread.submit(self.read, run, places)
+
+    def take(self, run: Run, places: Sequence[int]) -> Decoded:
+        """What was read of exactly these places, or else read now."""
+        with phase("decode"):  # which is also to wait for the thread
+            return self._take(run, places)
+
+    def _take(self, run: Run, places: Sequence[int]) -> Decoded:
+        begun = self._begun
+        if begun is None or set(begun[0]).isdisjoint(places):  # those are of the next block
+            return self.read(run, places)
+        self._begun = None
+        if begun[0] == tuple(places):
+            return begun[1].result()
+        begun[1].cancel()
+        return self.read(run, places)
