@@ -6,7 +6,7 @@ Measures the rows of scripts/benchmarks/*.py in one process: interleaved pairs (
 their medians, the median of the ratios and its quartiles. Each file's rows go to
 OUT/DEVICE/FILE.json, where the rows not measured now stay as they are, each with its own date and
 machine; OUT/DEVICE.md is the table of all of them. `--quick` is a look: fewer images, one pair,
-written only where --out says so.
+written only where --out says so. Stopped, it keeps the pairs that it has of the row at hand.
 Peers need `pip install 'xaibench[bench]'`.
 """
 
@@ -22,6 +22,7 @@ import importlib
 import json
 import pkgutil
 import platform
+import signal
 import statistics
 import sys
 import tempfile
@@ -176,10 +177,14 @@ def _note(record: Record) -> str:
 def measured(row: Row, setting: Any, pairs: int) -> Record:
     """A row's record, from so many pairs."""
     source = row.measure(setting)
-    got = []
-    for pair in islice(source, pairs):
-        got.append(pair)
-        print(f"  {' / '.join('-' if x is None else f'{x:.4g}' for x in pair)}", flush=True)
+    got: list[tuple[float, float | None]] = []
+    try:
+        for pair in islice(source, pairs):
+            got.append(pair)
+            print(f"  {' / '.join('-' if x is None else f'{x:.4g}' for x in pair)}", flush=True)
+    except KeyboardInterrupt:  # what was measured is kept
+        if not got:
+            raise
     close = getattr(source, "close", None)
     if close:
         close()
@@ -210,6 +215,7 @@ def main() -> None:
         for folder in (path for path in sorted(out.iterdir()) if path.is_dir()):
             folder.with_suffix(".md").write_text(table(folder, list(rows)))
         return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     from benchmarks.setting import Setting
 
     from xaibench.models.device import resolve_device

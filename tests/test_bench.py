@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -49,6 +50,17 @@ def test_a_value_without_another_is_its_own_ratio():
     found = bench.summary(some("a", at_most=0.5), [(0.4, None)])
     assert (found["ratio"], found["quartiles"], found["kept"]) == (0.4, [0.4, 0.4], True)
     assert bench.summary(some("a", at_most=0.3), [(0.4, None)])["kept"] is False
+
+
+def test_a_row_that_is_stopped_keeps_its_pairs():
+    def stopped(pairs):
+        yield from pairs
+        raise KeyboardInterrupt
+
+    one = replace(some("a"), measure=lambda _: stopped([(1.0, 2.0)]))
+    assert bench.measured(one, None, 3)["pairs"] == [[1.0, 2.0]]
+    with pytest.raises(KeyboardInterrupt):
+        bench.measured(replace(one, measure=lambda _: stopped([])), None, 3)
 
 
 def test_rows_measured_at_several_times_are_in_one_table(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,13 @@ def test_stopped_runs_cover(name: str) -> None:
     missed = sum(not one.covers for one in found)
     assert missed <= stats.binom.isf(1e-5, 200, 0.05)
     assert sum(one.images for one in found) < 200 * 2_000  # they stop
+
+
+def test_no_coverage_on_the_page_is_under_95_percent() -> None:
+    page = (ROOT / "docs" / "until.md").read_text().partition("## What it saves")[0]
+    cells = re.findall(r"([\d.]+)% \([\d,]+\)", page)
+    assert len(cells) == 3 * (len(_script().WORLDS) + 3)
+    assert min(map(float, cells)) >= 95
 
 
 def test_a_fixed_interval_would_not() -> None:

@@ -17,7 +17,7 @@ HEAVY = (
     "torch torchvision numpy scipy pandas pyarrow captum quantus PIL skimage yaml tqdm "
     "safetensors matplotlib foolbox"
 ).split()  # not pydantic: Typer itself imports it
-COMMANDS = ["run", "explain", "normalize", "score", "report", "list", "doctor", "clean"]
+COMMANDS = ["run", "plan", "explain", "normalize", "score", "report", "list", "doctor", "clean"]
 IMPORTS = """
 import json, runpy, sys
 sys.argv = ["xaibench", *json.loads(sys.argv[1])]
@@ -30,7 +30,15 @@ except SystemExit as stop:
 
 @pytest.mark.parametrize(
     "words",
-    [["--help"], ["--version"], ["run", "--help"], ["list"], ["list", "methods"], ["report", "-h"]],
+    [
+        ["--help"],
+        ["--version"],
+        ["run", "--help"],
+        ["plan", "-h"],
+        ["list"],
+        ["list", "methods"],
+        ["report", "-h"],
+    ],
     ids=" ".join,
 )
 def test_nothing_heavy_is_imported(words: list[str]) -> None:
@@ -73,7 +81,7 @@ def test_a_run_up_to_its_first_forward_imports_torch_alone(tmp_path: Path) -> No
     code, modules = json.loads(done.stdout.splitlines()[-1])
     assert code == 0
     assert "torch" in modules
-    later = {"torchvision", "scipy", "pandas", "skimage", "matplotlib", "captum", "sympy"}
+    later = {"torchvision", "scipy", "skimage", "matplotlib", "captum", "sympy"}
     assert not later & set(modules)
 
 

@@ -1,4 +1,4 @@
-"""`xaibench plan`: what it prints, and what it refuses."""
+"""`xaibench plan`: its page, its JSON, what it refuses; `run --dry-run` prints the same."""
 
 from __future__ import annotations
 
@@ -9,16 +9,99 @@ import pytest
 from helpers import cli
 from networks import THOUSAND
 
-PLAN = ["plan", "--model", THOUSAND, "--workers", 0, "--limit", 2, "--method", "gradient"]
+FAST = ("--model", THOUSAND, "--workers", 0, "--limit", 2, "--metric", "average_drop,sparseness")
 
 
-def test_json_is_json(tmp_path: Path) -> None:
-    words = ["--out", tmp_path / "o", "--rate", 10, "--devices", 2, "--price-per-hour", 3]
-    code, said, err = cli(*PLAN, *words, "--json")
+@pytest.fixture(autouse=True)
+def _clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def table(said: str) -> list[str]:
+    lines = said.splitlines()
+    first = next(i for i, line in enumerate(lines) if "forwards" in line and "time" in line)
+    return lines[first:]
+
+
+def test_a_plan_measures_once_and_a_dry_run_prints_the_same() -> None:
+    assert "not measured on this device" in cli("run", *FAST, "--dry-run")[1]
+    code, said, err = cli("plan", *FAST)
     assert code == 0, err
-    held = json.loads(said)
-    assert held["seconds"] == pytest.approx(sum(line["seconds"] for line in held["lines"]))
-    assert held["dollars"] > 0
+    assert max(map(len, table(said))) <= 80
+    for name in ("read images", "predict", "explain gradcam", "score average_drop", "in all"):
+        assert any(line.startswith(name) for line in table(said)), said
+    assert "to start" in said
+    (kept,) = Path("cache/xaibench/rates").iterdir()
+    before = kept.read_text()
+    dry = table(cli("run", *FAST, "--dry-run")[1])
+    again = table(cli("plan", *FAST)[1])
+    assert kept.read_text() == before, "nothing is measured again"
+    assert dry[:-1] == again[:-1]
+    assert cli("plan", *FAST, "--recalibrate")[0] == 0
+    assert kept.read_text() != before
+    assert not Path("results").exists()
+
+
+def test_a_rate_needs_no_measurement_and_adds_devices_and_dollars() -> None:
+    words = ("plan", *FAST, "--rate", 2, "--devices", 3, "--price-per-hour", 3600)
+    code, said, _ = cli(*words)
+    assert code == 0
+    assert not Path("cache").exists()
+    # predict 16 rows, Grad-CAM 16 and 2 backwards at 2 forwards, average drop 16
+    assert "26.0 s on one device" in said
+    assert "26.0 s on 3 devices" in said, "it is one block"
+    assert "$78.00 at $3600 an hour and device" in said
+    found = json.loads(cli(*words, "--json")[1])
+    assert (found["total"]["rows"], found["total"]["backwards"]) == (48, 2)
+    assert (found["seconds"], found["dollars"], found["at_least"]) == (26.0, 78.0, False)
+    assert {line["stage"] for line in found["lines"]} == {"read", "predict", "explain", "score"}
+
+
+def test_several_configurations_are_added_up_and_what_is_there_is_not_counted() -> None:
+    Path("a.yaml").write_text("metric: [sparseness]\n")
+    Path("b.yaml").write_text("metric: [sparseness, average_drop]\n")
+    Path("both.yaml").write_text("include: [a.yaml, b.yaml]\n")
+    words = ("--rate", 1, "--json", "--limit", 2, "--model", THOUSAND, "--out", "o")
+    rows = [
+        json.loads(cli("plan", "--config", f"{name}.yaml", *words)[1])["total"]["rows"]
+        for name in ("a", "b", "both")
+    ]
+    assert rows == [32, 48, 48]
+    assert cli("run", *FAST, "--out", "o")[0] == 0
+    left = json.loads(cli("plan", *FAST, "--out", "o", "--rate", 1, "--json")[1])
+    assert left["total"]["rows"] == 0
+    anew = json.loads(cli("plan", *FAST, "--out", "o", "--rate", 1, "--json", "--overwrite")[1])
+    assert anew["total"]["rows"] == 48
+
+
+def test_what_declares_no_cost_makes_sums_lower_bounds() -> None:
+    Path("mine.py").write_text("def peak(scoring):\n    return scoring.maps.amax((1, 2))\n")
+    Path("m.py").write_text(
+        "from xaibench.types import Explanation\n"
+        "def flat(ctx, batch, state):\n"
+        "    return Explanation(batch.images.new_ones(*batch.targets.shape, 2, 2))\n"
+    )
+    said = cli("plan", *FAST, "--method", "file:m.py:flat", "--rate", 1)[1]
+    assert "unknown, since no cost is declared: explain file:m.py:flat" in said
+    assert "at least " in said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--rate", 0), "rate 0: give forwards a second, above 0."),
+        (("--rate", "nan"), "rate nan: give forwards a second, above 0."),
+        (("--devices", 0), "devices 0: give a number from 1 to 100,000."),
+        (("--price-per-hour", -1), "price-per-hour -1: give dollars, at least 0."),
+        (("--rate", 1, "--recalibrate"), "--recalibrate measures, and --rate says"),
+    ],
+)
+def test_what_is_refused(words: tuple[object, ...], said: str) -> None:
+    code, out, err = cli("plan", *words)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert len(err.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
@@ -29,7 +112,7 @@ def test_json_is_json(tmp_path: Path) -> None:
     ],
 )
 def test_numbers_that_give_no_time_or_price(tmp_path: Path, option: str, value: str) -> None:
-    code, said, err = cli(*PLAN, "--out", tmp_path / "o", option, value)
+    code, said, err = cli("plan", *FAST, "--out", tmp_path / "o", option, value)
     assert (code, said) == (2, "")
     assert err.startswith(f"xaibench: {option.removeprefix('--')} ")
     assert err.count("\n") == 1
@@ -40,7 +123,7 @@ def test_kept_rates_that_are_none_are_measured_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    words = [*PLAN, "--metric", "sparseness", "--out", tmp_path / "o", "--json"]
+    words = ["plan", *FAST, "--out", tmp_path / "o", "--json"]
     assert cli(*words)[0] == 0
     (path,) = tmp_path.glob("xaibench/rates/*.json")
     names = json.loads(path.read_text())["rates"]

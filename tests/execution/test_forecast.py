@@ -13,8 +13,7 @@ from xaibench import meter
 from xaibench.config.protocol import load_protocol
 from xaibench.config.requests import resolve_metrics
 from xaibench.config.run import load_config
-from xaibench.core.costs import metric_cost
-from xaibench.execution.amounts import Amount, Line, explained, passes
+from xaibench.execution.amounts import Amount, Line, explained, metric_cost, passes
 from xaibench.execution.forecast import Forecaster
 from xaibench.execution.outlook import Made, table_bytes
 from xaibench.execution.plan import plan

@@ -75,7 +75,7 @@ def plan(values: dict[str, Any]) -> None:
 
     if as_json:
         for line in json.dumps(estimate.as_json(done, devices, price), indent=1).splitlines():
-            echo(line)  # which shows the end of a line inside of one as an escape
+            echo(line)
         return
     for line in estimate.page(done, devices, price):
         echo(line)

@@ -53,11 +53,12 @@ def tables(
     paths = write_report(scores, into, table or None, console, words, catalog, tied, notes, stopped)
     if not table and (seconds := timings(directory)):
         from xaibench.analysis.compare import Source
-        from xaibench.report import write_pages
+        from xaibench.report import write_page
+        from xaibench.report.pages.time import of_run
 
         console.print()
         source = Source(str(directory), scores, catalog=catalog, timings=seconds)
-        paths += write_pages(["time"], source, into, console)
+        paths += write_page(of_run(source), into, console)
     if agreement:
         from xaibench.studies.agreement import write_agreement
 

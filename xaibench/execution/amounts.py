@@ -6,9 +6,13 @@ up a pass.
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from typing import Any
 
-from xaibench.types import Cost
+from xaibench.config.requests import MetricRequest
+from xaibench.types import Cost, MetricCost
 
 
 @dataclass(frozen=True)
@@ -101,3 +105,23 @@ def explained(asked: Cost, images: int, targets: int, rows: int, group: int, tra
         total.rows += round(passes(inputs, rows, many) * times)
         total.backwards += round(targets * held * asked.backwards)
     return total
+
+
+def given(declared: Callable[..., Any], values: Mapping[str, Any]) -> Any:
+    """What a declared function says, called with those of some values that it takes."""
+    taken = inspect.signature(declared).parameters.values()
+    if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in taken):
+        return declared(**values)
+    return declared(**{one.name: values[one.name] for one in taken if one.name in values})
+
+
+def metric_cost(asked: Sequence[MetricRequest], size: tuple[int, int]) -> MetricCost | None:
+    """Passes of one call for some keys of a function; None where it declares none."""
+    declared = asked[0].entry.metadata.get("cost")
+    if declared is None:
+        return None
+    wanted = tuple(sorted({metric.key for metric in asked}))
+    found = given(declared, {**asked[0].options, "height": size[0], "wanted": wanted})
+    if isinstance(found, MetricCost):
+        return found
+    return MetricCost(forwards=found)

@@ -14,7 +14,6 @@ import torch
 
 from xaibench.config.requests import MethodRequest, MetricRequest
 from xaibench.config.variations import UNTOUCHED, Variation, cut
-from xaibench.core.costs import calls, metric_cost
 from xaibench.core.explain import cam_channels, cost
 from xaibench.datasets.base import BLOCK
 from xaibench.errors import XaibenchError
@@ -24,6 +23,7 @@ from xaibench.execution.amounts import (
     Forecast,
     Line,
     explained,
+    metric_cost,
     passes,
 )
 from xaibench.execution.plan import Plan
@@ -232,12 +232,15 @@ class Forecaster:
         shared: set[object],
     ) -> Iterator[tuple[Line, Amount]]:
         batch = self.rows(size) if heavy(metrics) else self.run.batch_size
-        called = calls(metrics)
-        made: dict[str, Amount] = {name: Amount() for name in called}
+        calls: dict[str, list[MetricRequest]] = {}
+        for metric in metrics:
+            name = f"{metric.entry.key} {sorted(metric.options.items())}"
+            calls.setdefault(name, []).append(metric)
+        made: dict[str, Amount] = {name: Amount() for name in calls}
         for rows in slices(len(places), batch):
             part = places[rows.start : rows.stop]
-            q, streamed = len(part), dict.fromkeys(called, 0)
-            for name, asked in called.items():
+            q, streamed = len(part), dict.fromkeys(calls, 0)
+            for name, asked in calls.items():
                 made[name].add(self._call(unit, target, part, name, asked, size, shared))
                 costs = metric_cost(asked, size) or MetricCost()
                 streamed[name] = 0 if costs.any_method else round(q * costs.forwards)
@@ -245,7 +248,7 @@ class Forecaster:
             most = max(streamed, key=streamed.__getitem__)
             for name, n in streamed.items():
                 made[name].rows += n + (filled if name == most else 0)
-        for name, asked in called.items():
+        for name, asked in calls.items():
             file = self.bytes(len(places), "scores")
             made[name].tables += file * len(asked)
             yield Line("score", metrics=tuple(m.spec for m in asked)), made[name]

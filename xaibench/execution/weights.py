@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from xaibench.config.requests import MethodRequest, MetricRequest
-from xaibench.core.costs import metric_cost
+from xaibench.execution.amounts import metric_cost
 from xaibench.metrics.sensitivity import EXPENSIVE
 from xaibench.stages.run import SUBSET_IMAGES, Run
 from xaibench.stages.steps import Work

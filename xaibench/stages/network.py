@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 
+from xaibench.config.requests import MetricRequest
 from xaibench.config.run import RunConfig
-from xaibench.core.costs import calls, metric_cost
 from xaibench.core.explain import cam_channels, cost
+from xaibench.costs import MetricCost
 from xaibench.errors import XaibenchError
 from xaibench.models.classifier import TorchClassifier
 from xaibench.models.device import AUTO_BATCH
@@ -86,15 +87,27 @@ def _times_as_fast(one: TorchClassifier, other: TorchClassifier, pairs: int = 5)
 
 def _forwards(run: Run, network: TorchClassifier) -> Iterator[float]:
     """Forward passes of the whole run, whatever is stored: by method, as far as is declared."""
-    targets, side = len(run.targets), network.input.crop
-    found = [metric_cost(one, (side, side)) for one in calls(run.metrics).values()]
-    costs = [one for one in found if one is not None]
-    images = len(run.selection) * len(run.variations)
+    targets, images = len(run.targets), len(run.selection) * len(run.variations)
+    calls: dict[str, list[MetricRequest]] = {}
+    for metric in run.metrics:
+        calls.setdefault(f"{metric.entry.key} {sorted(metric.options.items())}", []).append(metric)
+    costs = [_cost(some) for some in calls.values()]
     for method in run.methods:
-        one = cost(method, lambda: cam_channels(network.in_batches(1, (0, 0))))
-        again = one.total(1)[0]
-        each = sum(c.total(targets)[0] + targets * c.explains * again for c in costs)
-        yield images * (one.total(targets)[0] + each)
+        shared, each = cost(method, lambda: cam_channels(network.in_batches(1, (0, 0)))), 0.0
+        for one in costs:
+            each += one.total(1)[0] + one.explains * shared.total(1)[0]
+        yield images * (shared.total(targets)[0] + targets * each)
+
+
+def _cost(asked: Sequence[MetricRequest]) -> MetricCost:
+    """What metrics of one function and the same options declare; nothing where they do not."""
+    declared = asked[0].entry.metadata.get("cost")
+    wanted = tuple(metric.key for metric in asked)
+    try:
+        found = declared(**asked[0].options, wanted=wanted) if declared else 0
+    except TypeError:  # it asks for less, or for more than is known here
+        return MetricCost()
+    return found if isinstance(found, MetricCost) else MetricCost(forwards=float(found))
 
 
 def batch_size_of(config: RunConfig, device: torch.device) -> int:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from xaibench.errors import XaibenchError
-from xaibench.store import layout, maps, tables
+from xaibench.store import layout, tables
 from xaibench.store.atomic import read_json
 from xaibench.store.origin import Origin, Unsound
 from xaibench.store.sound import check
@@ -81,8 +82,17 @@ class Ledger:
 
 def contents(path: Path) -> tuple[tuple[str, ...], Origin]:
     """The images of a file of maps, scores or predictions, and what made it."""
-    kind = maps if path.suffix == layout.MAPS else tables
+    kind = _kind(path.suffix)
     return kind.read_ids(path), kind.read_origin(path)
+
+
+def _kind(suffix: str) -> Any:
+    """The module that reads files of maps, which imports torch, or of tables."""
+    if suffix != layout.MAPS:
+        return tables
+    from xaibench.store import maps
+
+    return maps
 
 
 def unreadable(root: Path, blocks: Sequence[int] | None = None) -> dict[str, str]:
@@ -122,6 +132,5 @@ def give_way(folder: Path, suffix: str, block: int, ids: Sequence[str], code: st
             continue
         if rows:
             name = layout.block_name(block, [held[row] for row in rows], origin.code)
-            kind = maps if suffix == layout.MAPS else tables
-            kind.copy_rows(path, rows, folder / f"{name}{suffix}")
+            _kind(suffix).copy_rows(path, rows, folder / f"{name}{suffix}")
         path.unlink()
