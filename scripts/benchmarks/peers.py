@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Callable
 
@@ -141,7 +142,7 @@ def quantus_monotonicity(setting: Setting) -> Pairs:
     import quantus
 
     metric = quantus.MonotonicityCorrelation(
-        nr_samples=10, features_in_step=32 * 224 * 3, perturb_baseline="uniform", **PLAIN
+        nr_samples=10, features_in_step=32 * 224, perturb_baseline="uniform", **PLAIN
     )
     batch = quantus_batch(setting, 1)
     ours = scoring(setting, "gradcam", "monotonicity")
@@ -188,7 +189,8 @@ def cam(setting: Setting, kind: type, method: str, count: int, few: int, many: i
 
     images, labels = setting.inputs(count)
     targets = [ClassifierOutputTarget(label) for label in labels.tolist()]
-    explainer = kind(model=setting.plain, target_layers=[setting.plain.get_submodule("features")])
+    network = copy.deepcopy(setting.plain).requires_grad_(True)  # as people load it
+    explainer = kind(model=network, target_layers=[network.get_submodule("features")])
 
     def peer() -> None:
         with torch.enable_grad():
