@@ -222,7 +222,6 @@ def lime_package(setting: Setting) -> Pairs:
             top_labels=None,
             num_samples=1000,
             batch_size=16,
-            progress_bar=False,
         )
 
     method = (
