@@ -70,8 +70,11 @@ def counts() -> Counts:
 def passed(logits: Any, rows: int) -> Any:
     """Count a forward pass by its logits (n, K), and every backward pass through them; the logits.
 
-    rows: inputs that went through the network, those that filled it up too.
+    rows: inputs that went through the network, those that filled it up too. What is no logits
+    passes as it is: who checks a network says so.
     """
+    if not hasattr(logits, "requires_grad"):
+        return logits
     n = len(logits)
     _METER.add(forwards=n, rows=rows)
     if logits.requires_grad:

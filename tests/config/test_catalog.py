@@ -129,7 +129,7 @@ def test_imported_declarations_are_the_scanned_ones(name: str) -> None:
         assert replace(metric, cost=None) == scanned.metrics[key]
         assert metric.cost is not None
     assert found.methods["rise"].cost == {"shared": dict(methods[-2].options)["n_masks"]} | {
-        name: 0 for name in ("forwards", "backwards")
+        name: 0 for name in ("forwards", "backwards", "call", "at_once")
     }
 
 

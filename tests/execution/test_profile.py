@@ -148,7 +148,7 @@ def test_a_profiled_run_says_where_its_seconds_went_and_keeps_traces(tmp_path: P
     for path in (tmp_path / "a" / "profile").iterdir():
         names |= {event["name"] for event in json.loads(path.read_text())["traceEvents"]}
     assert names >= {"forward", "backward", "inputs", "ranking", "decode"}
-    assert not list(findings(tmp_path / "a"))
+    assert not [f for f in findings(tmp_path / "a") if f.path.is_relative_to(tmp_path)]
     assert "profile" in {held.name for held in holdings(tmp_path / "a")}
     assert not (tmp_path / "b" / "profile").exists()
     for path in (tmp_path / "b").rglob("*.parquet"):

@@ -63,4 +63,4 @@ def test_bad_fraction_and_missing_maps(finished: Path, tmp_path: Path) -> None:
     shutil.rmtree(out / "maps")
     code, _, err = cli("audit", out)
     assert code == 1
-    assert "is gone" in err
+    assert "is not stored" in err
