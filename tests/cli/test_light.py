@@ -28,6 +28,19 @@ except SystemExit as stop:
 """
 
 
+def imported(words: list[str]) -> tuple[int, set[str]]:
+    """A command's exit code, and the packages that it imported."""
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTS, json.dumps(words)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    code, modules = json.loads(done.stdout.splitlines()[-1])
+    return code, set(modules)
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -42,28 +55,14 @@ except SystemExit as stop:
     ids=" ".join,
 )
 def test_nothing_heavy_is_imported(words: list[str]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", IMPORTS, json.dumps(words)],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    code, modules = json.loads(done.stdout.splitlines()[-1])
+    code, modules = imported(words)
     assert code == 0
     assert "xaibench" in modules
-    assert not set(HEAVY) & set(modules)
+    assert not set(HEAVY) & modules
 
 
 def test_an_unknown_name_is_refused_without_torch() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", IMPORTS, json.dumps(["run", "--method", "gradcm"])],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    code, modules = json.loads(done.stdout.splitlines()[-1])
+    code, modules = imported(["run", "--method", "gradcm"])
     assert code == 2
     assert "torch" not in modules
 
@@ -71,18 +70,11 @@ def test_an_unknown_name_is_refused_without_torch() -> None:
 def test_a_run_up_to_its_first_forward_imports_torch_alone(tmp_path: Path) -> None:
     """Torchvision imports torch's compiler, which takes half as long as torch itself."""
     words = ["run", "--dry-run", "--limit", "1", "--out", str(tmp_path / "run")]
-    done = subprocess.run(
-        [sys.executable, "-c", IMPORTS, json.dumps(words)],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    code, modules = json.loads(done.stdout.splitlines()[-1])
+    code, modules = imported(words)
     assert code == 0
     assert "torch" in modules
     later = {"torchvision", "scipy", "skimage", "matplotlib", "captum", "sympy"}
-    assert not later & set(modules)
+    assert not later & modules
 
 
 def test_help_names_every_command_and_shows_examples() -> None:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from xaibench.config.requests import MethodRequest, MetricRequest
+from xaibench.costs import MetricCost
 from xaibench.execution.amounts import metric_cost
-from xaibench.metrics.sensitivity import EXPENSIVE
 from xaibench.stages.run import SUBSET_IMAGES, Run
 from xaibench.stages.steps import Work
 
@@ -31,9 +31,10 @@ def weights(run: Run) -> Callable[[Work], float]:
             return 1.0 + _explained(run, methods[method], count)[0] / count
         if kind != "scores":
             return 1.0
-        asked, passes = metrics[metric], _scored(metrics[metric])
+        asked, (passes, subset_over) = metrics[metric], _scored(metrics[metric])
         if "explain" in asked.needs:  # one call of the function gives all its keys
-            passes *= _per_image(run, methods[method]) / keys[asked.entry.key]
+            each = _per_image(run, methods[method], subset_over)
+            passes *= each / keys[asked.entry.key]
         return 1.0 + passes
 
     return weight
@@ -47,15 +48,18 @@ def _explained(run: Run, method: MethodRequest, targets: int) -> tuple[float, fl
     return 0.0, 0.0
 
 
-def _per_image(run: Run, method: MethodRequest) -> float:
+def _per_image(run: Run, method: MethodRequest, subset_over: float) -> float:
     """Passes of one more explanation of an image, where only a subset gets those that cost most."""
     passes, forwards = _explained(run, method, 1)
-    return passes * (min(1.0, SUBSET_IMAGES / len(run.dataset)) if forwards > EXPENSIVE else 1.0)
+    return passes * (min(1.0, SUBSET_IMAGES / len(run.dataset)) if forwards > subset_over else 1.0)
 
 
-def _scored(metric: MetricRequest) -> float:
-    """Inputs that a metric declares to forward or explain an image; 0 where it does not."""
+def _scored(metric: MetricRequest) -> tuple[float, float]:
+    """Inputs that a metric declares to forward or explain an image, 0 where it does not.
+
+    And the forwards of a method over which a subset alone is measured.
+    """
     with suppress(Exception):
-        found = metric_cost([metric], (224, 224))
-        return 0.0 if found is None else float(found.explains or found.forwards or found.shared)
-    return 0.0
+        found = metric_cost([metric], (224, 224)) or MetricCost()
+        return float(found.explains or found.forwards or found.shared), found.subset_over
+    return 0.0, MetricCost.subset_over
