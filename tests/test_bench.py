@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import sys
 from dataclasses import replace
@@ -16,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 import bench
 from benchmarks import ROWS, Row, row
 from benchmarks.photographs import augmented
-from benchmarks.setting import Setting, against_raw
+from benchmarks.setting import BURST, Between, Setting, against_raw
 
 HERE = {
     "date": "2026-01-02 03:04",
@@ -155,3 +156,17 @@ def test_photographs_for_everybody(tmp_path):
     assert len(files) == 42
     assert all((one / f).read_bytes() == (other / f).read_bytes() for f in islice(files, 4))
     assert len({(one / f).read_bytes() for f in files}) == 42
+
+
+def test_bare_passes_of_a_copied_network_are_counted(tmp_path):
+    """The tool folds and fuses copies: their bursts were counted in the run's own time once."""
+    setting = Setting(torch.device("cpu"), tmp_path)
+    setting.ready = [torch.zeros(2, 3, 4, 4)] * BURST
+    setting.passes = {"forward": lambda batch: batch.sum()}
+    setting.classifier = type("Classifier", (), {"rows": 2})()
+    between = Between(setting, "forward")
+    network = torch.nn.Identity()
+    network.register_forward_hook(between.after)
+    for _ in range(BURST):
+        copy.deepcopy(network)(setting.ready[0])
+    assert between.passes == BURST and between.seconds > 0

@@ -182,6 +182,10 @@ class Between:
     passes: int = 0
     _own: int = 0
 
+    def __deepcopy__(self, memo: object) -> Between:
+        """Itself: the copies that the tool makes of a network are to call this one, too."""
+        return self
+
     def after(self, _: nn.Module, inputs: tuple[Tensor, ...], output: object) -> None:
         """A hook behind the run's network; examples of fewer rows are no passes."""
         if len(inputs[0]) < self.setting.classifier.rows:
@@ -199,7 +203,7 @@ class Between:
 
     @property
     def each(self) -> float:
-        """Seconds of one pass; of a burst made now where the run made too few passes."""
+        """Seconds of one pass; of a burst made now where the run is too short to hold one."""
         if not self.passes:
             self.burst()
         return self.seconds / self.passes
