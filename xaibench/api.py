@@ -79,6 +79,7 @@ def run(
     check_names("methods", config.method)
     check_names("metrics", config.metric)
     from xaibench.execution import start
+    from xaibench.execution.accuracy import Verdict
     from xaibench.execution.local import run_all
     from xaibench.execution.plan import plan
     from xaibench.execution.profile import profiling
@@ -120,16 +121,17 @@ def run(
         _say_unsound(todo.unsound, root, say)
         if any(todo.stale.values()):
             say(_stale_line(todo.stale))
-        sheet = Timesheet()
+        sheet, verdict = Timesheet(), Verdict(work, say)
         with (
             profiling(config.profile, root, work.device, say) as traced,
             progress(todo.works, weights(work)) as shown,
         ):
             try:
-                done = run_all(task, todo, each_of(sheet.step, traced, shown))
+                done = run_all(task, todo, each_of(sheet.step, traced, shown, verdict.step))
             finally:
                 manifest.note(timings=sheet.rows(work))
         _say_unsound(done.unsound, root, say)
+        verdict.end()
         return _finish(work, done, todo, manifest, time.monotonic() - started)
 
 

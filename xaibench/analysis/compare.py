@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xaibench.analysis.accuracy import Accuracy
 from xaibench.analysis.bare import from_values
 from xaibench.analysis.columns import TARGET_NAMES, Column, column_of
 from xaibench.analysis.header import Header, build_header
@@ -34,7 +35,7 @@ class Source:
     `predictions` is the frame of `xaibench.load_predictions`, where something asks for it;
     `catalog` is what its methods and metrics declare, by default what is shipped and what the
     scores' values give away; `stopped` how it came to its images, where it stopped when sure;
-    `timings` are the rows of `store.manifest.timings`.
+    `timings` are the rows of `store.manifest.timings`; `accuracy` is the network's, where known.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Source:
     catalog: Catalog | None = None
     stopped: Stopped | None = None
     timings: Sequence[Mapping[str, Any]] = ()
+    accuracy: Accuracy | None = None
 
     @property
     def known(self) -> Catalog:

@@ -77,9 +77,12 @@ def ablate(values: dict[str, Any]) -> None:
     from rich.console import Console
 
     from xaibench.report import write_page
+    from xaibench.report.accuracy import with_accuracy
     from xaibench.report.pages.ablation import page
-    from xaibench.studies.ablation import directory
+    from xaibench.store.accuracy import accuracy_in
+    from xaibench.studies.ablation import directory, directory_name
 
     folder = directory(config, after)
-    paths = write_page(page(study), folder, Console())
+    known = accuracy_in(folder / directory_name(study.before))
+    paths = write_page(with_accuracy(page(study), {"": known}), folder, Console())
     echo(f"written: {folder}/{{{','.join(p.name for p in paths)}}}")

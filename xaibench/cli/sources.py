@@ -25,6 +25,7 @@ def tables(
     """The tables of one run, and what else of it is asked for; returns the files written."""
     from xaibench.analysis.header import of_passes
     from xaibench.report import write_report
+    from xaibench.store.accuracy import accuracy_in
     from xaibench.store.catalog import catalog_in
     from xaibench.store.layout import unmapped
     from xaibench.store.manifest import identity_of, timings
@@ -49,8 +50,10 @@ def tables(
     ] * bool(held.several)
     notes += of_passes(identity_of(directory))
     scores = held.frame
-    stopped = stopped_in(directory, scores["image"].unique())
-    paths = write_report(scores, into, table or None, console, words, catalog, tied, notes, stopped)
+    images = scores["image"].unique()
+    stopped, accuracy = stopped_in(directory, images), accuracy_in(directory, images)
+    about = (words, catalog, tied, notes, stopped, accuracy)
+    paths = write_report(scores, into, table or None, console, *about)
     if not table and (seconds := timings(directory)):
         from xaibench.analysis.compare import Source
         from xaibench.report import write_page
@@ -77,6 +80,7 @@ def source_of(directory: Path, predictions: bool = False, plain: bool = False) -
     plain: with the frame of `xaibench.load_scores`, for pages that anybody writes.
     """
     from xaibench.analysis.compare import Source
+    from xaibench.store.accuracy import accuracy_in
     from xaibench.store.catalog import catalog_in
     from xaibench.store.manifest import identity_of, timings
     from xaibench.store.read import load_predictions, load_scores
@@ -85,14 +89,16 @@ def source_of(directory: Path, predictions: bool = False, plain: bool = False) -
 
     some = predictions and any(directory.glob("predictions/*/*/*.parquet"))
     scores = load_scores(directory) if plain else read_scores(directory, REPORTED).frame
+    images = scores["image"].unique()
     return Source(
         name=str(directory),
         scores=scores,
         identity=identity_of(directory),
         predictions=load_predictions(directory) if some else None,
         catalog=catalog_in(directory),
-        stopped=stopped_in(directory, scores["image"].unique()),
+        stopped=stopped_in(directory, images),
         timings=timings(directory),
+        accuracy=accuracy_in(directory, images),
     )
 
 

@@ -6,14 +6,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from xaibench.config.classes import read_classes
 from xaibench.config.declared import of_run
 from xaibench.config.files import digest
 from xaibench.errors import UsageError, XaibenchError
 from xaibench.execution.until import asked, bounds_of
 from xaibench.models.device import device_name
 from xaibench.models.inference import BFLOAT16, why_slow
+from xaibench.stages.labels import unnamed
 from xaibench.stages.run import Run
 from xaibench.store import layout
+from xaibench.store.accuracy import record_names
 from xaibench.store.atomic import read_json, write_json
 from xaibench.store.catalog import record
 from xaibench.store.clean import holdings, remove
@@ -98,7 +101,10 @@ def announce(run: Run, say: Say) -> None:
         if free:
             say(f"until {config.until:g}: without bounds, so on all images: {', '.join(free)}")
     if not run.dataset.labelled and not config.target:
-        say(f"the images of {run.dataset.name} have no classes: explaining the predicted class")
+        say(
+            f"the images of {run.dataset.name} have no classes{unnamed(run.dataset)}: explaining "
+            "the predicted class"
+        )
 
 
 def check_directory(run: Run) -> None:
@@ -123,6 +129,8 @@ def open_directory(run: Run, stages: frozenset[str], say: Say) -> Manifest:
         _empty(root, say)
     claim(root, identity, say)
     claim_files(root, config.files)
+    if config.classes is not None:
+        record_names(root, read_classes(config.classes).names)
     for entry in (method.entry for method in run.methods if "content" in method.entry.metadata):
         claim_maps(root, entry.key, Path(entry.source), str(entry.metadata["content"]))
     if run.transformed:

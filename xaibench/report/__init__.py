@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
+    from xaibench.analysis.accuracy import Accuracy
     from xaibench.analysis.agreement import Agreement
     from xaibench.analysis.compare import Source
     from xaibench.analysis.fill import RunWords
@@ -60,6 +61,7 @@ def write_report(
     tied: Tied | None = None,
     notes: Sequence[str] = (),
     stopped: Stopped | None = None,
+    accuracy: Accuracy | None = None,
 ) -> list[Path]:
     """Print the tables and write `tables.md`, `.csv`, `.json`, `.tex` and `.html` into `out_dir`.
 
@@ -75,6 +77,7 @@ def write_report(
         tied: shares of tied pixels (`xaibench.studies.ties.measure_ties`), for the report on ties.
         notes: what else has to be said above the tables.
         stopped: how the run came to its images, where it stopped when sure.
+        accuracy: how often the network was right on these images.
 
     Raises:
         XaibenchError: unknown table, no scores, or scores of more than one run.
@@ -82,13 +85,14 @@ def write_report(
     from xaibench.analysis.header import build_header
     from xaibench.analysis.tables import build_tables
     from xaibench.analysis.ties import ties_tables
+    from xaibench.report.accuracy import with_accuracy
     from xaibench.report.pages.tables import page
 
     header = build_header(scores, catalog)
     header = replace(header, notes=(*header.notes, *notes))
     built = build_tables(scores, tables, run=run, catalog=catalog, stopped=stopped)
     built += ties_tables(scores, catalog, tied, run) if tables is None else []
-    return write_page(page(header, built), out_dir, console)
+    return write_page(with_accuracy(page(header, built), {"": accuracy}), out_dir, console)
 
 
 def write_pages(
@@ -103,7 +107,17 @@ def write_pages(
         XaibenchError: for a file that cannot be imported.
     """
     builders = [_builder(name) for name in names]
-    return [p for build in builders for p in write_page(build(source), out_dir, console)]
+    return [p for build in builders for p in _write(build(source), [source], out_dir, console)]
+
+
+def _write(
+    page: Document, sources: Sequence[Source], out_dir: Path, console: Console
+) -> list[Path]:
+    """Write a page of some runs with the accuracy of their networks."""
+    from xaibench.report.accuracy import with_accuracy
+
+    runs = {source.name: source.accuracy for source in sources}
+    return write_page(with_accuracy(page, runs), out_dir, console)
 
 
 def _builder(name: str) -> Callable[[Source], Document]:
@@ -134,7 +148,7 @@ def write_comparison(a: Source, b: Source, out_dir: Path, console: Console) -> l
     from xaibench.analysis.compare import compare
     from xaibench.report.pages.compare import page
 
-    return write_page(page(compare(a, b)), out_dir, console)
+    return _write(page(compare(a, b)), [a, b], out_dir, console)
 
 
 def write_claims(sources: Sequence[Source], out_dir: Path, console: Console) -> list[Path]:
@@ -146,14 +160,18 @@ def write_claims(sources: Sequence[Source], out_dir: Path, console: Console) -> 
     from xaibench.analysis.claims.check import check_claims
     from xaibench.report.pages.claims import page
 
-    return write_page(page(*check_claims(list(sources))), out_dir, console)
+    return _write(page(*check_claims(list(sources))), sources, out_dir, console)
 
 
-def write_agreement(agreement: Agreement, out_dir: Path, console: Console) -> list[Path]:
+def write_agreement(
+    agreement: Agreement, out_dir: Path, console: Console, accuracy: Accuracy | None = None
+) -> list[Path]:
     """Print the table; write `agreement.md`, `.csv`, `.json`, `.png` and `.svg` into `out_dir`."""
     from xaibench.analysis.agreement import summarise
+    from xaibench.report.accuracy import with_accuracy
     from xaibench.report.figures.heatmap import draw
     from xaibench.report.pages.agreement import page
 
     pairs = summarise(agreement)
-    return write_page(page(agreement, pairs), out_dir, console) + draw(agreement, pairs, out_dir)
+    shown = with_accuracy(page(agreement, pairs), {"": accuracy})
+    return write_page(shown, out_dir, console) + draw(agreement, pairs, out_dir)

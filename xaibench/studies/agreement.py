@@ -23,6 +23,7 @@ from xaibench.execution.progress import progress
 from xaibench.normalize import STATUS_CONSTANT, STATUS_OK, statuses
 from xaibench.stages.steps import IMAGES, Step
 from xaibench.store import layout
+from xaibench.store.accuracy import accuracy_in
 from xaibench.store.catalog import catalog_in
 from xaibench.store.read import MapReader
 
@@ -43,7 +44,8 @@ def write_agreement(root: Path, console: Console, top: float = TOP) -> list[Path
     from xaibench import report
 
     agreement = compare(root, top=top)
-    return report.write_agreement(agreement, root / "report", console)
+    accuracy = accuracy_in(root, agreement.images)
+    return report.write_agreement(agreement, root / "report", console, accuracy)
 
 
 def compare(

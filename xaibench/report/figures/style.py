@@ -83,17 +83,22 @@ def add_head(fig: Figure, middle: float, height: float, text: str, **more: Any) 
 
 def save(fig: Figure, folder: Path, name: str, title: str) -> list[Path]:
     """Write `name.png` and `name.svg`, each replaced atomically; `title` is the text for ears."""
-    paths, title = [], shown(title)
-    for kind, metadata in (("png", {"Title": title}), ("svg", {"Title": title, "Date": None})):
-        path = folder / f"{name}.{kind}"
-
-        def draw(file: Path, kind: str = kind, metadata: dict[str, Any] = metadata) -> None:
-            with rc_context(_RC):
-                fig.savefig(file, format=kind, dpi=_DPI[kind], metadata=metadata)
-
-        write(path, draw)
-        paths.append(path)
+    paths = [folder / f"{name}.{kind}" for kind in _DPI]
+    for path in paths:
+        save_as(fig, path, title)
     return paths
+
+
+def save_as(fig: Figure, path: Path, title: str, dpi: int | None = None) -> None:
+    """Write a figure as a PNG or SVG, by the path's ending, replaced atomically."""
+    kind = path.suffix[1:].lower()
+    metadata = {"Title": shown(title)} | ({"Date": None} if kind == "svg" else {})
+
+    def draw(file: Path) -> None:
+        with rc_context(_RC):
+            fig.savefig(file, format=kind, dpi=dpi or _DPI[kind], metadata=metadata)
+
+    write(path, draw)
 
 
 def caption_lines(text: str, width: float) -> list[str]:
@@ -101,15 +106,33 @@ def caption_lines(text: str, width: float) -> list[str]:
     lines = [""]
     for word in shown(text).split():
         longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and _inches(longer) > width:
+        if lines[-1] and inches(longer) > width:
             lines.append(word)
         else:
             lines[-1] = longer
     return lines
 
 
-def _inches(text: str) -> float:
-    font = FontProperties(family="DejaVu Sans", size=TYPE)
+def fitted(text: str, width: float, most: int, weight: str = "normal") -> list[str]:
+    """A name cut into at most so many lines of `width` inches; long words are cut, too."""
+    lines = [""]
+    for character in " ".join(shown(text).split()):
+        if inches(lines[-1] + character, weight) <= width:
+            lines[-1] += character
+            continue
+        head, space, tail = lines[-1].rpartition(" ")
+        whole = bool(space) and character != " "
+        lines[-1:] = [head if whole else lines[-1], (tail if whole else "") + character.strip()]
+    if len(lines) > most:
+        lines = [*lines[: most - 1], f"{lines[most - 1]}\u2026"]
+        while inches(lines[-1], weight) > width:
+            lines[-1] = f"{lines[-1][:-2]}\u2026"
+    return [line.strip() for line in lines]
+
+
+def inches(text: str, weight: str = "normal") -> float:
+    """How wide a text is."""
+    font = FontProperties(family="DejaVu Sans", size=TYPE, weight=weight)
     wide, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
     return float(wide) / 72
 
