@@ -77,12 +77,12 @@ def ablate(values: dict[str, Any]) -> None:
     from rich.console import Console
 
     from xaibench.report import write_page
-    from xaibench.report.accuracy import with_accuracy
     from xaibench.report.pages.ablation import page
+    from xaibench.report.runs import with_runs
     from xaibench.store.accuracy import accuracy_in
     from xaibench.studies.ablation import directory, directory_name
 
     folder = directory(config, after)
     known = accuracy_in(folder / directory_name(study.before))
-    paths = write_page(with_accuracy(page(study), {"": known}), folder, Console())
+    paths = write_page(with_runs(page(study), {str(folder): known}), folder, Console())
     echo(f"written: {folder}/{{{','.join(p.name for p in paths)}}}")

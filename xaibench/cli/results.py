@@ -47,8 +47,8 @@ def find_run(run: Path | None, read: bool = True) -> Path:
 
     XaibenchError where there is none, or where one of its records is damaged.
     """
+    from xaibench.store.latest import latest_run
     from xaibench.store.layout import is_run
-    from xaibench.store.manifest import latest_run
 
     if run is not None and not is_run(run):
         raise XaibenchError(f"{run} is not a run directory; give the --out of a run.")
@@ -133,6 +133,9 @@ def normalize(
     run: Run = None,
     method: o.Method = None,
     target: o.Target = None,
+    png: Annotated[
+        bool, o.option("png", "Each map as a PNG too, in the colours of `show`.")
+    ] = False,
 ) -> None:
     """Write the normalised maps of a run as .npy files beside a list of image ids (normalized/)."""
     directory = find_run(run)
@@ -140,6 +143,11 @@ def normalize(
 
     for path, count in materialize(directory, method or [], target or []):
         echo(f"{path}: {count} maps")
+        if png:
+            from xaibench.studies.pictures import write_pngs
+
+            folder = write_pngs(path)
+            echo(f"{folder}: {count} PNG files in colours; values are in {path.name} alone")
 
 
 def audit(

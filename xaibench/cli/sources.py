@@ -52,7 +52,7 @@ def tables(
     scores = held.frame
     images = scores["image"].unique()
     stopped, accuracy = stopped_in(directory, images), accuracy_in(directory, images)
-    about = (words, catalog, tied, notes, stopped, accuracy)
+    about = (words, catalog, tied, notes, stopped, accuracy, str(directory))
     paths = write_report(scores, into, table or None, console, *about)
     if not table and (seconds := timings(directory)):
         from xaibench.analysis.compare import Source

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from xaibench.config.files import read_text
+from xaibench.config.files import LARGEST, read_text
 from xaibench.errors import UsageError, unknown
 from xaibench.published.classes import ClassNames, imagenet, names_of, parsed
 
@@ -65,6 +65,8 @@ def read_classes(path: Path) -> Classes:
     what is neither, XaibenchError where the file cannot be read.
     """
     text = read_text(path, "class names, one a line", UsageError)
+    if len(text) > LARGEST:
+        raise UsageError(f"{path} has {len(text):,} characters: give at most {LARGEST:,}.")
     lines = [line.rstrip("\r") for line in text.split("\n")]
     while lines and not lines[-1].strip():
         lines.pop()
@@ -87,7 +89,8 @@ def _folders(path: Path, lines: list[str]) -> Classes:
         where = f"{path}, line {number}"
         if not folder or not said or "\t" in said or folder in folders:
             raise UsageError(f"{where}: {FORM}, each folder once.")
-        folders[folder] = int(said) if said.isdecimal() else imagenet().find(said, where)
+        counted = re.fullmatch(r"[0-9]{1,5}", said)
+        folders[folder] = int(said) if counted else imagenet().find(said, where)
     names: list[tuple[str, ...]] = [()] * (max(folders.values()) + 1)
     for folder, index in folders.items():
         if not re.fullmatch(r"n?[0-9]+", folder):

@@ -28,6 +28,7 @@ from xaibench.store.identity import (
     claim_subset,
     known,
 )
+from xaibench.store.latest import remember
 from xaibench.store.manifest import Manifest, version_drift
 from xaibench.store.sources import check_files, claim_files, claim_maps
 
@@ -148,6 +149,7 @@ def open_directory(run: Run, stages: frozenset[str], say: Say) -> Manifest:
         say(f"warning: {line}")
     record(root, of_run(run.methods, run.metrics, run.protocol.model_dump(mode="json")))
     resolved = _resolved(run)
+    remember(root)
     return Manifest(
         root,
         {

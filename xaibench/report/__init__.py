@@ -62,6 +62,7 @@ def write_report(
     notes: Sequence[str] = (),
     stopped: Stopped | None = None,
     accuracy: Accuracy | None = None,
+    name: str = "",
 ) -> list[Path]:
     """Print the tables and write `tables.md`, `.csv`, `.json`, `.tex` and `.html` into `out_dir`.
 
@@ -78,6 +79,7 @@ def write_report(
         notes: what else has to be said above the tables.
         stopped: how the run came to its images, where it stopped when sure.
         accuracy: how often the network was right on these images.
+        name: of the run, which the page says first.
 
     Raises:
         XaibenchError: unknown table, no scores, or scores of more than one run.
@@ -85,14 +87,14 @@ def write_report(
     from xaibench.analysis.header import build_header
     from xaibench.analysis.tables import build_tables
     from xaibench.analysis.ties import ties_tables
-    from xaibench.report.accuracy import with_accuracy
     from xaibench.report.pages.tables import page
+    from xaibench.report.runs import with_runs
 
     header = build_header(scores, catalog)
     header = replace(header, notes=(*header.notes, *notes))
     built = build_tables(scores, tables, run=run, catalog=catalog, stopped=stopped)
     built += ties_tables(scores, catalog, tied, run) if tables is None else []
-    return write_page(with_accuracy(page(header, built), {"": accuracy}), out_dir, console)
+    return write_page(with_runs(page(header, built), {name: accuracy}), out_dir, console)
 
 
 def write_pages(
@@ -114,10 +116,10 @@ def _write(
     page: Document, sources: Sequence[Source], out_dir: Path, console: Console
 ) -> list[Path]:
     """Write a page of some runs with the accuracy of their networks."""
-    from xaibench.report.accuracy import with_accuracy
+    from xaibench.report.runs import with_runs
 
     runs = {source.name: source.accuracy for source in sources}
-    return write_page(with_accuracy(page, runs), out_dir, console)
+    return write_page(with_runs(page, runs), out_dir, console)
 
 
 def _builder(name: str) -> Callable[[Source], Document]:
@@ -164,14 +166,18 @@ def write_claims(sources: Sequence[Source], out_dir: Path, console: Console) -> 
 
 
 def write_agreement(
-    agreement: Agreement, out_dir: Path, console: Console, accuracy: Accuracy | None = None
+    agreement: Agreement,
+    out_dir: Path,
+    console: Console,
+    accuracy: Accuracy | None = None,
+    name: str = "",
 ) -> list[Path]:
     """Print the table; write `agreement.md`, `.csv`, `.json`, `.png` and `.svg` into `out_dir`."""
     from xaibench.analysis.agreement import summarise
-    from xaibench.report.accuracy import with_accuracy
     from xaibench.report.figures.heatmap import draw
     from xaibench.report.pages.agreement import page
+    from xaibench.report.runs import with_runs
 
     pairs = summarise(agreement)
-    shown = with_accuracy(page(agreement, pairs), {"": accuracy})
+    shown = with_runs(page(agreement, pairs), {name: accuracy})
     return write_page(shown, out_dir, console) + draw(agreement, pairs, out_dir)

@@ -45,7 +45,7 @@ def write_agreement(root: Path, console: Console, top: float = TOP) -> list[Path
 
     agreement = compare(root, top=top)
     accuracy = accuracy_in(root, agreement.images)
-    return report.write_agreement(agreement, root / "report", console, accuracy)
+    return report.write_agreement(agreement, root / "report", console, accuracy, str(root))
 
 
 def compare(

@@ -178,10 +178,9 @@ def _scores(
 def _words(bench: Bench, names: ClassNames, place: int) -> list[str]:
     """What stands below a photograph: the class explained, and the predicted one if another."""
     own, found = int(bench.classes[place, 0]), int(bench.logits[place].argmax())
-    words = [f"{names.label(own)}, p {_p(bench, place, own)}"]
-    return words + [f"predicted: {names.label(found)}, p {_p(bench, place, found)}"] * (
-        own != found
-    )
+    words = [names.label(own), f"p {_p(bench, place, own)}"]
+    other = [f"predicted: {names.label(found)}", f"p {_p(bench, place, found)}"]
+    return words + (other if own != found else [])
 
 
 def _p(bench: Bench, place: int, index: int) -> str:

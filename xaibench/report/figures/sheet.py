@@ -63,9 +63,10 @@ def draw(images: Sequence[Explained], caption: str, path: Path) -> None:
 
 
 def _lines(image: Explained) -> list[tuple[Explained, list[str]]]:
-    """An image once for every PER_LINE of its methods."""
+    """An image once for each line of at most PER_LINE of its methods."""
     titles = list(image.maps)
-    return [(image, titles[i : i + PER_LINE]) for i in range(0, len(titles), PER_LINE)]
+    size = -(-len(titles) // -(-len(titles) // PER_LINE))
+    return [(image, titles[i : i + size]) for i in range(0, len(titles), size)]
 
 
 def _height(image: Explained, titles: Sequence[str]) -> float:

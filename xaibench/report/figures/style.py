@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
 import textwrap
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,6 +45,7 @@ _RC: Any = {
 }
 # Okabe & Ito's palette: distinct for all common kinds of colour vision.
 _COLOURS = dict(zip(FAMILIES, ("#666666", "#0072B2", "#D55E00", "#009E73", "#CC79A7"), strict=True))
+_MARKS, _MORE = " _-/(,=", "\u2026"
 _LABEL = 10  # characters in a line of a method's label
 
 
@@ -95,7 +98,7 @@ def save_as(fig: Figure, path: Path, title: str, dpi: int | None = None) -> None
     metadata = {"Title": shown(title)} | ({"Date": None} if kind == "svg" else {})
 
     def draw(file: Path) -> None:
-        with rc_context(_RC):
+        with rc_context(_RC), _any_script():
             fig.savefig(file, format=kind, dpi=dpi or _DPI[kind], metadata=metadata)
 
     write(path, draw)
@@ -114,27 +117,41 @@ def caption_lines(text: str, width: float) -> list[str]:
 
 
 def fitted(text: str, width: float, most: int, weight: str = "normal") -> list[str]:
-    """A name cut into at most so many lines of `width` inches; long words are cut, too."""
-    lines = [""]
-    for character in " ".join(shown(text).split()):
-        if inches(lines[-1] + character, weight) <= width:
-            lines[-1] += character
-            continue
-        head, space, tail = lines[-1].rpartition(" ")
-        whole = bool(space) and character != " "
-        lines[-1:] = [head if whole else lines[-1], (tail if whole else "") + character.strip()]
-    if len(lines) > most:
-        lines = [*lines[: most - 1], f"{lines[most - 1]}\u2026"]
-        while inches(lines[-1], weight) > width:
-            lines[-1] = f"{lines[-1][:-2]}\u2026"
-    return [line.strip() for line in lines]
+    """A name cut into at most so many lines of `width` inches, after marks where it has some."""
+    lines, rest = list[str](), " ".join(shown(text).split())
+    while rest and len(lines) < most:
+        end = _end(rest, width, weight)
+        marks = [place + 1 for place in range(end // 2, end) if rest[place] in _MARKS]
+        cut = marks[-1] if marks and end < len(rest) and rest[end] != " " else end
+        lines.append(rest[:cut].strip())
+        rest = rest[cut:].strip()
+    if rest:
+        lines[-1] = f"{lines[-1][: _end(lines[-1], width - inches(_MORE, weight), weight)]}{_MORE}"
+    return lines or [""]
+
+
+def _end(text: str, width: float, weight: str) -> int:
+    """How many characters of a text fit, at least one."""
+    end = bisect.bisect_right(
+        range(1, len(text) + 1), width, key=lambda count: inches(text[:count], weight)
+    )
+    return max(end, 1)
 
 
 def inches(text: str, weight: str = "normal") -> float:
     """How wide a text is."""
     font = FontProperties(family="DejaVu Sans", size=TYPE, weight=weight)
-    wide, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
+    with _any_script():
+        wide, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
     return float(wide) / 72
+
+
+@contextmanager
+def _any_script() -> Iterator[None]:
+    """A character that the font lacks is a box, and no warning."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        yield
 
 
 def method_label(name: str) -> str:
