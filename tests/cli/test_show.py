@@ -70,10 +70,11 @@ def test_the_maps_and_scores_are_those_of_a_run(photos: list[Path], drawn: mock.
         assert image.photograph.shape == (224, 224, 3)
     assert "resized to a square and cropped to 224 x 224" in caption
     assert path == Path("show-3-images.png")
-    assert said.splitlines()[-2] == "written: show-3-images.png (3 images, 2 methods)"
-    assert said.splitlines()[-1].endswith(
-        "xaibench run --data . --model file:net.py:build --method gradcam,gradient"
-    )
+    assert said.splitlines()[-3:] == [
+        "written: show-3-images.png (3 images, 2 methods)",
+        "to score all images of the folder:",
+        "  xaibench run --data . --model file:net.py:build --method gradcam,gradient",
+    ]
 
 
 def test_a_sheet_is_written_with_the_class_by_name() -> None:

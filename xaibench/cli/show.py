@@ -70,7 +70,8 @@ def show(values: dict[str, Any]) -> None:
     command = ["xaibench", "run", "--data", str(images[0].parent), "--model", config.model_name]
     command += ["--weights", str(config.weights)] if config.weights else []
     command += ["--method", ",".join(found.methods)]
-    echo(f"to score all images of the folder: {shlex.join(command)}")
+    echo("to score all images of the folder:")
+    echo(f"  {shlex.join(command)}")
     if found.failed and "method" in config.model_fields_set:
         raise XaibenchError(f"{path} lacks {next(iter(found.failed.values()))}: leave it out.")
 

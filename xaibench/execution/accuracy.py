@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 from xaibench.analysis.accuracy import Accuracy
 from xaibench.errors import XaibenchError
@@ -12,6 +14,7 @@ from xaibench.stages.steps import Step
 from xaibench.store.accuracy import accuracy_in
 
 Say = Callable[[str], None]
+FOLDED: Any = {"width": 80, "subsequent_indent": "  ", "break_long_words": False}
 
 
 class Verdict:
@@ -41,7 +44,8 @@ class Verdict:
         whole = found.images == len(self._run.selection)
         self._say(f"accuracy{'' if whole else f' on {found.images:,} images'}: {found.line}")
         if found.doubt:
-            self._say(f"warning: {found.doubt}")
+            for line in textwrap.wrap(f"warning: {found.doubt}", **FOLDED):
+                self._say(line)
 
     def _found(self) -> Accuracy | None:
         if self._run.dataset.labelled:

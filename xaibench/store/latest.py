@@ -28,11 +28,10 @@ def place() -> Path:
 
 def remember(root: Path) -> None:
     """Keep that a run directory was written to last from here, where the cache can be written."""
-    held = _held()
-    held.pop(str(Path.cwd()), None)
-    held[str(Path.cwd())] = str(root)
     with suppress(XaibenchError, OSError, RuntimeError):
-        write_json(place(), dict(list(held.items())[-KEPT:]))
+        held, here = _held(), str(Path.cwd())
+        held.pop(here, None)
+        write_json(place(), dict([*held.items(), (here, str(root))][-KEPT:]))
 
 
 def latest_run(base: Path) -> Path:

@@ -36,7 +36,7 @@ OWN = tuple(
             rf"{MANIFESTS}/run-\w+-\d+\.json",
             r"normalized(/[^/]+){4}\.(npy|json)",
             r"normalized(/[^/]+){5,}\.png",
-            r"report/.+\.(md|tex|csv|json|html|png|svg|pdf|css|js)",
+            r"report/.+\.(md|tex|csv|json|html|png|jpg|webp|svg|pdf|css|js)",
             r"profile/[^/]+\.json",
             rf"{SET_ASIDE}/.+",
             rf"{re.escape(LOCK)}(\.json)?",
