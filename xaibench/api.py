@@ -263,12 +263,19 @@ def run_configs(
     """
     errors: list[XaibenchError] = []
     emptied: set[Path] = set()
+    told: set[str] = set()
+
+    def once(line: str) -> None:  # what holds of the network or the data holds of all
+        if line not in told:
+            told.add(line)
+            say(line)
+
     for config in configs:
         if config.directory in emptied:  # what an earlier one of these has put there stays
             config = config.model_copy(update={"overwrite": False})
         emptied.add(config.directory)
         try:
-            result = run(config, stages=stages, say=say)
+            result = run(config, stages=stages, say=say if config.dry_run else once)
         except UsageError:
             raise
         except XaibenchError as error:

@@ -86,6 +86,13 @@ def test_every_report_says_it_and_which_run_it_is() -> None:
         assert "run wrong" in text
 
 
+@pytest.mark.parametrize("words", [["--claims"], ["--page", "time"], ["--html"]])
+def test_the_first_line_says_which_run_it_is(words: list[str]) -> None:
+    code, said, err = cli("report", *words)
+    assert code == 0, err
+    assert said.splitlines()[0] == "run wrong"
+
+
 def test_a_file_of_classes_makes_it_right_and_another_run(home: Path) -> None:
     Path("classes.txt").write_text("0\tbull mastiff\n1\tfolding chair\n2\tbeaker\n")
     words = ("--data", "data", *MODEL, *FAST, "--classes", "classes.txt")

@@ -116,6 +116,8 @@ def report(
             "--table, --figures, --agreement and --page go with one run: leave them out, or "
             "--claims and --compare."
         )
+    if not run and (html or len(directories) > 1 or claims):
+        echo(f"run {directories[0]}")  # a page of one run says it itself
     if html:
         write_page(directories, single_file)
         return
