@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from xaibench.analysis.check.beside import (
+    ALPHA,
     Pair,
     Place,
     cells_of,
@@ -20,7 +21,6 @@ from xaibench.analysis.check.beside import (
     verdict,
 )
 from xaibench.analysis.check.evidence import UNDECIDED, Turned
-from xaibench.analysis.paired import ALPHA
 
 if TYPE_CHECKING:
     import pandas as pd

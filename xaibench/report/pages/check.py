@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from xaibench.analysis.check.beside import ALPHA
 from xaibench.analysis.check.evidence import (
     BETTER,
     CLASS,
@@ -23,7 +24,6 @@ from xaibench.analysis.check.evidence import (
 from xaibench.analysis.check.sanity import CHANGED, OTHER_CLASS
 from xaibench.analysis.columns import Column
 from xaibench.analysis.footnotes import UNSURE
-from xaibench.analysis.paired import ALPHA
 from xaibench.analysis.stats import MIN_IMAGES
 from xaibench.report import document as d
 from xaibench.report.text import MISSING, count, interval, number, signed, target_name
