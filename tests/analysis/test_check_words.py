@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from checks import CONTROLS, evidence, good, level, scores, similar, switched
+from checks import CONTROLS, evidence, good, scores, similar, switched
 
 from xaibench.analysis.check import judge
 from xaibench.analysis.check.evidence import FAILED

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     """Each image's value, by (method, metric)."""
 
 ALPHA = 0.025
-"""Of the corrected p: at 0.05 methods of equal means are told apart in up to 7% of the checks where
-one's values are skewed and the other's constant, since such methods are not exchangeable."""
+"""Of the corrected p. At 0.05 more than 5% of checks tell methods of equal means apart where one's
+values are skewed and the other's constant: these are not exchangeable (docs/statistics.md)."""
 
 Place = tuple[str, str]
 """Metric and the other method."""
