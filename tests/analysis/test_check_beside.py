@@ -10,7 +10,7 @@ import pytest
 from checks import CONTROLS, METRICS, STANDARDS, evidence, good, level, scores
 
 from xaibench.analysis.check import judge
-from xaibench.analysis.check.beside import ALPHA
+from xaibench.analysis.check.beside import ALPHA, needed
 from xaibench.analysis.check.evidence import BETTER, UNDECIDED, WORSE, Judgement
 from xaibench.errors import XaibenchError
 
@@ -102,6 +102,13 @@ def test_few_images_decide_nothing_and_condemn_no_metric(images: int) -> None:
     assert not judgement.decidable
     assert judgement.useless == ()
     assert (judgement.besides[0].low is None) is (images == 1)
+
+
+@pytest.mark.parametrize("comparisons", [1, 24, 66, 1000])
+def test_so_many_images_are_needed_for_one_verdict(comparisons: int) -> None:
+    least = needed(comparisons)
+    assert slow_holm([2.0 ** (1 - least)] + [1.0] * (comparisons - 1))[0] < ALPHA
+    assert least == 10 or slow_holm([2.0 ** (2 - least)] + [1.0] * (comparisons - 1))[0] >= ALPHA
 
 
 def test_images_that_one_lacks_are_left_out_of_the_pair() -> None:

@@ -12,7 +12,7 @@ from xaibench.analysis.check.beside import (
     besides,
     cells_of,
     columns_of,
-    decidable,
+    needed,
     one_target,
     p_values,
     pairs_of,
@@ -37,12 +37,12 @@ def judge(evidence: Evidence, seed: int = SEED) -> Judgement:
     pairs = pairs_of(cells, method, others, columns)
     p = p_values(pairs, seed)
     compared = besides(pairs, p, columns, controls, seed)
-    sure = decidable(pairs)
+    least = needed(len(pairs))
     directed = [metric for metric, column in columns.items() if column.higher_is_better is not None]
     if catalog.method(method).chance:
         useless = directed
     else:
-        chance = [b for b in compared if sure and catalog.method(b.other).chance]
+        chance = [b for b in compared if b.n >= least and catalog.method(b.other).chance]
         useless = [b.metric for b in chance if b.verdict != BETTER]
     listed = tuple(dict.fromkeys((method, *others)))
     judgement = Judgement(
@@ -51,7 +51,7 @@ def judge(evidence: Evidence, seed: int = SEED) -> Judgement:
         images=max((len(v) for (who, _), v in cells.items() if who == method), default=0),
         target=target,
         besides=compared,
-        decidable=sure,
+        needed=least,
         undirected=tuple(metric for metric in columns if metric not in directed),
         useless=tuple(dict.fromkeys(useless)),
         sane=sanity(evidence.sanity, listed, seed),

@@ -135,10 +135,12 @@ def verdict(pair: Pair, column: Column, adjusted: float, alpha: float = ALPHA) -
     return BETTER if (gain > 0) is bool(column.higher_is_better) else WORSE
 
 
-def decidable(pairs: Mapping[Place, Pair]) -> bool:
-    """Whether the most images of a pair suffice for a verdict on it, whatever its values are."""
-    most = max((len(pair.images) for pair in pairs.values()), default=0)
-    return most >= MIN_IMAGES and smallest_p(most) * len(pairs) < ALPHA
+def needed(comparisons: int) -> int:
+    """The images from which on one of so many comparisons can be decided, if all of them differ."""
+    least = MIN_IMAGES
+    while smallest_p(least) * comparisons >= ALPHA and smallest_p(least + 1) < smallest_p(least):
+        least += 1
+    return least
 
 
 def besides(

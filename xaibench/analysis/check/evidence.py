@@ -158,7 +158,7 @@ class Judgement:
         images: how many the method has scores of.
         target: the explained class of the scores.
         besides: all comparisons, metric by metric.
-        decidable: whether so many images can decide anything beside so many other comparisons.
+        needed: images from which on one of so many comparisons can be decided.
         undirected: metrics of which nobody says which direction is better.
         useless: metrics by which the method is not better than noise.
         sane: the sanity tests of all methods that have them, the judged one first.
@@ -173,7 +173,7 @@ class Judgement:
     images: int
     target: str
     besides: tuple[Beside, ...]
-    decidable: bool
+    needed: int
     undirected: tuple[str, ...]
     useless: tuple[str, ...]
     sane: tuple[Sane, ...]
@@ -181,6 +181,11 @@ class Judgement:
     spent: tuple[Spent, ...]
     untested: tuple[tuple[str, str], ...]
     sentences: tuple[str, ...]
+
+    @property
+    def decidable(self) -> bool:
+        """Whether any comparison has the images that a verdict needs."""
+        return any(beside.n >= self.needed for beside in self.besides)
 
     def against(self, other: str) -> tuple[Beside, ...]:
         """The comparisons with one other method."""

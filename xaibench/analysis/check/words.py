@@ -97,10 +97,7 @@ def _believed(j: Judgement) -> str:
     if said:
         return f"What may be believed of {name}: {'; '.join(said)}."
     if not j.decidable and besides:
-        return (
-            f"Nothing may be believed of {name} yet: {j.images:,} images are too few to decide "
-            f"any of {len(j.besides):,} comparisons."
-        )
+        return f"Nothing may be believed of {name} yet: {_few(j)}."
     return (
         f"Nothing may be believed of {name} on this evidence: by no metric are its maps better "
         "than every control, and they pass no sanity test."
@@ -117,12 +114,21 @@ def _doubted(j: Judgement) -> str:
     said += [f"they {DOES_NOT[s.test]} ({s.n - s.passed} of {s.n})" for s in _own(j, FAILED)]
     open_ = sum(beside.verdict == UNDECIDED for beside in _controls(j))
     if open_:
-        said.append(f"{open_:,} of {len(_controls(j)):,} comparisons with controls are undecided")
+        few = "" if j.decidable else f" ({_few(j)})"
+        total = len(_controls(j))
+        said.append(f"{open_:,} of {total:,} comparisons with controls are undecided{few}")
     tests = [DOES[s.test] for s in _own(j, UNDECIDED)]
     said += [f"it is undecided whether they {listed(tests)}"] if tests else []
     if said:
         return f"What may not: {'; '.join(said)}."
     return "Nothing here speaks against it." if j.besides or j.sane else ""
+
+
+def _few(j: Judgement) -> str:
+    return (
+        f"{j.images:,} images are too few, any of {len(j.besides):,} comparisons needs at least "
+        f"{j.needed:,}"
+    )
 
 
 def _useless(j: Judgement) -> str:
@@ -159,7 +165,9 @@ def _robust(j: Judgement) -> str:
     first = f"{_none(len(names))} of {len(switches):,} switches and orders of ties "
     first += f"{'flip' if len(names) > 1 else 'flips'} a verdict against a control"
     if names:
-        first += f" ({listed(_flip(j, *key, others) for key, others in flipped.items())})"
+        said = [_flip(j, *key, others) for key, others in flipped.items()]
+        said = [*said[:NAMED], *[f"{len(said) - NAMED:,} more"] * (len(said) > NAMED)]
+        first += f" ({'; '.join(said)})"
     moved = max(_moves(j), key=lambda move: abs(move[0].rank - move[1].rank), default=None)
     if moved and moved[0].rank != moved[1].rank:
         start, end = moved
@@ -178,7 +186,7 @@ def _flip(
     j: Judgement, switch: str, metric: str, before: str, after: str, others: Sequence[str]
 ) -> str:
     against = listed(map(j.catalog.label, others))
-    return f"{switch}: {metric_name(j, metric)} against {against}, {before} -> {after}"
+    return f"{switch}: {metric_name(j, metric)} against {against} from {before} to {after}"
 
 
 def _moves(j: Judgement) -> Iterator[tuple[Turned, Turned]]:
