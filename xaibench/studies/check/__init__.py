@@ -82,7 +82,7 @@ def finished(root: Path) -> list[Judgement]:
 
 
 def _judged(root: Path, record: Record) -> Judgement:
-    from xaibench.analysis.check.judge import judge
+    from xaibench.analysis.check import judge
     from xaibench.studies.check.evidence import evidence_of
 
     return judge(evidence_of(root, record), record.seed)

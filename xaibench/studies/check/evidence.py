@@ -68,7 +68,7 @@ def evidence_of(root: Path, record: Record) -> Evidence:
     if not (scores.method == record.method).any():
         raise XaibenchError(f"{root} has no scores of {record.method}: run its check again.")
     sane, lacking = _sanity(own, record)
-    switched, missing = _switched(scores, frame, record)
+    switched, missing = _switched(frame, record)
     constant = own[own.status == STATUS_CONSTANT].groupby("method").image.nunique()
     met = set(scores.method)
     return Evidence(
@@ -128,33 +128,24 @@ def _sanity(own: pd.DataFrame, record: Record) -> tuple[pd.DataFrame, list[tuple
 
 
 def _switched(
-    scores: pd.DataFrame, frame: Callable[[str], pd.DataFrame], record: Record
+    frame: Callable[[str], pd.DataFrame], record: Record
 ) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
-    """Scores of all methods under each switch, by the metrics that it can move for any.
-
-    A method that a switch cannot move has the values of the protocol itself.
-    """
+    """Scores under each switch, of what it can move, and what of it was not scored."""
     import pandas as pd
 
-    stored = {(t.label, t.metric, t.method): t for t in record.turns}
-    cells = dict.fromkeys((t.label, t.metric) for t in record.turns)
-    groups: dict[str, dict[tuple[str, str], pd.DataFrame]] = {}
-
-    def rows(directory: str, method: str, metric: str) -> pd.DataFrame:
-        if directory not in groups:
-            held = _usable(frame(directory)).groupby(["method", "metric"])
-            groups[directory] = {(str(m), str(k)): part for (m, k), part in held}
-        return groups[directory].get((method, metric), frame(directory).iloc[:0])
-
+    held: dict[str, dict[tuple[str, str], pd.DataFrame]] = {}
     parts: list[pd.DataFrame] = []
     missing: dict[tuple[str, str], None] = {}
-    for label, metric in cells:
-        for method in record.methods:
-            turned = stored.get((label, metric, method))
-            found = rows(turned.directory, *turned.stored) if turned else rows("", method, metric)
-            if turned and found.empty:
-                missing[f"{label} of {method}", FAILED] = None
-            parts.append(found.assign(switch=label, method=method, metric=metric)[SWITCHED])
+    for turn in record.turns:
+        if turn.directory not in held:
+            groups = _usable(frame(turn.directory)).groupby(["method", "metric"])
+            held[turn.directory] = {(str(m), str(k)): rows for (m, k), rows in groups}
+        found = held[turn.directory].get(turn.stored)
+        if found is None:
+            missing[f"{turn.label} of {turn.method}", FAILED] = None
+            continue
+        named = {"switch": turn.label, "method": turn.method, "metric": turn.metric}
+        parts.append(found.assign(**named)[SWITCHED])
     empty = pd.DataFrame(columns=SWITCHED)
     return pd.concat(parts, ignore_index=True) if parts else empty, list(missing)
 
