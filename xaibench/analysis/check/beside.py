@@ -8,7 +8,7 @@ every image.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from xaibench.analysis.paired import ALPHA, holm, sign_flip_p, smallest_p
 from xaibench.analysis.stats import MIN_IMAGES, Floats
 from xaibench.config.catalog import Catalog
 from xaibench.errors import XaibenchError
+from xaibench.published.tables import FORMS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,17 +75,17 @@ def cells_of(rows: pd.DataFrame) -> Cells:
 
 
 def columns_of(cells: Cells, catalog: Catalog) -> dict[str, Column]:
-    """How every metric is printed, in the order of the catalog, then as they come."""
+    """How every metric is printed, in the paper's order, then the others by name."""
     largest: dict[str, float] = {}
     for (_, metric), values in cells.items():
         largest[metric] = max(largest.get(metric, 0.0), abs(float(values.mean())))
-    known = list(catalog.metrics)
-    order = sorted(largest, key=lambda m: _place(m.partition("(")[0], known))
-    return {metric: column_of(metric, catalog, largest[metric]) for metric in order}
+    order = list(FORMS)
 
+    def place(metric: str) -> tuple[int, str]:
+        key = metric.partition("(")[0]
+        return (order.index(key) if key in order else len(order)), metric
 
-def _place(key: str, known: Sequence[str]) -> int:
-    return known.index(key) if key in known else len(known)
+    return {m: column_of(m, catalog, largest[m]) for m in sorted(largest, key=place)}
 
 
 def pairs_of(

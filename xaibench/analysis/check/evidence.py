@@ -102,7 +102,7 @@ class Sane:
             fewer than two images.
         unsure: whether such an interval holds the mean in under 90% of the cases.
         passed: on how many images the map does what the test asks for.
-        share_low, share_high: Wilson's 95% interval of the share of such images.
+        share_low, share_high: exact 95% interval of the share of such images.
         verdict: `PASSED`, `FAILED` or `UNDECIDED`.
     """
 
@@ -114,8 +114,8 @@ class Sane:
     high: float | None
     unsure: bool
     passed: int
-    share_low: float | None
-    share_high: float | None
+    share_low: float
+    share_high: float
     verdict: str
 
 

@@ -2,9 +2,10 @@
 
 Under weights drawn anew a map must be less than `CHANGED` alike; for another class less than
 `OTHER_CLASS`; under small noise it must stay nearer to itself than under weights drawn anew. A test
-is passed where Wilson's 95% interval of the share of images on which the map does so lies above a
-half, failed where it lies below, undecided else and on fewer than `MIN_IMAGES` images. A share of
-images asks nothing of how similarities are distributed.
+is passed where the exact 95% interval of the share of images on which the map does so lies above
+a half, failed where it lies below, undecided else and on fewer than `MIN_IMAGES` images. A share of
+images asks nothing of how similarities are distributed. Source of the interval: Clopper & Pearson
+1934.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from xaibench.analysis.check.evidence import (
     Sane,
 )
 from xaibench.analysis.intervals import Sample, intervals
-from xaibench.analysis.stats import MIN_IMAGES, Floats, wilson_intervals
+from xaibench.analysis.stats import LEVEL, MIN_IMAGES, Floats
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,16 +37,22 @@ OTHER_CLASS = 0.9
 TESTS = (WEIGHTS, CLASS, NOISE)
 
 
-def decide(passes: int, n: int) -> tuple[float | None, float | None, str]:
-    """Wilson's interval of the share of images that pass, and the verdict."""
-    if n < 2:
-        return None, None, UNDECIDED
-    passed = (np.arange(n) < passes).astype(np.float64)[:, None]
-    low, high = wilson_intervals(passed, np.ones((n, 1)))[:, 0]
-    if n < MIN_IMAGES:
-        return float(low), float(high), UNDECIDED
-    verdict = PASSED if low > 0.5 else FAILED if high < 0.5 else UNDECIDED
-    return float(low), float(high), verdict
+def exact_interval(passes: int, n: int, level: float = LEVEL) -> tuple[float, float]:
+    """The ends of Clopper and Pearson's interval of a share, `passes` of `n` images."""
+    from scipy.special import betaincinv
+
+    tail = (1.0 - level) / 2.0
+    low = betaincinv(passes, n - passes + 1, tail) if passes else 0.0
+    high = betaincinv(passes + 1, n - passes, 1.0 - tail) if passes < n else 1.0
+    return float(low), float(high)
+
+
+def decide(passes: int, n: int) -> str:
+    """`PASSED`, `FAILED` or `UNDECIDED`."""
+    low, high = exact_interval(passes, n)
+    if n < MIN_IMAGES or low <= 0.5 <= high:
+        return UNDECIDED
+    return PASSED if low > 0.5 else FAILED
 
 
 def sanity(rows: pd.DataFrame, methods: Iterable[str], seed: int) -> tuple[Sane, ...]:
@@ -79,6 +86,5 @@ def sanity(rows: pd.DataFrame, methods: Iterable[str], seed: int) -> tuple[Sane,
 def _sane(test: str, method: str, values: Floats, passes: int, seed: int) -> Sane:
     n = len(values)
     low, high, unsure = intervals({"": Sample("", values)}, seed=seed)[""]
-    share_low, share_high, verdict = decide(passes, n)
-    mean = float(values.mean())
-    return Sane(test, method, n, mean, low, high, unsure, passes, share_low, share_high, verdict)
+    mean, share = float(values.mean()), exact_interval(passes, n)
+    return Sane(test, method, n, mean, low, high, unsure, passes, *share, decide(passes, n))

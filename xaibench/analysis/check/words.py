@@ -36,7 +36,7 @@ DOES_NOT = {
 
 
 def sentences(j: Judgement) -> tuple[str, ...]:
-    """What follows from a judgement, each sentence with its numbers; one without any is left out."""
+    """What follows from a judgement, each sentence with its numbers; at most seven."""
     parts: tuple[Callable[[Judgement], str], ...] = (
         _believed,
         _doubted,
@@ -136,18 +136,15 @@ def _useless(j: Judgement) -> str:
 
 
 def _standards(j: Judgement) -> str:
-    others = dict.fromkeys(beside.other for beside in j.besides if not beside.control)
     said = []
-    for other in others:
-        against = j.against(other)
-        words = []
+    for other in dict.fromkeys(beside.other for beside in j.besides if not beside.control):
+        against, name = j.against(other), j.catalog.label(other)
         for verdict in (BETTER, WORSE):
             names = [metric_name(j, b.metric) for b in against if b.verdict == verdict]
-            words += [f"{verdict} by {listed(names)}"] if names else []
+            said += [f"{verdict} than {name} by {listed(names)}"] if names else []
         open_ = sum(beside.verdict == UNDECIDED for beside in against)
-        words += [f"undecided by {open_} of {len(against)}"] if open_ else []
-        said.append(f"{j.catalog.label(other)} {', '.join(words)}")
-    return f"Beside standard methods: than {'; than '.join(said)}." if said else ""
+        said += [f"undecided beside {name} by {open_} of {len(against)} metrics"] if open_ else []
+    return f"Standard methods: it is {'; '.join(said)}." if said else ""
 
 
 def _robust(j: Judgement) -> str:
