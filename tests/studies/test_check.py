@@ -171,7 +171,7 @@ def test_dear_switches_are_left_out_unless_they_are_named(
     asked = asked_for(config(out=tmp_path, metric=["insertion"]), "gradcam", (), True)
     left = dict(turns_of(asked, None, (), False).left_out)
     label = "causal.rows_per_step: 8 -> 1"
-    assert "--switch causal.rows_per_step adds it" in left[label]
+    assert "--switch causal.rows_per_step takes it" in left[label]
     named = turns_of(asked, None, ("causal.rows_per_step",), False)
     assert {turn.label for turn in named.all} == {label}
     every = {turn.label for turn in turns_of(asked, None, ("all",), False).all}
@@ -196,7 +196,7 @@ def test_metrics_that_cost_much_are_left_out_and_said(
     usual = config(out=tmp_path, metric=None)
     published = asked_for(usual, "gradcam", (), False)
     assert {"insertion", "deletion", "average_drop", SPARSENESS} <= set(published.metrics)
-    assert "--metric adds it" in dict(published.left_out)["monotonicity"]
+    assert "--metric all, or its name, takes it" in dict(published.left_out)["monotonicity"]
     assert "--boxes" in dict(published.left_out)["pointing_game"]
     dear = asked_for(usual.model_copy(update={"protocol": "reference"}), "rise", (), False)
     assert "max_sensitivity" in dict(dear.left_out)

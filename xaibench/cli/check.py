@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any, Optional
 
 import typer
@@ -60,6 +61,9 @@ MORE: dict[str, Any] = {
     "skip": Annotated[
         Optional[list[str]], o.option("skip", "What to leave out: sanity, switches; repeatable.")
     ],
+    "json": Annotated[
+        Optional[bool], o.option("json", "Print the page as JSON, all else to stderr.")
+    ],
 }
 WITHOUT = (
     *("metric_backend", "transform", "order", "until", "overwrite", "keep_stale", "keep_maps"),
@@ -86,6 +90,7 @@ def check(values: dict[str, Any]) -> None:
     """
     method, skip = values.pop("method"), values.pop("skip") or []
     against, switches, after = (values.pop(name) for name in ("against", "switch", "to"))
+    as_json = values.pop("json")
     from xaibench.config.run import find_config, load_config
     from xaibench.config.specs import split_all
     from xaibench.studies import check as checks
@@ -98,6 +103,7 @@ def check(values: dict[str, Any]) -> None:
     if config.out is None:
         out = checks.FOLDER / config.directory.name
         config = config.model_copy(update={"out": out})
+    say = partial(echo, err=bool(as_json))
     done = checks.check(
         config,
         method,
@@ -106,7 +112,7 @@ def check(values: dict[str, Any]) -> None:
         after=after,
         switches=split_all(switches or []),
         skip=skip,
-        say=echo,
+        say=say,
     )
     if done is None:
         return
@@ -114,11 +120,14 @@ def check(values: dict[str, Any]) -> None:
 
     from xaibench.report import write_page
     from xaibench.report.pages.check import page
+    from xaibench.report.render import json
 
-    folder = done.root / "report"
-    paths = write_page(page(done.judgement), folder, Console())
+    folder, made = done.root / "report", page(done.judgement)
+    paths = write_page(made, folder, Console(quiet=bool(as_json)))
+    if as_json:
+        echo(json.render(made).rstrip())
     names = ",".join(path.name for path in paths)
-    echo(f"written: {folder}/{{{names}}}; next: xaibench report {done.root}")
+    say(f"written: {folder}/{{{names}}}; next: xaibench report {done.root} --html")
     if done.failed:
         raise XaibenchError(
             f"{len(done.failed)} parts failed, first: {str(done.failed[0]).rstrip('.')}."

@@ -148,8 +148,10 @@ def _metrics(
         if not judged and "explain" in metric.needs:
             left[metric.spec] = "it explains other inputs, which maps alone cannot"
         elif not chosen and (passes > MOST or metric.key not in wanted):
-            left[metric.spec] = f"{passes:,.0f} passes an image; --metric adds it"
+            left[metric.spec] = (
+                f"{passes:,.0f} passes an image; --metric all, or its name, takes it"
+            )
         else:
             kept.append(metric.spec)
-    left |= dict.fromkeys(() if chosen or config.boxes else boxes, "--boxes DIR adds it")
+    left |= dict.fromkeys(() if chosen or config.boxes else boxes, "--boxes DIR takes it")
     return tuple(kept), tuple(left.items())

@@ -12,7 +12,7 @@ from xaibench.config.switches import Switch
 from xaibench.registry.files import located
 from xaibench.studies.ablation import Place, Study, study
 from xaibench.studies.check.asked import Check, Left
-from xaibench.studies.check.passes import of_study
+from xaibench.studies.check.passes import of_study, scoring
 
 ALL, TIES = "all", "ties"
 """Words of --switch beside the names of differences."""
@@ -71,7 +71,7 @@ def turns_of(check: Check, after: str | None, names: Sequence[str], skip: bool) 
         if cells and switch.redefines:
             left.append((label, "it makes another quantity of the metric"))
         elif cost > base and not names:
-            left.append((label, f"{cost:,.0f} passes an image; --switch {switch.name} adds it"))
+            left.append((label, f"{cost:,.0f} passes an image; --switch {switch.name} takes it"))
         elif cells:
             found += _turned(plan, label, switch, cells)
             passes += cost
@@ -79,7 +79,8 @@ def turns_of(check: Check, after: str | None, names: Sequence[str], skip: bool) 
                 left.append((f"{label} of {check.method}", "there are maps alone"))
     if not names or {ALL, TIES}.intersection(names):
         orders = list(_orders(check))
-        passes += base * len({turn.label for turn in orders})
+        others = resolve_metrics({turn.place.metric for turn in orders}, check.protocol)
+        passes += len(check.methods) * scoring(others, 0.0)[0]
         found += orders
     if not check.call:
         found += _of_maps(check, found)
