@@ -124,8 +124,8 @@ def check(values: dict[str, Any]) -> None:
 
     folder, made = done.root / "report", page(done.judgement)
     paths = write_page(made, folder, Console(quiet=bool(as_json)))
-    if as_json:
-        echo(json.render(made).rstrip())
+    for line in json.render(made).splitlines() if as_json else ():
+        echo(line)
     names = ",".join(path.name for path in paths)
     say(f"written: {folder}/{{{names}}}; next: xaibench report {done.root} --html")
     if done.failed:
