@@ -33,7 +33,7 @@ def add_to(app: typer.Typer) -> None:
         "report",
         epilog="Examples:\n\n  xaibench report\n\n  xaibench report --table 1\n\n"
         "  xaibench report RUN --compare OTHER_RUN\n\n  xaibench report --claims\n\n"
-        "  xaibench report --figures --agreement",
+        "  xaibench report --figures --agreement\n\n  xaibench report --choose",
     )(report)
     app.command("normalize", epilog="Example:\n\n  xaibench normalize --method gradcam")(normalize)
     app.command("audit", epilog="Example:\n\n  xaibench audit --fraction 0.05")(audit)
@@ -73,6 +73,10 @@ def report(
         bool,
         o.option("claims", "Which of the paper's claims hold, for each run or protocol."),
     ] = False,
+    choose: Annotated[
+        bool,
+        o.option("choose", "Which method to choose: the methods of one run, tested in pairs."),
+    ] = False,
     figures: Annotated[bool, o.option("figures", "Figures 1 and 2 too, as PNG and SVG.")] = False,
     agreement: Annotated[
         bool, o.option("agreement", "Compare the methods' maps too: a table and a heat map.")
@@ -95,19 +99,20 @@ def report(
         raise UsageError(f"{len(directories)} runs: side by side go two (--claims takes more).")
     if len({directory.resolve() for directory in directories}) < len(directories):
         raise UsageError(f"{directories[-1]} is given twice: name another run.")
-    if (table or figures or agreement or page) and (claims or len(directories) > 1):
+    pages = [*(page or ()), *["choose"] * choose]
+    if (table or figures or agreement or pages) and (claims or len(directories) > 1):
         raise UsageError(
-            "--table, --figures, --agreement and --page go with one run: leave them out, or "
-            "--claims and --compare."
+            "--table, --figures, --choose, --agreement and --page go with one run: leave them out, "
+            "or --claims and --compare."
         )
     from rich.console import Console
 
     from xaibench import report as reports
 
     console, into = Console(), directories[0] / "report"
-    if page:
+    if pages:
         paths = reports.write_pages(
-            page, source_of(directories[0], predictions=True, plain=True), into, console
+            pages, source_of(directories[0], predictions=True, plain=True), into, console
         )
     elif claims:
         sources = [source_of(directory, predictions=True) for directory in directories]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,11 @@ from xaibench.errors import XaibenchError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from xaibench.analysis.agreement import Pair
     from xaibench.analysis.compare import Source
+
+AGREEING = 100
+"""Images whose maps are compared where agreement is one number beside others."""
 
 
 def tables(
@@ -93,7 +98,22 @@ def source_of(directory: Path, predictions: bool = False, plain: bool = False) -
         catalog=catalog_in(directory),
         stopped=stopped_in(directory, scores["image"].unique()),
         timings=timings(directory),
+        agreement=partial(_agreement, directory),
     )
+
+
+def _agreement(directory: Path) -> list[Pair]:
+    """Every two methods' maps on the first images; none without maps of two methods."""
+    from xaibench.analysis.columns import TARGET_NAMES
+    from xaibench.store.layout import mapped
+
+    targets = [target for target in TARGET_NAMES if len(mapped(directory, target)) > 1]
+    if not targets:
+        return []
+    from xaibench.analysis.agreement import summarise
+    from xaibench.studies.agreement import compare  # imports torch
+
+    return summarise(compare(directory, target=targets[0], first=AGREEING))
 
 
 def other_protocols(run: Path) -> list[Path]:

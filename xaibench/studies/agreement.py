@@ -51,6 +51,7 @@ def compare(
     methods: Sequence[str] | None = None,
     target: str | None = None,
     top: float = TOP,
+    first: int | None = None,
 ) -> Agreement:
     """Spearman's correlation and overlap of the top pixels of every two methods on every image.
 
@@ -59,6 +60,7 @@ def compare(
         methods: specs; all that have maps by default.
         target: the explained class; ground_truth by default, or the first that there are maps of.
         top: share of the pixels, ties in row-major order, rounded to pixels.
+        first: so many images alone.
     """
     if not 0 < top <= 1:
         raise UsageError(f"top {top:g}: give a share of the pixels, above 0 and at most 1.")
@@ -71,7 +73,7 @@ def compare(
         )
     readers = [MapReader(root, name, target) for name in names]
     # Blocks are the same for every method: in their order each shard is read once.
-    ids = list(dict.fromkeys(image for reader in readers for image in reader.ids))
+    ids = list(dict.fromkeys(image for reader in readers for image in reader.ids))[:first]
     rows, columns = pair_places(len(names))
     shape = (len(ids), len(rows))
     correlation, overlap = np.full(shape, np.nan), np.full(shape, np.nan)
