@@ -92,7 +92,7 @@ def build_tables(
     else:
         tables = [_table(measured, paper, number, catalog) for number in (*TABLES, OTHER)]
         tables = [table for table in tables if _has_news(table)]
-    labelled = bool((scores["label"] >= 0).any())
+    labelled = bool((scores["label"] >= 0).any()) and (run is None or run.labelled)
     return [_with_fill(table, measured, catalog, labelled, run) for table in tables]
 
 

@@ -12,6 +12,7 @@ from xaibench.errors import UsageError, XaibenchError
 from xaibench.execution.until import asked, bounds_of
 from xaibench.models.device import device_name
 from xaibench.models.inference import BFLOAT16, why_slow
+from xaibench.stages.labels import labelled
 from xaibench.stages.run import Run
 from xaibench.store import layout
 from xaibench.store.atomic import read_json, write_json
@@ -115,10 +116,12 @@ def open_directory(run: Run, stages: frozenset[str], say: Say) -> Manifest:
     config, root = run.config, run.root
     held = known(root)
     light = "explain" not in stages and not any(m.needs for m in run.metrics)
+    fits: dict[str, Any] = {}
     if light and held:  # nothing needs the network: compare what can be had without
         identity = held | run.light_identity()
     else:
         identity = run.identity()
+        fits = {"labelled": labelled(run.classifier, run.dataset)}
     if config.overwrite:
         _empty(root, say)
     claim(root, identity, say)
@@ -150,6 +153,7 @@ def open_directory(run: Run, stages: frozenset[str], say: Say) -> Manifest:
             "seed": config.seed,
             "device": device_name(run.device),
             "batch_size": run.batch_size,
+            **fits,
             **({} if config.until is None else {"until": asked(run)}),
         },
     )

@@ -100,6 +100,8 @@ def fill_line(fill: types.Fill) -> str:
     """Say how many cells are missing, before the command that fills them."""
     own = "" if fill.complete else " (add this run's --data, --model, --protocol and --out)"
     verb = "is" if fill.missing == 1 else "are"
+    if fill.failed:
+        own += f", which leaves what failed here ({', '.join(fill.failed)}) alone"
     return f"{fill.missing} of the table's {fill.cells} cells {verb} missing. To fill it, run{own}:"
 
 
