@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from xaibench.config.declared import of_run
+from xaibench.config.early import check_boxes
 from xaibench.config.files import digest
 from xaibench.errors import UsageError, XaibenchError
 from xaibench.execution.until import asked, bounds_of
@@ -34,9 +35,9 @@ Say = Callable[[str], None]
 
 def check(run: Run, stages: frozenset[str]) -> None:
     """UsageError for what cannot work, before any work."""
-    if any("boxes" in metric.needs for metric in run.metrics):
-        if run.config.boxes is None:
-            raise UsageError("the pointing games need bounding boxes: give --boxes DIR.")
+    needed = any("boxes" in metric.needs for metric in run.metrics)
+    check_boxes(run.config.boxes, needed)
+    if needed:
         run.boxes(())  # the folder is read
     if run.config.until and run.config.maps and len(run.subset.places) < len(run.dataset):
         raise UsageError(
