@@ -75,6 +75,10 @@ def _grids(console: Console, grid: d.Grid) -> Iterator[Text | Table]:
         if group:
             yield Text("")
             yield Text(group, style="italic")
+        again = {grid.columns[column].again for column in columns}
+        if len(again) == 1 and (before := again.pop()):
+            yield Text(f"as in {before} above", style="dim")
+            continue
         beside, gap, parts = _fit(grid, columns, console.width)
         for index, part in enumerate(parts):
             if index:
