@@ -251,15 +251,20 @@ def _describe(root: Path, work: Run, todo: Plan, say: Say) -> None:
 
 
 def run_configs(
-    configs: Sequence[RunConfig], *, stages: frozenset[str] = ALL_STAGES, say: Say
+    configs: Sequence[RunConfig],
+    *,
+    stages: frozenset[str] = ALL_STAGES,
+    say: Say,
+    then: str = "",
 ) -> None:
     """Run configurations one after the other; the failures of one do not keep the next away.
 
+    then: what the last line says beside its results, where nothing has failed.
     Raises UsageError at once, and in the end the first XaibenchError, with the number of others.
     """
     errors: list[XaibenchError] = []
     emptied, told = set[Path](), set[str]()
-    for config in configs:
+    for number, config in enumerate(configs, 1):
         if config.directory in emptied:  # what an earlier one of these has put there stays
             config = config.model_copy(update={"overwrite": False})
         emptied.add(config.directory)
@@ -274,7 +279,8 @@ def run_configs(
         else:
             _tell(errors, told, say)
             if not config.dry_run:
-                say(result.line)
+                last = number == len(configs) and not errors
+                say(result.line + then * last)
     if errors and not told and len(errors) == len(configs):  # all of them say the same
         raise errors[0]
     if errors:

@@ -124,7 +124,8 @@ def _field(
             places = np.searchsorted(one.images, images)
             mean = one.sums[places] / one.counts[places]
             values[:, j, i] = mean if catalog.metric(metric).direction == "higher" else -mean
-    alike = np.isclose(values, values[:, :1], rtol=ROUNDING, atol=ROUNDING).all(axis=(0, 1))
+    near = np.isclose(values, values[:, :1], rtol=ROUNDING, atol=ROUNDING)
+    alike = np.asarray(near.all(axis=(0, 1))).tolist()
     if len(some) > 1:
         same = "every method has the same values"
         left_out |= {metric: same for metric, one in zip(counted, alike, strict=True) if one}
@@ -141,7 +142,7 @@ def _meet(
 ) -> tuple[tuple[Duel, ...], dict[str, dict[str, Rank]]]:
     """Every two methods of each group, and the ranks that come of it."""
     samples: dict[tuple[str, ...], Sample] = {}
-    p: dict[tuple[str, ...], float] = {}
+    p: dict[tuple[str, str, str], float] = {}
     for name, held in fields.items():
         images, count = held.images.tobytes(), len(held.methods)
         if not len(held.images):
@@ -162,8 +163,15 @@ def _meet(
     adjusted = dict(zip(p, holm(np.array(list(p.values()))).tolist(), strict=True))
     means = {key: float(sample.sums.mean()) for key, sample in samples.items()}
     duels = tuple(
-        Duel(*key, len(fields[key[0]].images), means[key], ends[key], p[key], adjusted[key])
-        for key in p
+        Duel(
+            *key,
+            n=len(fields[key[0]].images),
+            share=means[key],
+            interval=ends[key],
+            p=raw,
+            adjusted=adjusted[key],
+        )
+        for key, raw in p.items()
     )
     standing: dict[str, dict[str, Rank]] = {name: {} for name in fields}
     for key in samples:

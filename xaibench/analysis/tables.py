@@ -66,7 +66,6 @@ def build_tables(
     catalog: Catalog | None = None,
     stopped: Stopped | None = None,
     beside: bool = True,
-    fills: bool = True,
 ) -> list[Table]:
     """Build the tables `numbers`, or by default those that the scores have something new for.
 
@@ -74,8 +73,7 @@ def build_tables(
     when asked for. `run` are the options that name the run directory (`fill.run_words`); `catalog`
     is what its methods and metrics declare (`store.catalog.catalog_in`), by default what is shipped
     and what the values give away; `stopped` how it came to its images, where it stopped when sure.
-    `beside`: whether the paper's numbers stand beside ours; `fills`: whether a table says what it
-    lacks.
+    `beside`: whether the paper's numbers stand beside ours.
 
     Raises:
         XaibenchError: unknown table, no scores, or scores of more than one run.
@@ -96,8 +94,6 @@ def build_tables(
         tables = [_table(measured, paper, number, catalog) for number in (*TABLES, OTHER)]
         tables = [table for table in tables if _has_news(table)]
     labelled = bool((scores["label"] >= 0).any()) and (run is None or run.labelled)
-    if not fills:
-        return tables
     return [_with_fill(table, measured, catalog, labelled, run) for table in tables]
 
 

@@ -41,7 +41,10 @@ def of_run(name: str) -> Any:
     return Annotated[Optional[str if path else typed(name)], made]
 
 
-Method, Target = of_run("method"), of_run("target")
+Method, Target, Metric = of_run("method"), of_run("target"), of_run("metric")
+Json = Annotated[
+    Optional[bool], option("json", "One JSON document on stdout; lines for people go to stderr.")
+]
 
 
 def command(

@@ -69,22 +69,22 @@ def _cost(found: Choice) -> str:
         quick, slow = order[0], order[-1]
         ratio = found.seconds[slow] / found.seconds[quick]
         said = (
-            f"{name(found, quick)} is the fastest ({seconds(found, quick)} s a map on "
-            f"{found.device}) and {name(found, slow)} takes {ratio:,.2g} times as long"
+            f"{name(found, quick)} is the fastest ({seconds(found, quick)} s a map) and "
+            f"{name(found, slow)} takes {ratio:,.3g} times as long"
         )
     else:
         said = "Seconds of two methods are not recorded in this run"
     pairs = [p for p in found.agreement if {p.first, p.second} <= set(found.methods) and p.n]
     if not pairs:
         return f"{said}; there are no maps of two methods to be compared."
-    alike, apart = pairs[0], pairs[-1]
-    most = f"{name(found, alike.first)} and {name(found, alike.second)}"
-    rho = number(alike.correlation.mean, 2)
-    said += f"; the maps of {most} agree {'most ' * (len(pairs) > 1)}(rank correlation {rho})"
-    if len(pairs) > 1:
-        least = f"{name(found, apart.first)} and {name(found, apart.second)}"
-        said += f", those of {least} least ({number(apart.correlation.mean, 2)})"
-    return f"{said}."
+    (most, high), (least, low) = (
+        (names(found, (p.first, p.second)), number(p.correlation.mean, 2))
+        for p in (pairs[0], pairs[-1])
+    )
+    if len(pairs) == 1:
+        return f"{said}; the maps of {most} have a rank correlation of {high}."
+    best = f"maps agree most between {most} (rank correlation {high})"
+    return f"{said}; {best}, least between {least} ({low})."
 
 
 def _controls(found: Choice) -> str:
