@@ -17,6 +17,7 @@ from collections.abc import Callable
 
 import numpy as np
 import scipy
+from simulated_choice import section as of_choice
 from simulated_worlds import TRUE_ON_NOISE, World, edge, noise, of_printed
 
 from xaibench.analysis.claims.check import CLAIMS
@@ -126,7 +127,7 @@ def page(runs: int, coverage_runs: int) -> str:
         many = [rates(part, n, max(20, runs // 20), of_printed) for n in (*IMAGES, 1000)]
         lines.append(f"| {part.key} | {' | '.join(f'{a:.0%} / {b:.0%}' for a, b in many)} |")
         _said(part.key)
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n\n" + of_choice(runs)
 
 
 def _said(what: str) -> None:
