@@ -22,6 +22,9 @@ FAMILIES = {
 }
 """The families a method can declare, in the order and with the headings of the tables."""
 
+CONTROL = "control"
+"""The family of methods that explain nothing, to compare with."""
+
 DIRECTIONS = ("higher", "lower", "none")
 
 PASSES, RESIDUAL = "share of passes", "mean residual"

@@ -8,7 +8,7 @@ from functools import cached_property
 from itertools import product
 from pathlib import Path
 
-from xaibench.config.names import check_names
+from xaibench.config.early import check_early
 from xaibench.config.protocol import Protocol, load_protocol
 from xaibench.config.reach import Cell, Counts, moves
 from xaibench.config.requests import (
@@ -157,8 +157,7 @@ def study(config: RunConfig, after: str, only: Iterable[str] = ()) -> Study:
 
     if config.overwrite:
         raise UsageError("ablate does not overwrite: delete its directory, or name another --out.")
-    check_names("methods", config.method)
-    check_names("metrics", config.metric)
+    check_early(config)
     first, second = load_protocol(config.protocol), load_protocol(after)
     for protocol in (first, second):
         check_protocol(protocol)
