@@ -10,7 +10,7 @@ import typer
 
 from xaibench.cli import options as o
 from xaibench.cli.screen import echo
-from xaibench.cli.sources import other_protocols, source_of, tables
+from xaibench.cli.sources import other_protocols, source_of, tables, write_page
 from xaibench.errors import UsageError, XaibenchError
 
 Run = Annotated[
@@ -84,22 +84,41 @@ def report(
     top: Annotated[
         float, o.option("top", "Share of the pixels that --agreement calls top. [default: 0.1]")
     ] = 0.1,
+    html: Annotated[
+        bool,
+        o.option(
+            "html", "One page of all that there is, report/html/index.html; any number of runs."
+        ),
+    ] = False,
+    single_file: Annotated[
+        bool, o.option("single-file", "The page of --html as one file, with all in it.")
+    ] = False,
 ) -> None:
     """Tables with the paper's numbers beside ours: terminal, Markdown, CSV, LaTeX, JSON, HTML."""
     _check_values(table, top)
     directories = [find_run(one) for one in run or ()] or [find_run(None)]
     directories += [find_run(compare)] if compare else []
+    html = html or single_file
+    if html and (table or claims or page):
+        raise UsageError(
+            "--html holds every table and the claims: leave --table, --claims, --page."
+        )
     if claims and not (run or compare):
         directories += other_protocols(directories[0])
-    if not claims and len(directories) > 2:
-        raise UsageError(f"{len(directories)} runs: side by side go two (--claims takes more).")
+    if not (claims or html) and len(directories) > 2:
+        raise UsageError(
+            f"{len(directories)} runs: side by side go two (--claims and --html take more)."
+        )
     if len({directory.resolve() for directory in directories}) < len(directories):
         raise UsageError(f"{directories[-1]} is given twice: name another run.")
-    if (table or figures or agreement or page) and (claims or len(directories) > 1):
+    if (table or figures or agreement or page) and (claims or len(directories) > 1) and not html:
         raise UsageError(
             "--table, --figures, --agreement and --page go with one run: leave them out, or "
             "--claims and --compare."
         )
+    if html:
+        write_page(directories, single_file)
+        return
     from rich.console import Console
 
     from xaibench import report as reports

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from xaibench.analysis.compare import Source
 
+LARGE = 20_000_000
+"""Bytes above which a single file is slow to open and to send."""
+
 
 def tables(
     directory: Path,
@@ -118,3 +121,15 @@ def other_protocols(run: Path) -> list[Path]:
         if alike and other != own and any(directory.glob("scores/**/*.parquet")):
             latest[other["protocol"]] = directory
     return [directory for protocol, directory in latest.items() if protocol != own["protocol"]]
+
+
+def write_page(directories: list[Path], single_file: bool) -> None:
+    """The HTML page of runs; says where it is, and how large where it is one file."""
+    from xaibench.studies.page import write_html_page
+
+    sources = [source_of(directory, predictions=True) for directory in directories]
+    index = write_html_page(directories, sources, single_file=single_file)
+    size = index.stat().st_size
+    echo(f"written: {index}" + f" ({size / 1e6:,.1f} MB)" * single_file)
+    if single_file and size > LARGE:
+        echo("That is large for one file: without --single-file the page is a directory.", err=True)

@@ -34,7 +34,7 @@ OWN = tuple(
             rf"{MANIFESTS}/(identity|protocol|subset|batch_size|catalog|files|maps|changed)\.json",
             rf"{MANIFESTS}/run-\w+-\d+\.json",
             r"normalized(/[^/]+){4}\.(npy|json)",
-            r"report/.+\.(md|tex|csv|json|html|png|svg|pdf|css|js)",
+            r"report/.+\.(md|tex|csv|json|html|png|jpg|webp|svg|pdf|css|js)",
             r"profile/[^/]+\.json",
             rf"{SET_ASIDE}/.+",
             rf"{re.escape(LOCK)}(\.json)?",

@@ -1,0 +1,20 @@
+"""What the page is of: model, data, protocol and images of each run."""
+
+from __future__ import annotations
+
+from xaibench.analysis.header import PAPER, build_header, of_passes
+from xaibench.report.html.view import SectionHtml, View
+
+title, key, place = "Overview", "overview", 0
+
+
+def section(view: View) -> SectionHtml:
+    """One row a run, and what has to be said of it."""
+    headers = [build_header(run.source.scores, run.source.catalog) for run in view.runs]
+    notes = dict.fromkeys(
+        note
+        for run, header in zip(view.runs, headers, strict=True)
+        for note in (*header.notes, *of_passes(run.source.identity))
+    )
+    runs = list(zip(view.runs, headers, strict=True))
+    return SectionHtml(view.render("overview.html.j2", runs=runs, notes=list(notes), paper=PAPER))

@@ -1,0 +1,157 @@
+"""What a section of the page is given, and what it gives back."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import mimetypes
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2.utils import htmlsafe_json_dumps
+from markupsafe import Markup
+
+from xaibench.analysis.compare import Source
+from xaibench.errors import shown
+from xaibench.store.atomic import write
+
+HERE = Path(__file__).parent
+_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)*", re.ASCII)
+
+
+@dataclass(frozen=True)
+class SectionHtml:
+    """What a section brings.
+
+    Attributes:
+        body: its HTML, without a heading.
+        data: what its script reads by `xaibench.data(key)`; None for nothing.
+        styles, scripts: files of `static/`, each put into the page once.
+        lead: one sentence under the heading.
+    """
+
+    body: Markup
+    data: Any = None
+    styles: Sequence[str] = ()
+    scripts: Sequence[str] = ()
+    lead: str = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the page: a name that no other has, its results, and what its processes left.
+
+    `folder` is its directory, None for results that have none.
+    """
+
+    name: str
+    source: Source
+    folder: Path | None = None
+    records: Sequence[Mapping[str, Any]] = ()
+
+    @property
+    def report(self) -> Path | None:
+        """The folder of what `xaibench report` wrote of it, where there is one."""
+        made = self.folder / "report" if self.folder else None
+        return made if made and made.is_dir() else None
+
+
+@dataclass(frozen=True)
+class View:
+    """The page that is being made.
+
+    Attributes:
+        runs: runs and protocols given together, at least one.
+        folder: of `index.html`; files beside it are written by `asset` and `chunk` alone.
+        single_file: whether all goes into `index.html`.
+        options: of the command, by name.
+        prepared: what a section needs that no module of the report may read (images, maps), by the
+            section's key.
+        written: the files beside `index.html`, by path below `folder`; filled as they are written.
+        chunks: what `chunk` holds in a single file; filled likewise.
+    """
+
+    runs: Sequence[Run]
+    folder: Path
+    single_file: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+    prepared: Mapping[str, Any] = field(default_factory=dict)
+    written: dict[str, Path] = field(default_factory=dict)
+    chunks: dict[str, str] = field(default_factory=dict)
+
+    def asset(self, name: str, content: bytes | Path) -> str:
+        """Put a file beside the page, or into it where it is one file; returns what `src` takes.
+
+        name: its path below `assets/`, of letters, digits, `-`, `_` and dots; its ending says what
+        it is. Not an image's id, which can be anything.
+        """
+        held = content.read_bytes() if isinstance(content, Path) else content
+        if self.single_file:
+            kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+            return f"data:{kind};base64,{base64.b64encode(held).decode('ascii')}"
+        return self._beside(f"assets/{name}", held)
+
+    def chunk(self, name: str, value: Any) -> str:
+        """Data that is wanted later, if ever; returns what `xaibench.load(...)` takes.
+
+        A page from disk may fetch no JSON but load scripts: `data/NAME.js` calls `xaibench.hold`.
+        """
+        text = to_json(value)
+        if self.single_file:
+            self.chunks[name] = text
+            return name
+        script = f'xaibench.hold("{name}", {text});\n'
+        return self._beside(f"data/{name}.js", script.encode())
+
+    def render(self, template: str, **values: Any) -> Markup:
+        """A file of `templates/` with `view` and these values in it, all escaped."""
+        return Markup(environment().get_template(template).render(view=self, **values))
+
+    def _beside(self, place: str, content: bytes) -> str:
+        if not _NAME.fullmatch(place):
+            raise ValueError(f"{place} is no plain name for a file of the page")
+        if place not in self.written:
+            self.written[place] = self.folder / place
+            write(self.written[place], partial(Path.write_bytes, data=content))
+        return place
+
+
+@cache
+def environment() -> Environment:
+    """The templates: everything escaped, nothing undefined, control characters made visible."""
+    made = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda v: shown(v) if isinstance(v, str) and not isinstance(v, Markup) else v,
+    )
+    made.filters["json"] = lambda value: Markup(to_json(value))
+    return made
+
+
+def to_json(value: Any) -> str:
+    """JSON that may stand in a script element: no `<`, `>` or `&`; NaN and infinity are null."""
+    try:
+        return str(htmlsafe_json_dumps(value, dumps=_dumps))
+    except ValueError:
+        return str(htmlsafe_json_dumps(_finite(value), dumps=_dumps))
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"), default=str)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(part) for key, part in value.items()}
+    return list(map(_finite, value)) if isinstance(value, list | tuple) else value
