@@ -93,9 +93,14 @@ def report(
     single_file: Annotated[
         bool, o.option("single-file", "The page of --html as one file, with all in it.")
     ] = False,
+    gallery: Annotated[
+        Optional[int],
+        o.option("gallery", "Images in the gallery of --html; 0: no gallery. [default: 100]"),
+    ] = None,
 ) -> None:
     """Tables with the paper's numbers beside ours: terminal, Markdown, CSV, LaTeX, JSON, HTML."""
     _check_values(table, top)
+    _check_gallery(gallery, html or single_file)
     directories = [find_run(one) for one in run or ()] or [find_run(None)]
     directories += [find_run(compare)] if compare else []
     html = html or single_file
@@ -117,7 +122,7 @@ def report(
             "--claims and --compare."
         )
     if html:
-        write_page(directories, single_file)
+        write_page(directories, single_file, gallery)
         return
     from rich.console import Console
 
@@ -146,6 +151,14 @@ def _check_values(table: list[int] | None, top: float) -> None:
             raise UsageError(f"unknown table {number}: the paper's are 1, 2, 3 and 4.")
     if not 0 < top <= 1:
         raise UsageError(f"top {top:g}: give a share of the pixels, above 0 and at most 1.")
+
+
+def _check_gallery(gallery: int | None, html: bool) -> None:
+    """UsageError for a number that is none, or without the page."""
+    if gallery is not None and gallery < 0:
+        raise UsageError(f"gallery {gallery}: give a number of images, or 0 for no gallery.")
+    if gallery is not None and not html:
+        raise UsageError("--gallery is a part of the page: add --html.")
 
 
 def normalize(

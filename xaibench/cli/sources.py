@@ -123,12 +123,13 @@ def other_protocols(run: Path) -> list[Path]:
     return [directory for protocol, directory in latest.items() if protocol != own["protocol"]]
 
 
-def write_page(directories: list[Path], single_file: bool) -> None:
+def write_page(directories: list[Path], single_file: bool, gallery: int | None) -> None:
     """The HTML page of runs; says where it is, and how large where it is one file."""
     from xaibench.studies.page import write_html_page
 
     sources = [source_of(directory, predictions=True) for directory in directories]
-    index = write_html_page(directories, sources, single_file=single_file)
+    options = {"gallery": gallery}
+    index = write_html_page(directories, sources, single_file=single_file, options=options)
     size = index.stat().st_size
     echo(f"written: {index}" + f" ({size / 1e6:,.1f} MB)" * single_file)
     if single_file and size > LARGE:
