@@ -136,14 +136,14 @@ def _curves(
 
 
 def _size(run: Run | None, readers: Mapping[str, MapReader]) -> tuple[int, int]:
-    """Height and width of a picture: those of the input, the longer one being `SIDE` at most."""
+    """Height and width of a picture: those of the input, `SIDE` at most, in whole squares of 8."""
     height, width = (run.classifier.input.crop,) * 2 if run else (1, 1)
     if run is None:
         for reader in readers.values():
             height, width = next(iter(reader.take(reader.ids[:1]).values())).shape
             break
     factor = min(1.0, SIDE / max(height, width))
-    return max(1, round(height * factor)), max(1, round(width * factor))
+    return max(8, round(height * factor / 8) * 8), max(8, round(width * factor / 8) * 8)
 
 
 def _pictures(
@@ -168,10 +168,10 @@ def _pictures(
             held = {method: some[image] for method, some in maps.items() if image in some}
             of = {method: map_ for method, map_ in held.items() if map_.isfinite().all()}
             photograph = photographs.get(image)
-            strip = None
+            made = None
             if of or photograph is not None:
-                strip = _strip(photograph, [of.get(method) for method in methods], size)
-            yield Shown(image, strip, photograph is not None, frozenset(of), _apart(of))
+                made = strip(photograph, [of.get(method) for method in methods], size)
+            yield Shown(image, made, photograph is not None, frozenset(of), _apart(of))
 
 
 def _photographs(run: Run | None, images: Sequence[str], notes: list[str]) -> dict[str, Picture]:
@@ -195,16 +195,20 @@ def _say(notes: list[str], note: str) -> None:
         notes.append(note)
 
 
-def _strip(
+def strip(
     photograph: Picture | None, maps: Sequence[Tensor | None], size: tuple[int, int]
 ) -> bytes:
-    """The photograph, then each map over it as in Figure 1, as one WebP; grey for what is not."""
+    """The photograph, then each map over it as in Figure 1, as one JPEG; grey for what is not.
+
+    Its squares of 8 pixels do not cross from one picture into the next.
+    """
     from PIL import Image
 
     from xaibench.report.figures.figure1 import overlay
 
     height, width = size
-    strip = Image.new("RGB", (width * (1 + len(maps)), height), (128, 128, 128))
+    held = io.BytesIO()
+    whole = Image.new("RGB", (width * (1 + len(maps)), height), (128, 128, 128))
     for place, map_ in enumerate((None, *maps)):
         shown: Any = photograph
         if place and map_ is None:
@@ -217,9 +221,8 @@ def _strip(
             shown = overlay(below, saliency)
         if shown is not None:
             tile = Image.fromarray(np.rint(np.clip(shown, 0, 1) * 255).astype(np.uint8))
-            strip.paste(tile.resize((width, height), Image.Resampling.LANCZOS), (place * width, 0))
-    held = io.BytesIO()
-    strip.save(held, "WEBP", quality=_QUALITY, method=2)
+            whole.paste(tile.resize((width, height), Image.Resampling.LANCZOS), (place * width, 0))
+    whole.save(held, "JPEG", quality=_QUALITY, subsampling=0, optimize=True)
     return held.getvalue()
 
 

@@ -18,7 +18,7 @@ class Shown:
 
     Attributes:
         image: its id.
-        strip: WebP: the photograph, then every method's map over it, side by side; None where there
+        strip: JPEG: the photograph, then every method's map over it, side by side; None where there
             is neither.
         pictured: whether the photograph is there.
         mapped: the methods that have a map.

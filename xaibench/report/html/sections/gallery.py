@@ -140,7 +140,7 @@ def _chunks(
     for number, one in enumerate(gallery.pictures):
         url = None
         if one.strip is not None:
-            url = view.asset(f"gallery/{at}-{number:05d}.webp", one.strip)
+            url = view.asset(f"gallery/{at}-{number:05d}.jpg", one.strip)
         there = [one.pictured, *(method in one.mapped for method in gallery.methods)]
         of = [gallery.curves.get(metric) for metric in metrics]
         curves = [c and list(_curves(c, gallery.methods, one.image)) for c in of]
