@@ -11,8 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xaibench.errors import XaibenchError
+from xaibench.execution.progress import progress
 from xaibench.registry import entries
 from xaibench.report.html.gallery import Curves, Gallery, Shown
+from xaibench.stages.steps import IMAGES, Step
+from xaibench.store import layout
 from xaibench.store.read import MapReader, load_curves
 
 if TYPE_CHECKING:
@@ -99,13 +102,14 @@ def _run(root: Path, notes: list[str]) -> Run | None:
 def _readers(
     root: Path, methods: Sequence[str], target: str, notes: list[str]
 ) -> dict[str, MapReader]:
-    found, lost = {}, []
-    for method in methods:
+    """What reads the stored maps of each method that has any."""
+    found, stored = {}, layout.mapped(root, target)
+    for method in stored:
         try:
             found[method] = MapReader(root, method, target)
-        except XaibenchError:
-            lost.append(method)
-    if lost:
+        except XaibenchError as error:
+            _say(notes, str(error))
+    if lost := [method for method in methods if method not in stored]:
         notes.append(f"No maps of {', '.join(lost)} are stored: `xaibench explain` makes them.")
     return found
 
@@ -121,7 +125,9 @@ def _curves(
     """The stored curves of some images."""
     found: dict[str, dict[str, Curves]] = {}
     wanted = set(images)
-    for metric in metrics:
+    declared = {metric: entries("metrics").get(metric.partition("(")[0]) for metric in metrics}
+    having = [m for m, one in declared.items() if one is None or one.metadata.get("curve")]
+    for metric in having:
         for method in methods:
             try:
                 ids, curves = load_curves(root, method, metric, target)
@@ -129,8 +135,7 @@ def _curves(
                 continue
             held = {i: curve for i, curve in zip(ids, curves, strict=True) if i in wanted}
             found.setdefault(metric, {})[method] = held
-    declared = [entries("metrics").get(metric.partition("(")[0]) for metric in metrics]
-    if not found and any(one and one.metadata.get("curve") for one in declared):
+    if not found and any(declared[metric] for metric in having):
         notes.append("No curves are stored: the same run with --keep-curves stores them.")
     return found
 
@@ -155,23 +160,27 @@ def _pictures(
     notes: list[str],
 ) -> Iterator[Shown]:
     """A strip of each image; what cannot be read is left out and said once."""
-    for start in range(0, len(images), _STEP):
-        part = images[start : start + _STEP]
-        photographs = _photographs(run, part, notes)
-        maps: dict[str, dict[str, Tensor]] = {}
-        for method, reader in readers.items():
-            try:
-                maps[method] = reader.take(part)
-            except XaibenchError as error:
-                _say(notes, str(error))
-        for image in part:
-            held = {method: some[image] for method, some in maps.items() if image in some}
-            of = {method: map_ for method, map_ in held.items() if map_.isfinite().all()}
-            photograph = photographs.get(image)
-            made = None
-            if of or photograph is not None:
-                made = strip(photograph, [of.get(method) for method in methods], size)
-            yield Shown(image, made, photograph is not None, frozenset(of), _apart(of))
+    with progress({IMAGES: len(images)}) as tick:
+        for start in range(0, len(images), _STEP):
+            part = images[start : start + _STEP]
+            photographs = _photographs(run, part, notes)
+            maps = {method: _take(reader, part, notes) for method, reader in readers.items()}
+            for image in part:
+                of = {method: held[image] for method, held in maps.items() if image in held}
+                photograph, made = photographs.get(image), None
+                if of or photograph is not None:
+                    made = strip(photograph, [of.get(method) for method in methods], size)
+                yield Shown(image, made, photograph is not None, frozenset(of), _apart(of))
+            tick(Step("gallery", "images", "", {IMAGES: len(part)}, len(part)))
+
+
+def _take(reader: MapReader, images: Sequence[str], notes: list[str]) -> dict[str, Tensor]:
+    """Maps of some images that can be shown."""
+    try:
+        return {i: map_ for i, map_ in reader.take(images).items() if map_.isfinite().all()}
+    except XaibenchError as error:
+        _say(notes, str(error))
+        return {}
 
 
 def _photographs(run: Run | None, images: Sequence[str], notes: list[str]) -> dict[str, Picture]:
