@@ -102,6 +102,10 @@ def report(
     single_file: Annotated[
         bool, o.option("single-file", "The page of --html as one file, with all in it.")
     ] = False,
+    gallery: Annotated[
+        Optional[int],
+        o.option("gallery", "Images in the gallery of --html; 0: no gallery. [default: 100]"),
+    ] = None,
     method: o.Method = None,
     metric: o.Metric = None,
     paper: Annotated[
@@ -112,6 +116,7 @@ def report(
 ) -> None:
     """Tables with the paper's numbers beside ours: terminal, Markdown, CSV, LaTeX, JSON, HTML."""
     _check_values(table, top)
+    _check_gallery(gallery, html or single_file)
     say, html = aside if as_json else echo, html or single_file
     if html and (table or claims or choose or page):
         raise UsageError("--html holds all of it: leave --table, --claims, --choose and --page.")
@@ -125,7 +130,7 @@ def report(
         )
     wanted, first = Wanted(method or (), metric or (), paper), directories[0]
     if html:
-        index = write_page(directories, single_file, wanted)
+        index = write_page(directories, single_file, wanted, gallery)
         if as_json:
             document({"html": index})
         say(f"written: {index}; next: open it in a browser")
@@ -175,6 +180,14 @@ def _check_values(table: list[int] | None, top: float) -> None:
             raise UsageError(f"unknown table {number}: the paper's are 1, 2, 3 and 4.")
     if not 0 < top <= 1:
         raise UsageError(f"top {top:g}: give a share of the pixels, above 0 and at most 1.")
+
+
+def _check_gallery(gallery: int | None, html: bool) -> None:
+    """UsageError for a number that is none, or without the page."""
+    if gallery is not None and gallery < 0:
+        raise UsageError(f"gallery {gallery}: give a number of images, or 0 for no gallery.")
+    if gallery is not None and not html:
+        raise UsageError("--gallery is a part of the page: add --html.")
 
 
 def normalize(

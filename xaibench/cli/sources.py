@@ -183,12 +183,14 @@ def other_protocols(run: Path, say: Callable[[str], None]) -> list[Path]:
     return [directory for protocol, directory in latest.items() if protocol != own["protocol"]]
 
 
-def write_page(directories: list[Path], single_file: bool, wanted: Wanted = ALL) -> Path:
+def write_page(
+    directories: list[Path], single_file: bool, wanted: Wanted = ALL, gallery: int | None = None
+) -> Path:
     """The HTML page of runs; says how large it is where it is one file, and returns its path."""
     from xaibench.studies.page import write_html_page
 
     sources = [source_of(directory, wanted, predictions=True) for directory in directories]
-    options = {"paper": wanted.paper}
+    options = {"paper": wanted.paper, "gallery": gallery}
     index = write_html_page(directories, sources, single_file=single_file, options=options)
     size = index.stat().st_size
     if single_file:

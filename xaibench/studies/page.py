@@ -43,7 +43,7 @@ def write_html_page(
         folder=layout.report(directories[0]) / "html",
         single_file=single_file,
         options=options or {},
-        prepared=prepared(directories),
+        prepared=prepared(directories, sources, options or {}),
     )
     return write_html(view)
 
@@ -57,6 +57,10 @@ def names(directories: Sequence[Path]) -> list[str]:
     return list(map(str, directories))
 
 
-def prepared(_directories: Sequence[Path]) -> dict[str, Any]:
+def prepared(
+    directories: Sequence[Path], sources: Sequence[Source], options: Mapping[str, Any]
+) -> dict[str, Any]:
     """What sections need that no module of the report may read, by the section's key."""
-    return {}
+    from xaibench.studies.gallery import galleries
+
+    return {"gallery": galleries(directories, sources, options.get("gallery"))}
