@@ -110,7 +110,8 @@ def test_what_two_metrics_surely_rank_apart_is_named() -> None:
         ("b", "deletion"): low,
     }
     spread = rank(scores(values), declared()).spread()
-    assert [(r.method, b.column.metric, w.column.metric, gap) for r, b, w, gap in spread] == [
+    found = [(s.row.method, s.best.column.metric, s.worst.column.metric, s.gap) for s in spread]
+    assert found == [
         ("a", "insertion", "deletion", 1.0),
         ("b", "deletion", "insertion", 1.0),
     ]

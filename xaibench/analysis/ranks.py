@@ -46,18 +46,29 @@ class Rank:
 class Ranked:
     """One metric: over how many images its means are, and the rank of each method by spec.
 
-    `lost` are the methods that have too few of its images.
+    `lost` are the methods that have too few of its images; `group` is what the metric is about.
     """
 
     column: Column
     n: int
     ranks: Mapping[str, Rank]
     lost: tuple[str, ...] = ()
+    group: str = ""
 
     @property
     def unsure(self) -> bool:
         """Whether so few images decide nothing."""
         return self.n < MIN_IMAGES
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A method, the metric that ranks it best, the one that does worst, and the ranks between."""
+
+    row: Row
+    best: Ranked
+    worst: Ranked
+    gap: float
 
 
 @dataclass(frozen=True)
@@ -89,22 +100,25 @@ class Ranks:
     concords: tuple[Concord, ...]
     unranked: tuple[str, ...] = ()
 
-    def spread(self) -> list[tuple[Row, Ranked, Ranked, float]]:
-        """Methods that two metrics surely rank apart: the best and the worst of their ranks.
+    def spread(self, group: str | None = None) -> list[Spread]:
+        """Methods that two metrics rank apart, intervals and all; the widest first.
 
-        With the ranks between the two intervals, the widest first; metrics on too few images are
-        left out.
+        group: of metrics about this alone. Metrics on too few images are left out.
         """
         found = []
         for row in self.rows:
-            held = [m for m in self.metrics if row.method in m.ranks and not m.unsure]
-            sure = [m for m in held if m.ranks[row.method].low is not None]
-            if len(sure) > 1:
-                best = min(sure, key=lambda m: m.ranks[row.method].high or 0.0)
-                worst = max(sure, key=lambda m: m.ranks[row.method].low or 0.0)
-                gap = (worst.ranks[row.method].low or 0.0) - (best.ranks[row.method].high or 0.0)
-                found += [(row, best, worst, gap)] if gap > 0 else []
-        return sorted(found, key=lambda one: -one[3])
+            ends = [
+                (metric, rank.low, rank.high)
+                for metric in self.metrics
+                if group in (None, metric.group) and not metric.unsure
+                if (rank := metric.ranks.get(row.method))
+                if rank.low is not None and rank.high is not None
+            ]
+            if len(ends) > 1:
+                best, _, high = min(ends, key=lambda one: one[2])
+                worst, low, _ = max(ends, key=lambda one: one[1])
+                found += [Spread(row, best, worst, low - high)] if low > high else []
+        return sorted(found, key=lambda one: -one.gap)
 
 
 @dataclass(frozen=True)
@@ -155,6 +169,7 @@ def rank(
                 len(one.images),
                 dict(zip(one.methods, _ranks(one, means[metric]), strict=True)),
                 tuple(sorted(set(cells[metric]) - set(one.methods))),
+                catalog.metric(metric).group,
             )
             for metric, one in held.items()
         ),
