@@ -33,7 +33,7 @@ def add_to(app: typer.Typer) -> None:
         "report",
         epilog="Examples:\n\n  xaibench report\n\n  xaibench report --table 1\n\n"
         "  xaibench report RUN --compare OTHER_RUN\n\n  xaibench report --claims\n\n"
-        "  xaibench report --figures --agreement",
+        "  xaibench report --figures --agreement\n\n  xaibench report RUN OTHER_RUN --html",
     )(report)
     app.command("normalize", epilog="Example:\n\n  xaibench normalize --method gradcam")(normalize)
     app.command("audit", epilog="Example:\n\n  xaibench audit --fraction 0.05")(audit)
@@ -86,9 +86,7 @@ def report(
     ] = 0.1,
     html: Annotated[
         bool,
-        o.option(
-            "html", "One page of all that there is, report/html/index.html; any number of runs."
-        ),
+        o.option("html", "All there is of any number of runs as a page: report/html/index.html."),
     ] = False,
     single_file: Annotated[
         bool, o.option("single-file", "The page of --html as one file, with all in it.")
@@ -100,9 +98,7 @@ def report(
     directories += [find_run(compare)] if compare else []
     html = html or single_file
     if html and (table or claims or page):
-        raise UsageError(
-            "--html holds every table and the claims: leave --table, --claims, --page."
-        )
+        raise UsageError("--html holds tables and claims: leave out --table, --claims and --page.")
     if claims and not (run or compare):
         directories += other_protocols(directories[0])
     if not (claims or html) and len(directories) > 2:
@@ -117,7 +113,7 @@ def report(
             "--claims and --compare."
         )
     if html:
-        write_page(directories, single_file)
+        write_page(directories, single_file, figures, agreement, top)
         return
     from rich.console import Console
 

@@ -9,6 +9,7 @@ from xaibench.cli.screen import echo
 from xaibench.errors import XaibenchError
 
 if TYPE_CHECKING:
+    import pandas as pd
     from rich.console import Console
 
     from xaibench.analysis.compare import Source
@@ -62,6 +63,19 @@ def tables(
         console.print()
         source = Source(str(directory), scores, catalog=catalog, timings=seconds)
         paths += write_page(of_run(source), into, console)
+    return paths + drawn(directory, scores, console, figures, agreement, top)
+
+
+def drawn(
+    directory: Path,
+    scores: pd.DataFrame,
+    console: Console,
+    figures: bool,
+    agreement: bool,
+    top: float,
+) -> list[Path]:
+    """The agreement of methods and the figures of one run, where they are asked for."""
+    paths = list[Path]()
     if agreement:
         from xaibench.studies.agreement import write_agreement
 
@@ -70,7 +84,7 @@ def tables(
     if figures:
         from xaibench.studies.figures import write_figures
 
-        paths += write_figures(directory, held.frame)
+        paths += write_figures(directory, scores)
     return paths
 
 
@@ -123,11 +137,17 @@ def other_protocols(run: Path) -> list[Path]:
     return [directory for protocol, directory in latest.items() if protocol != own["protocol"]]
 
 
-def write_page(directories: list[Path], single_file: bool) -> None:
+def write_page(
+    directories: list[Path], single_file: bool, figures: bool, agreement: bool, top: float
+) -> None:
     """The HTML page of runs; says where it is, and how large where it is one file."""
+    from rich.console import Console
+
     from xaibench.studies.page import write_html_page
 
     sources = [source_of(directory, predictions=True) for directory in directories]
+    for directory, source in zip(directories, sources, strict=True):
+        drawn(directory, source.scores, Console(), figures, agreement, top)
     index = write_html_page(directories, sources, single_file=single_file)
     size = index.stat().st_size
     echo(f"written: {index}" + f" ({size / 1e6:,.1f} MB)" * single_file)
