@@ -74,10 +74,9 @@ def run(
         config = load_config(dict(config or {}))
     say = say or (lambda _line: None)
     started = time.monotonic()
-    from xaibench.config.names import check_names
+    from xaibench.config.early import check_early
 
-    check_names("methods", config.method)
-    check_names("metrics", config.metric)
+    check_early(config)
     from xaibench.execution import start
     from xaibench.execution.local import run_all
     from xaibench.execution.plan import plan
@@ -173,14 +172,13 @@ def plan_configs(
     rate: forwards a second, and then nothing is run; anew: measure again what is known. Raises
     UsageError or XaibenchError as the run would.
     """
-    from xaibench.config.names import check_names
+    from xaibench.config.early import check_early
     from xaibench.execution.estimate import together
 
     done, made = [], None
     for config in configs:
         started = time.monotonic()
-        check_names("methods", config.method)
-        check_names("metrics", config.metric)
+        check_early(config)
         from xaibench.execution.outlook import Made, outlook
 
         made = made or Made()
@@ -253,15 +251,20 @@ def _describe(root: Path, work: Run, todo: Plan, say: Say) -> None:
 
 
 def run_configs(
-    configs: Sequence[RunConfig], *, stages: frozenset[str] = ALL_STAGES, say: Say
+    configs: Sequence[RunConfig],
+    *,
+    stages: frozenset[str] = ALL_STAGES,
+    say: Say,
+    then: str = "",
 ) -> None:
     """Run configurations one after the other; the failures of one do not keep the next away.
 
+    then: what the last line says beside its results, where nothing has failed.
     Raises UsageError at once, and in the end the first XaibenchError, with the number of others.
     """
     errors: list[XaibenchError] = []
-    emptied: set[Path] = set()
-    for config in configs:
+    emptied, told = set[Path](), set[str]()
+    for number, config in enumerate(configs, 1):
         if config.directory in emptied:  # what an earlier one of these has put there stays
             config = config.model_copy(update={"overwrite": False})
         emptied.add(config.directory)
@@ -271,12 +274,23 @@ def run_configs(
             raise
         except XaibenchError as error:
             errors.append(error)
-            if len(configs) > 1:
-                say(str(error))
+            if len({str(one) for one in errors}) > 1:
+                _tell(errors, told, say)
         else:
+            _tell(errors, told, say)
             if not config.dry_run:
-                say(result.line)
-    if errors and len(configs) == 1:
+                last = number == len(configs) and not errors
+                say(result.line + then * last)
+    if errors and not told and len(errors) == len(configs):  # all of them say the same
         raise errors[0]
     if errors:
+        _tell(errors, told, say)
         raise XaibenchError(f"{len(errors)} of {len(configs)} configurations have failures.")
+
+
+def _tell(errors: Sequence[XaibenchError], told: set[str], say: Say) -> None:
+    """Say what has failed, each of it once."""
+    for text in map(str, errors):
+        if text not in told:
+            told.add(text)
+            say(text)

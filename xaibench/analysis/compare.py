@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,8 @@ from xaibench.published.tables import FORMS, TABLES
 if TYPE_CHECKING:
     import pandas as pd
 
+    from xaibench.analysis.agreement import Pair as AgreeingPair
+
 
 @dataclass(frozen=True)
 class Source:
@@ -34,7 +36,8 @@ class Source:
     `predictions` is the frame of `xaibench.load_predictions`, where something asks for it;
     `catalog` is what its methods and metrics declare, by default what is shipped and what the
     scores' values give away; `stopped` how it came to its images, where it stopped when sure;
-    `timings` are the rows of `store.manifest.timings`.
+    `timings` are the rows of `store.manifest.timings`; `agreement`, where it has maps, compares
+    those of every two of its methods when it is called.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Source:
     catalog: Catalog | None = None
     stopped: Stopped | None = None
     timings: Sequence[Mapping[str, Any]] = ()
+    agreement: Callable[[], Sequence[AgreeingPair]] | None = None
 
     @property
     def known(self) -> Catalog:

@@ -60,6 +60,9 @@ def write_report(
     tied: Tied | None = None,
     notes: Sequence[str] = (),
     stopped: Stopped | None = None,
+    *,
+    paper: bool = True,
+    whole: bool = True,
 ) -> list[Path]:
     """Print the tables and write `tables.md`, `.csv`, `.json`, `.tex` and `.html` into `out_dir`.
 
@@ -75,6 +78,8 @@ def write_report(
         tied: shares of tied pixels (`xaibench.studies.ties.measure_ties`), for the report on ties.
         notes: what else has to be said above the tables.
         stopped: how the run came to its images, where it stopped when sure.
+        paper: whether the paper's numbers stand beside ours.
+        whole: whether these are all of the run's scores, so that what is not there is missing.
 
     Raises:
         XaibenchError: unknown table, no scores, or scores of more than one run.
@@ -85,10 +90,11 @@ def write_report(
     from xaibench.report.pages.tables import page
 
     header = build_header(scores, catalog)
-    header = replace(header, notes=(*header.notes, *notes))
-    built = build_tables(scores, tables, run=run, catalog=catalog, stopped=stopped)
+    header = replace(header, notes=(*(header.notes if paper else ()), *notes))
+    built = build_tables(scores, tables, run=run, catalog=catalog, stopped=stopped, beside=paper)
     built += ties_tables(scores, catalog, tied, run) if tables is None else []
-    return write_page(page(header, built), out_dir, console)
+    built = built if whole else [replace(table, fill=None) for table in built]
+    return write_page(page(header, built, paper), out_dir, console)
 
 
 def write_pages(

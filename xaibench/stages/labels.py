@@ -25,6 +25,15 @@ def targets(config: RunConfig, dataset: Dataset) -> tuple[str, ...]:
     return ("ground_truth",) if dataset.labelled else ("predicted",)
 
 
+def labelled(classifier: TorchClassifier, dataset: Dataset) -> bool:
+    """Whether the images have classes, and these are the network's."""
+    try:
+        check_labels(classifier, dataset)
+    except UsageError:
+        return False
+    return dataset.labelled
+
+
 def check_labels(classifier: TorchClassifier, dataset: Dataset) -> None:
     """UsageError where the dataset's labels are not the network's classes: ImageNet's for one."""
     count = classifier.num_classes

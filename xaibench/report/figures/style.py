@@ -101,15 +101,17 @@ def caption_lines(text: str, width: float) -> list[str]:
     lines = [""]
     for word in shown(text).split():
         longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and _inches(longer) > width:
+        if lines[-1] and text_width(longer) > width:
             lines.append(word)
         else:
             lines[-1] = longer
     return lines
 
 
-def _inches(text: str) -> float:
-    font = FontProperties(family="DejaVu Sans", size=TYPE)
+def text_width(text: str, bold: bool = False) -> float:
+    """Inches that a line of type takes."""
+    weight = "bold" if bold else "normal"
+    font = FontProperties(family="DejaVu Sans", size=TYPE, weight=weight)
     wide, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
     return float(wide) / 72
 
