@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from xaibench.config.run import RunConfig, load_config
 from xaibench.errors import UsageError, XaibenchError
+from xaibench.execution.result import RunResult as RunResult
 from xaibench.store.layout import SET_ASIDE
 
 if TYPE_CHECKING:
@@ -23,38 +23,6 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 ALL_STAGES = frozenset({"explain", "score"})
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """What a run did. computed counts images x methods x targets (x metrics) by stage.
-
-    sure: with --until, which means are, in words.
-    """
-
-    directory: Path
-    images: int
-    computed: dict[str, int]
-    unreadable: int
-    seconds: float
-    sure: str = ""
-
-    @property
-    def line(self) -> str:
-        """The last line of the command's output."""
-        made = {name: count for name, count in self.computed.items() if count}
-        lost = f"; {made.pop('failed')} failed" if "failed" in made else ""
-        if "left" in made:
-            lost += f"; {made.pop('left')} that failed before left alone (--no-retry-failed)"
-        done = ", ".join(f"{count} {name}" for name, count in made.items())
-        nothing = "computed nothing" if lost else "nothing left to compute"
-        skipped = f"; {self.unreadable} unreadable images skipped (failures/)"
-        return (
-            f"{self.directory}: {self.images} images, "
-            f"{'computed ' + done if done else nothing} "
-            f"in {self.seconds:.1f} s{lost}{skipped if self.unreadable else ''}"
-            f"{'; ' * bool(self.sure)}{self.sure}"
-        )
 
 
 def run(
@@ -74,10 +42,9 @@ def run(
         config = load_config(dict(config or {}))
     say = say or (lambda _line: None)
     started = time.monotonic()
-    from xaibench.config.names import check_names
+    from xaibench.config.early import check_early
 
-    check_names("methods", config.method)
-    check_names("metrics", config.metric)
+    check_early(config)
     from xaibench.execution import start
     from xaibench.execution.accuracy import Verdict
     from xaibench.execution.local import run_all
@@ -175,14 +142,13 @@ def plan_configs(
     rate: forwards a second, and then nothing is run; anew: measure again what is known. Raises
     UsageError or XaibenchError as the run would.
     """
-    from xaibench.config.names import check_names
+    from xaibench.config.early import check_early
     from xaibench.execution.estimate import together
 
     done, made = [], None
     for config in configs:
         started = time.monotonic()
-        check_names("methods", config.method)
-        check_names("metrics", config.metric)
+        check_early(config)
         from xaibench.execution.outlook import Made, outlook
 
         made = made or Made()
@@ -255,22 +221,21 @@ def _describe(root: Path, work: Run, todo: Plan, say: Say) -> None:
 
 
 def run_configs(
-    configs: Sequence[RunConfig], *, stages: frozenset[str] = ALL_STAGES, say: Say
+    configs: Sequence[RunConfig],
+    *,
+    stages: frozenset[str] = ALL_STAGES,
+    say: Say,
+    then: str = "",
 ) -> None:
     """Run configurations one after the other; the failures of one do not keep the next away.
 
+    then: what the last line says beside its results, where nothing has failed.
     Raises UsageError at once, and in the end the first XaibenchError, with the number of others.
     """
     errors: list[XaibenchError] = []
-    emptied: set[Path] = set()
-    told: set[str] = set()
-
-    def once(line: str) -> None:  # what holds of the network or the data holds of all
-        if line not in told:
-            told.add(line)
-            say(line)
-
-    for config in configs:
+    emptied, told = set[Path](), set[str]()
+    once = _once(say)
+    for number, config in enumerate(configs, 1):
         if config.directory in emptied:  # what an earlier one of these has put there stays
             config = config.model_copy(update={"overwrite": False})
         emptied.add(config.directory)
@@ -280,12 +245,35 @@ def run_configs(
             raise
         except XaibenchError as error:
             errors.append(error)
-            if len(configs) > 1:
-                say(str(error))
+            if len({str(one) for one in errors}) > 1:
+                _tell(errors, told, say)
         else:
+            _tell(errors, told, say)
             if not config.dry_run:
-                say(result.line)
-    if errors and len(configs) == 1:
+                last = number == len(configs) and not errors
+                say(result.line + then * last)
+    if errors and not told and len(errors) == len(configs):  # all of them say the same
         raise errors[0]
     if errors:
+        _tell(errors, told, say)
         raise XaibenchError(f"{len(errors)} of {len(configs)} configurations have failures.")
+
+
+def _once(say: Say) -> Say:
+    """Says each line once: what holds of the network or the data holds of all configurations."""
+    said: set[str] = set()
+
+    def tell(line: str) -> None:
+        if line not in said:
+            said.add(line)
+            say(line)
+
+    return tell
+
+
+def _tell(errors: Sequence[XaibenchError], told: set[str], say: Say) -> None:
+    """Say what has failed, each of it once."""
+    for text in map(str, errors):
+        if text not in told:
+            told.add(text)
+            say(text)

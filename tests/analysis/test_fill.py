@@ -14,6 +14,7 @@ from frames import EXACT, RESIDUAL
 from helpers import cli
 
 import xaibench
+from xaibench.analysis.fill import RunWords
 from xaibench.analysis.tables import build_table, build_tables
 from xaibench.published.tables import METHODS, TABLES
 from xaibench.studies.words import run_words
@@ -78,6 +79,53 @@ def test_residuals_of_completeness_have_no_column(make_frame) -> None:
     scores = make_frame([{"metric": "complexity"}], protocol="published")
     assert "completeness" not in build_table(scores, 3, catalog=RESIDUAL).fill.command
     assert "completeness" in build_table(scores, 3, catalog=EXACT).fill.command
+
+
+def test_what_has_failed_is_left_alone(full_study: pd.DataFrame) -> None:
+    """It would fail again: a method that never worked, a metric that works with no method."""
+    scores = without(without(full_study, metric="deletion"), method="rise", metric="insertion")
+    scores.loc[scores["method"] == "guidedbp", "status"] = "failed"
+    scores.loc[scores["metric"] == "average_gain", "status"] = "failed"
+    fill = build_table(scores, 1, resamples=2).fill
+    words = shlex.split(fill.command)
+    found = dict(zip(words[2::2], words[3::2], strict=False))
+    assert "guidedbp" not in found["--method"]
+    assert found["--metric"] == "insertion,deletion"
+    assert fill.failed == ("guidedbp", "average_gain")
+    assert fill.missing == 9 + 1
+    assert "--no-retry-failed" not in words, "nothing that the command names has failed"
+
+
+def test_single_failures_beside_missing_cells_are_not_tried_again(
+    full_study: pd.DataFrame,
+) -> None:
+    scores = without(full_study, metric="deletion")
+    scores.loc[(scores["method"] == "iba") & (scores["image"] == "0003.jpg"), "status"] = "failed"
+    assert "--no-retry-failed" not in build_table(scores, 1, resamples=2).fill.command
+    scores = without(scores, method="iba", metric="insertion")
+    scores = without(scores, method="rise", metric="average_gain")
+    assert "--no-retry-failed" in build_table(scores, 1, resamples=2).fill.command
+
+
+def test_a_network_with_classes_of_its_own_is_not_asked_for_ground_truth(tmp_path: Path) -> None:
+    """The photographs have labels, which are not among its ten classes: a run would refuse."""
+    (tmp_path / "net.py").write_text("from networks import Tiny as build\n")
+    words = ["--data", "samples", "--target", "predicted", "--limit", 1, "--out", tmp_path / "out"]
+    words += ["--model", f"file:{tmp_path / 'net.py'}:build", "--metric", "average_drop"]
+    code, _, err = cli("run", *words)
+    assert code == 0, err
+    code, said, err = cli("report", tmp_path / "out", "--table", 2)
+    assert code == 0, err
+    assert "least_probable" in said
+    assert "ground_truth" not in said
+
+
+def test_functions_of_a_file_are_named_by_its_path(make_frame) -> None:
+    run = RunWords({False: [], True: []}, files={"my.py": "/home/me/my.py"})
+    scores = make_frame([{"method": "file:my.py:bright(power=2)"}])
+    (table,) = build_tables(scores, [1], run=run)
+    assert "'--method" not in table.fill.command
+    assert ",file:/home/me/my.py:bright(power=2)'" in table.fill.command
 
 
 def write(root: Path, name: str, **config: object) -> None:

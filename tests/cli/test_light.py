@@ -147,3 +147,20 @@ def test_help_says_the_defaults(command: str) -> None:
     said = cli(command, "--help")[1]
     assert "[default: " in said
     assert "\\[" not in said
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--metric", "pointing-game", "--boxes", "nowhere"],
+        ["--metric", "pointing-game"],
+        ["--device", "cuda:99"],
+        ["--data", "nowhere"],
+        ["--config", "paper", "--data", "nowhere"],
+    ],
+    ids=" ".join,
+)
+def test_what_is_not_there_is_refused_without_torch(words: list[str]) -> None:
+    code, modules = imported(["run", *words])
+    assert code != 0
+    assert "torch" not in modules

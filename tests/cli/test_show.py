@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from importlib import util
 from pathlib import Path
@@ -64,17 +65,30 @@ def test_the_maps_and_scores_are_those_of_a_run(photos: list[Path], drawn: mock.
             rows = scores[(scores["method"] == spec) & (scores["image"] == image.name)]
             values = dict(zip(rows["metric"], rows["value"], strict=True))
             assert image.scores[title] == [
-                f"sparseness \u2191 {values['sparseness']:.3f}",
+                f"Sparseness \u2191 {100 * values['sparseness']:.1f}",
                 f"100 - AD% \u2191 {100 - 100 * values['average_drop']:.1f}",
             ]
-        assert image.photograph.shape == (224, 224, 3)
-    assert "resized to a square and cropped to 224 x 224" in caption
+        assert image.photograph.shape == (64, 64, 3)
+    assert "resized to a square and cropped to 64 x 64" in caption
     assert path == Path("show-3-images.png")
-    assert said.splitlines()[-3:] == [
-        "written: show-3-images.png (3 images, 2 methods)",
-        "to score all images of the folder:",
-        "  xaibench run --data . --model file:net.py:build --method gradcam,gradient",
-    ]
+    assert said.splitlines()[-1] == (
+        "written: show-3-images.png (3 images, 2 methods); next: "
+        "xaibench run --data . --model file:net.py:build --method gradcam,gradient"
+    )
+
+
+def test_json_has_the_classes_and_the_scores(photos: list[Path], drawn: mock.Mock) -> None:
+    code, said, _ = cli("show", *photos, *FAST, *SPARSE, "--target", "7", "--json")
+    assert code == 0
+    held = json.loads(said)
+    assert held["sheet"] == "show-3-images.png"
+    image = held["images"][1]
+    assert image["image"] == "grey.png"
+    assert image["explained"]["index"] == 7
+    assert image["explained"]["class"] == "cock"
+    likely = [one["probability"] for one in image["likeliest"]]
+    assert likely == sorted(likely, reverse=True)
+    assert set(image["scores"]["gradcam"]) == {"sparseness", "average_drop"}
 
 
 def test_a_sheet_is_written_with_the_class_by_name() -> None:

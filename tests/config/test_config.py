@@ -239,3 +239,10 @@ def test_bad_includes_are_usage_errors(tmp_path: Path, text: str) -> None:
     file.write_text(text)
     with pytest.raises(UsageError):
         load_configs({}, file)
+
+
+def test_maps_none_in_a_file_is_another_key(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("maps: none\n")
+    with pytest.raises(UsageError, match="keep_maps in a file"):
+        load_config({}, file)

@@ -44,7 +44,7 @@ def test_is_listed_and_runs(install, tmp_path):
     install("redness = xaibench_redness:redness")
     entry = entries("methods")["redness"]
     assert entry.source == "xaibench-redness"
-    assert "plug-in from xaibench-redness" in entry.doc
+    assert entry.doc == "How red each pixel is. (plug-in from xaibench-redness)"
     assert get("methods", "Redness").key == "redness"
     out = tmp_path / "run"
     xaibench.run(

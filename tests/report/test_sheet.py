@@ -10,7 +10,7 @@ from PIL import Image
 
 from xaibench.report.figures import sheet
 from xaibench.report.figures.picture import overlay, tint
-from xaibench.report.figures.style import fitted, inches
+from xaibench.report.figures.style import fitted, text_width
 
 
 def explained(name: str = "a.jpg", methods: int = 2, **more: object) -> sheet.Explained:
@@ -64,10 +64,10 @@ def test_many_methods_go_on_in_another_line(tmp_path: Path) -> None:
     ],
 )
 def test_names_stay_in_their_column(name: str) -> None:
-    for weight in ("normal", "bold"):
-        lines = fitted(name, sheet.SIDE, 2, weight)
+    for bold in (False, True):
+        lines = fitted(name, sheet.SIDE, 2, bold)
         assert len(lines) <= 2
-        assert all(inches(line, weight) <= sheet.SIDE for line in lines)
+        assert all(text_width(line, bold) <= sheet.SIDE for line in lines)
     assert "\x1b" not in "".join(lines)
 
 
@@ -77,7 +77,7 @@ def test_short_names_are_left_as_they_are() -> None:
 
 
 def test_a_name_is_cut_after_a_mark() -> None:
-    assert fitted("imagenet_00_243.jpg", sheet.SIDE, 2, "bold") == ["imagenet_00_", "243.jpg"]
+    assert fitted("imagenet_00_243.jpg", sheet.SIDE, 2, bold=True) == ["imagenet_00_", "243.jpg"]
     assert fitted("American Staffordshire terrier", sheet.SIDE, 3) == [
         "American Staffordshire",
         "terrier",

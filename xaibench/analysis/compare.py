@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,8 @@ from xaibench.published.tables import FORMS, TABLES
 if TYPE_CHECKING:
     import pandas as pd
 
+    from xaibench.analysis.agreement import Pair as AgreeingPair
+
 
 @dataclass(frozen=True)
 class Source:
@@ -35,7 +37,9 @@ class Source:
     `predictions` is the frame of `xaibench.load_predictions`, where something asks for it;
     `catalog` is what its methods and metrics declare, by default what is shipped and what the
     scores' values give away; `stopped` how it came to its images, where it stopped when sure;
-    `timings` are the rows of `store.manifest.timings`; `accuracy` is the network's, where known.
+    `timings` are the rows of `store.manifest.timings`; `agreement`, where it has maps, compares
+    those of every two of its methods when it is called; `accuracy` is the network's, where
+    known.
     """
 
     name: str
@@ -46,6 +50,7 @@ class Source:
     stopped: Stopped | None = None
     timings: Sequence[Mapping[str, Any]] = ()
     accuracy: Accuracy | None = None
+    agreement: Callable[[], Sequence[AgreeingPair]] | None = None
 
     @property
     def known(self) -> Catalog:

@@ -65,14 +65,15 @@ def build_tables(
     run: RunWords | None = None,
     catalog: Catalog | None = None,
     stopped: Stopped | None = None,
+    beside: bool = True,
 ) -> list[Table]:
     """Build the tables `numbers`, or by default those that the scores have something new for.
 
     Table 2 repeats Table 1 where only the ground-truth class was explained: then it is built only
     when asked for. `run` are the options that name the run directory (`fill.run_words`); `catalog`
     is what its methods and metrics declare (`store.catalog.catalog_in`), by default what is shipped
-    and what the values give away; `stopped` how
-    it came to its images, where it stopped when sure.
+    and what the values give away; `stopped` how it came to its images, where it stopped when sure.
+    `beside`: whether the paper's numbers stand beside ours.
 
     Raises:
         XaibenchError: unknown table, no scores, or scores of more than one run.
@@ -86,13 +87,13 @@ def build_tables(
     build_header(scores)
     catalog = catalog or from_values(scores)
     measured = measure(scores, resamples=resamples, seed=seed, catalog=catalog, stopped=stopped)
-    paper = _paper()
+    paper = _paper() if beside else {}
     if asked is not None:
         tables = [_table(measured, paper, number, catalog) for number in asked]
     else:
         tables = [_table(measured, paper, number, catalog) for number in (*TABLES, OTHER)]
         tables = [table for table in tables if _has_news(table)]
-    labelled = bool((scores["label"] >= 0).any())
+    labelled = bool((scores["label"] >= 0).any()) and (run is None or run.labelled)
     return [_with_fill(table, measured, catalog, labelled, run) for table in tables]
 
 

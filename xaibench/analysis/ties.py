@@ -22,6 +22,7 @@ from xaibench.analysis.types import Cell, Fill, Table, TableColumn
 from xaibench.config.catalog import Catalog
 from xaibench.config.declared import shipped
 from xaibench.config.specs import canonical, parse
+from xaibench.registry.files import located
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -170,6 +171,7 @@ def _fill(scores: pd.DataFrame, catalog: Catalog, target: str, run: RunWords | N
     """The command that scores the other orders for all methods that have the run's own."""
     metrics = {key: declared for key, declared in catalog.metrics.items() if declared.orders}
     plain = (scores["target"] == target) & (scores["transform"] == "none")
+    plain &= scores["status"] != "failed"
     met = scores.loc[plain, ["method", "metric"]].drop_duplicates().astype(str)
     held = set(met.itertuples(index=False, name=None))
     methods = {method for method, metric in held if metric in metrics}
@@ -190,7 +192,8 @@ def _fill(scores: pd.DataFrame, catalog: Catalog, target: str, run: RunWords | N
         return None
     words = ["xaibench", "run"]
     for option, values in zip(("--method", "--metric"), zip(*missing, strict=True), strict=True):
-        words += [option, ",".join(dict.fromkeys(values))]
+        callable_ = (located(value, run.files if run else {}) for value in values)
+        words += [option, ",".join(dict.fromkeys(callable_))]
     words += ["--target", target] * (target != "ground_truth")
     words += run[False] if run else ()
     return Fill(len(missing), len(wanted), shlex.join(words), run is not None)

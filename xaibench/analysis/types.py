@@ -69,12 +69,14 @@ class Fill:
         cells: cells of the whole table.
         command: the command that fills them, quoted for a shell.
         complete: whether it names the run; else the reader has to add --out and the like.
+        failed: methods and metrics that it leaves alone, since they have failed.
     """
 
     missing: int
     cells: int
     command: str
     complete: bool
+    failed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

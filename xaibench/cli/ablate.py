@@ -7,7 +7,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from xaibench.cli import options as o
-from xaibench.cli.screen import echo
+from xaibench.cli.screen import aside, document, echo, next_is, written
 
 From = Annotated[
     Optional[str],
@@ -32,7 +32,7 @@ Out = Annotated[
         metavar="PATH",
     ),
 ]
-MORE = {"from_": From, "to": To, "switch": Switches, "out": Out}
+MORE = {"from_": From, "to": To, "switch": Switches, "out": Out, "json": o.Json}
 
 
 WITHOUT = (
@@ -41,6 +41,7 @@ WITHOUT = (
     "overwrite",
     "keep_stale",
     "keep_maps",
+    "keep_curves",
     "maps",
     "name",
     "order",
@@ -63,6 +64,7 @@ def add_to(app: typer.Typer) -> None:
 def ablate(values: dict[str, Any]) -> None:
     """Switch one difference between two protocols at a time and report what each moves."""
     after, only = values.pop("to"), values.pop("switch") or []
+    as_json = bool(values.pop("json"))
     after = "reference" if after is None else after
     values["protocol"] = values.pop("from_")
     from xaibench.config.run import load_config
@@ -71,8 +73,16 @@ def ablate(values: dict[str, Any]) -> None:
     config = load_config(values)
     from xaibench.studies.ablate import ablate as ablate_config
 
-    study = ablate_config(config, after, split_all(only), say=echo)
+    say, said = aside if as_json else echo, list[str]()
+
+    def tell(line: str) -> None:
+        said.append(line)
+        say(line)
+
+    study = ablate_config(config, after, split_all(only), say=tell)
     if study is None:
+        if as_json:
+            document({"lines": said})
         return
     from rich.console import Console
 
@@ -83,6 +93,9 @@ def ablate(values: dict[str, Any]) -> None:
     from xaibench.studies.ablation import directory, directory_name
 
     folder = directory(config, after)
-    known = accuracy_in(folder / directory_name(study.before))
-    paths = write_page(with_runs(page(study), {str(folder): known}), folder, Console())
-    echo(f"written: {folder}/{{{','.join(p.name for p in paths)}}}")
+    first = folder / directory_name(study.before)
+    made = with_runs(page(study), {str(folder): accuracy_in(first)})
+    paths = write_page(made, folder, Console(quiet=as_json))
+    if as_json:
+        document(made.content)
+    say(written(paths, folder) + next_is("report", first))

@@ -10,9 +10,11 @@ from typing import Annotated, Optional
 import typer
 
 from xaibench.cli import options as o
-from xaibench.cli.screen import echo
+from xaibench.cli.screen import aside, document, echo, folded, next_is, width
 from xaibench.errors import UsageError, XaibenchError, fold, unknown
 
+COLUMNS = 80
+"""Of a list where nobody says how wide the screen is."""
 KINDS = ("methods", "metrics", "models", "datasets", "transforms", "protocols")
 
 
@@ -26,6 +28,7 @@ def add_to(app: typer.Typer) -> None:
 
 def list_(
     kind: Annotated[str, typer.Argument(help=", ".join(KINDS), show_default=False)] = "",
+    as_json: o.Json = None,
 ) -> None:
     """List methods, metrics, models, datasets, transforms or protocols (all, without a name)."""
     chosen = fold(kind) if kind else ""
@@ -33,13 +36,18 @@ def list_(
         chosen = f"{chosen}s" if f"{chosen}s" in KINDS else chosen
         if chosen not in KINDS:
             raise unknown("list", kind, KINDS)
-    for name in [chosen] if chosen else KINDS:
-        lines = _lines(name)
+    listed = {name: _lines(name) for name in ([chosen] if chosen else KINDS)}
+    if as_json:
+        document({name: [{"name": k, "text": t} for k, t in held] for name, held in listed.items()})
+        return
+    columns = width() or COLUMNS
+    for name, lines in listed.items():
         if not chosen:
             echo(f"{name}:")
-        width = max((len(key) for key, _ in lines), default=0)
+        widest = min(max((len(key) for key, _ in lines), default=0), columns * 2 // 5)
         for key, doc in lines:
-            echo(f"  {key:<{width}}  {doc}")
+            for line in folded(f"  {key:<{widest}}  {doc}", columns, widest + 2):
+                echo(line)
 
 
 def _lines(kind: str) -> list[tuple[str, str]]:
@@ -72,6 +80,7 @@ def doctor(
     fix: Annotated[
         bool, o.option("fix", "Delete what is damaged, foreign, stale or left over in RUN.")
     ] = False,
+    as_json: o.Json = None,
 ) -> None:
     """Check this machine; with RUN, list what is damaged, foreign, stale or left over there.
 
@@ -79,22 +88,29 @@ def doctor(
     something was found.
     """
     if run is not None:
-        _look_through(run, fix)
+        _look_through(run, fix, bool(as_json))
         return
     if fix:
         raise UsageError("--fix deletes files of a run: name its directory, `doctor RUN --fix`.")
     from xaibench.execution.doctor import checks
 
-    failed = 0
+    found = []
     for check in checks():
-        failed += not check.good
-        echo(f"{'ok  ' if check.good else 'FAIL'}  {check.name}: {check.text}")
-    if failed:
+        found.append(check)
+        if not as_json:
+            echo(f"{'ok  ' if check.good else 'FAIL'}  {check.name}: {check.text}")
+    good = all(check.good for check in found)
+    if as_json:
+        document({"good": good, "checks": [vars(check) for check in found]})
+    elif good:
+        echo(f"all is well{next_is('run')}")
+    if not good:
         raise typer.Exit(1)
 
 
-def _look_through(root: Path, fix: bool) -> None:
+def _look_through(root: Path, fix: bool, as_json: bool) -> None:
     """Print every file of a run that is not as it should be; delete them with `fix`."""
+    say = aside if as_json else echo
     from xaibench.store import layout
     from xaibench.store.health import Finding, findings, remove
     from xaibench.store.lock import writing
@@ -105,20 +121,23 @@ def _look_through(root: Path, fix: bool) -> None:
         found = list(findings(root))
         stale, unknown_why = _stale(root, {one.path for one in found})
         found += [Finding("stale", path) for path in stale]
-        for one in found:
-            echo(f"{one.kind}: {one.path}")
-        if lost := layout.unmapped(root):
-            echo(lost)
-        if unknown_why:
-            echo(f"whether results are stale is not known: {unknown_why}")
-        counts = Counter(one.kind for one in found)
-        listed = ", ".join(f"{count} {kind}" for kind, count in counts.items()) or "nothing wrong"
-        if fix:
-            count = remove(root, found)
-            echo(f"{root}: {listed}; {count} files deleted, `xaibench run` makes them anew")
-            return
+        notes = [layout.unmapped(root)]
+        notes += [f"whether results are stale is not known: {unknown_why}"] if unknown_why else []
+        for line in (*(f"{one.kind}: {one.path}" for one in found), *filter(None, notes)):
+            say(line)
+        count = remove(root, found) if fix else 0
     removable = any(one.removable for one in found)
-    echo(f"{root}: {listed}" + ("; --fix deletes these" if removable else ""))
+    if as_json:
+        files = [{**vars(one), "removable": one.removable} for one in found]
+        more = {"notes": list(filter(None, notes)), "deleted": count}
+        document({"run": root, "good": not removable or fix, "files": files, **more})
+    counts = Counter(one.kind for one in found)
+    listed = ", ".join(f"{count} {kind}" for kind, count in counts.items()) or "nothing wrong"
+    if fix:
+        say(f"{root}: {listed}; {count} files deleted, `xaibench run` makes them anew")
+        return
+    fine = next_is("report", root)
+    say(f"{root}: {listed}" + ("; --fix deletes these" if removable else fine))
     if removable:
         raise typer.Exit(1)
 

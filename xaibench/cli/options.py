@@ -18,11 +18,17 @@ def shown(text: str) -> str:
     return text.replace("[", "\\[")
 
 
+def variable(name: str) -> str:
+    """The environment variable of an option."""
+    return "XAIBENCH_" + name.upper().replace("-", "_")
+
+
 def option(name: str, text: str, **more: Any) -> Any:
-    """A Typer option with its environment variable."""
-    variable = "XAIBENCH_" + name.upper().replace("-", "_")
+    """A Typer option with its environment variable; `also`: another name that a variable has."""
+    also = more.pop("also", "")
+    variables = [variable(name), variable(also)] if also else variable(name)
     names = [f"--{name}/--no-{name}"] if more.pop("switch", False) else [f"--{name}"]
-    return typer.Option(*names, envvar=variable, help=shown(text), show_default=False, **more)
+    return typer.Option(*names, envvar=variables, help=shown(text), show_default=False, **more)
 
 
 def of_run(name: str) -> Any:
@@ -30,11 +36,15 @@ def of_run(name: str) -> Any:
     path = typed(name) is Path  # as it was written: '' would be the folder that one is in
     more = {"metavar": "PATH"} if path else {}
     flag = OPTIONS[name].flag or name.replace("_", "-")
-    made = option(flag, help_text(name), switch=OPTIONS[name].switch, **more)
+    also = name if OPTIONS[name].flag else ""
+    made = option(flag, help_text(name), switch=OPTIONS[name].switch, also=also, **more)
     return Annotated[Optional[str if path else typed(name)], made]
 
 
-Method, Target = of_run("method"), of_run("target")
+Method, Target, Metric = of_run("method"), of_run("target"), of_run("metric")
+Json = Annotated[
+    Optional[bool], option("json", "One JSON document on stdout; lines for people go to stderr.")
+]
 
 
 def command(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import Annotated, Any, Optional
 
@@ -10,7 +9,7 @@ import typer
 
 from xaibench.cli import options as o
 from xaibench.cli.runs import Config, configs_of
-from xaibench.cli.screen import echo
+from xaibench.cli.screen import aside, document, echo
 from xaibench.errors import UsageError
 
 MORE: dict[str, Any] = {
@@ -32,7 +31,7 @@ MORE: dict[str, Any] = {
     "recalibrate": Annotated[
         Optional[bool], o.option("recalibrate", "Measure again what is known of this device.")
     ],
-    "json": Annotated[Optional[bool], o.option("json", "Print all lines, as JSON.")],
+    "json": o.Json,
 }
 LEAST_RATE, MOST_DOLLARS = 1e-6, 1e9
 """What is less or more makes times and prices that are no numbers."""
@@ -70,12 +69,13 @@ def plan(values: dict[str, Any]) -> None:
     configs = configs_of(values)
     from xaibench.api import plan_configs
 
-    done = plan_configs(configs, (lambda _: None) if as_json else echo, rate=rate, anew=anew)
+    done = plan_configs(configs, aside if as_json else echo, rate=rate, anew=anew)
     from xaibench.execution import estimate
 
     if as_json:
-        for line in json.dumps(estimate.as_json(done, devices, price), indent=1).splitlines():
-            echo(line)
+        document(estimate.as_json(done, devices, price))
         return
     for line in estimate.page(done, devices, price):
         echo(line)
+    places = ", ".join(dict.fromkeys(str(config.directory) for config in configs))
+    echo(f"nothing is written; next: `xaibench run` with the same options computes into {places}")

@@ -1,17 +1,30 @@
-"""`report`, `normalize`, `clean`: what to do with a run directory."""
+"""`report`, `audit`, `clean`: what to do with a run directory."""
 
 from __future__ import annotations
 
+import json
 import sys
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from xaibench.cli import options as o
-from xaibench.cli.screen import echo
-from xaibench.cli.sources import other_protocols, source_of, tables, write_page
+from xaibench.cli.screen import aside, document, echo, next_is, written
+from xaibench.cli.sources import (
+    Wanted,
+    drawn,
+    other_protocols,
+    source_of,
+    tables,
+    write_page,
+)
 from xaibench.errors import UsageError, XaibenchError
+
+if TYPE_CHECKING:
+    from xaibench.studies.audit import Line
 
 Run = Annotated[
     Optional[Path],
@@ -33,9 +46,9 @@ def add_to(app: typer.Typer) -> None:
         "report",
         epilog="Examples:\n\n  xaibench report\n\n  xaibench report --table 1\n\n"
         "  xaibench report RUN --compare OTHER_RUN\n\n  xaibench report --claims\n\n"
-        "  xaibench report --figures --agreement",
+        "  xaibench report --figures --agreement\n\n  xaibench report --choose\n\n"
+        "  xaibench report RUN OTHER_RUN --html",
     )(report)
-    app.command("normalize", epilog="Example:\n\n  xaibench normalize --method gradcam")(normalize)
     app.command("audit", epilog="Example:\n\n  xaibench audit --fraction 0.05")(audit)
     app.command("clean", epilog="Examples:\n\n  xaibench clean\n\n  xaibench clean --maps --yes")(
         clean
@@ -73,6 +86,10 @@ def report(
         bool,
         o.option("claims", "Which of the paper's claims hold, for each run or protocol."),
     ] = False,
+    choose: Annotated[
+        bool,
+        o.option("choose", "Which method to choose: the methods of one run, tested in pairs."),
+    ] = False,
     figures: Annotated[bool, o.option("figures", "Figures 1 and 2 too, as PNG and SVG.")] = False,
     agreement: Annotated[
         bool, o.option("agreement", "Compare the methods' maps too: a table and a heat map.")
@@ -86,59 +103,83 @@ def report(
     ] = 0.1,
     html: Annotated[
         bool,
-        o.option(
-            "html", "One page of all that there is, report/html/index.html; any number of runs."
-        ),
+        o.option("html", "All there is of any number of runs as a page: report/html/index.html."),
     ] = False,
     single_file: Annotated[
         bool, o.option("single-file", "The page of --html as one file, with all in it.")
     ] = False,
+    gallery: Annotated[
+        Optional[int],
+        o.option("gallery", "Images in the gallery of --html; 0: no gallery. [default: 100]"),
+    ] = None,
+    method: o.Method = None,
+    metric: o.Metric = None,
+    paper: Annotated[
+        bool,
+        o.option("paper", "The paper's numbers beside ours. [default: with them]", switch=True),
+    ] = True,
+    as_json: o.Json = None,
 ) -> None:
     """Tables with the paper's numbers beside ours: terminal, Markdown, CSV, LaTeX, JSON, HTML."""
     _check_values(table, top)
-    directories = [find_run(one) for one in run or ()] or [find_run(None)]
-    directories += [find_run(compare)] if compare else []
-    html = html or single_file
-    if html and (table or claims or page):
+    _check_gallery(gallery, html or single_file)
+    say, html = aside if as_json else echo, html or single_file
+    if html and (table or claims or choose or page):
+        raise UsageError("--html holds all of it: leave --table, --claims, --choose and --page.")
+    directories = _directories(run or [], compare, claims, html, say)
+    pages = [*(page or ()), *["choose"] * choose]
+    alone = table or figures or agreement or pages
+    if alone and (claims or len(directories) > 1) and not html:
         raise UsageError(
-            "--html holds every table and the claims: leave --table, --claims, --page."
+            "--table, --figures, --choose, --agreement and --page go with one run: leave them out, "
+            "or --claims and --compare."
         )
-    if claims and not (run or compare):
-        directories += other_protocols(directories[0])
-    if not (claims or html) and len(directories) > 2:
-        raise UsageError(
-            f"{len(directories)} runs: side by side go two (--claims and --html take more)."
-        )
-    if len({directory.resolve() for directory in directories}) < len(directories):
-        raise UsageError(f"{directories[-1]} is given twice: name another run.")
-    if (table or figures or agreement or page) and (claims or len(directories) > 1) and not html:
-        raise UsageError(
-            "--table, --figures, --agreement and --page go with one run: leave them out, or "
-            "--claims and --compare."
-        )
+    wanted, first = Wanted(method or (), metric or (), paper), directories[0]
     if not run and (html or len(directories) > 1 or claims):
-        echo(f"run {directories[0]}")  # a page of one run says it itself
+        say(f"run {first}")  # a page of one run says it itself
     if html:
-        write_page(directories, single_file)
+        drawing = partial(drawn, figures=figures, agreement=agreement, top=top, whole=wanted.whole)
+        index = write_page(directories, single_file, drawing, wanted, gallery)
+        if as_json:
+            document({"html": index})
+        say(f"written: {index}; next: open it in a browser")
         return
     from rich.console import Console
 
     from xaibench import report as reports
 
-    console, into = Console(), directories[0] / "report"
-    if page:
-        paths = reports.write_pages(
-            page, source_of(directories[0], predictions=True, plain=True), into, console
-        )
+    console, into = Console(quiet=bool(as_json)), first / "report"
+    after: tuple[str | Path, ...] = ("report", *directories, "--html")
+    if pages:
+        source = source_of(first, wanted, predictions=True, plain=True)
+        paths = reports.write_pages(pages, source, into, console)
     elif claims:
-        sources = [source_of(directory, predictions=True) for directory in directories]
+        sources = [source_of(directory, wanted, predictions=True) for directory in directories]
         paths = reports.write_claims(sources, into, console)
     elif len(directories) > 1:
-        first, second = (source_of(directory) for directory in directories)
-        paths = reports.write_comparison(first, second, into, console)
+        one, other = (source_of(directory, wanted) for directory in directories)
+        paths = reports.write_comparison(one, other, into, console)
     else:
-        paths = tables(directories[0], table, console, figures, agreement, top)
-    echo(f"written: {into}/{{{','.join(p.name for p in paths)}}}")
+        paths = tables(first, table, console, figures, agreement, top, wanted)
+        after = ("report", first, "--choose")
+    if as_json:
+        document({p.stem: json.loads(p.read_text("utf-8")) for p in paths if p.suffix == ".json"})
+    say(written(paths, into) + next_is(*after))
+
+
+def _directories(
+    runs: list[Path], compare: Path | None, claims: bool, html: bool, say: Callable[[str], None]
+) -> list[Path]:
+    """The runs that a report is of; UsageError for too many, and for one given twice."""
+    found = [find_run(one) for one in runs] or [find_run(None)]
+    found += [find_run(compare)] if compare else []
+    if claims and not (runs or compare):
+        found += other_protocols(found[0], say)
+    if not (claims or html) and len(found) > 2:
+        raise UsageError(f"{len(found)} runs: side by side go two (--claims and --html take more).")
+    if len({directory.resolve() for directory in found}) < len(found):
+        raise UsageError(f"{found[-1]} is given twice: name another run.")
+    return found
 
 
 def _check_values(table: list[int] | None, top: float) -> None:
@@ -150,25 +191,12 @@ def _check_values(table: list[int] | None, top: float) -> None:
         raise UsageError(f"top {top:g}: give a share of the pixels, above 0 and at most 1.")
 
 
-def normalize(
-    run: Run = None,
-    method: o.Method = None,
-    target: o.Target = None,
-    png: Annotated[
-        bool, o.option("png", "Each map as a PNG too, in the colours of `show`.")
-    ] = False,
-) -> None:
-    """Write the normalised maps of a run as .npy files beside a list of image ids (normalized/)."""
-    directory = find_run(run)
-    from xaibench.stages.normalize import materialize
-
-    for path, count in materialize(directory, method or [], target or []):
-        echo(f"{path}: {count} maps")
-        if png:
-            from xaibench.studies.pictures import write_pngs
-
-            folder = write_pngs(path)
-            echo(f"{folder}: {count} PNG files in colours; values are in {path.name} alone")
+def _check_gallery(gallery: int | None, html: bool) -> None:
+    """UsageError for a number that is none, or without the page."""
+    if gallery is not None and gallery < 0:
+        raise UsageError(f"gallery {gallery}: give a number of images, or 0 for no gallery.")
+    if gallery is not None and not html:
+        raise UsageError("--gallery is a part of the page: add --html.")
 
 
 def audit(
@@ -179,24 +207,41 @@ def audit(
     seed: Annotated[
         int, typer.Option("--seed", envvar="XAIBENCH_SEED", help="Seed of the sample.")
     ] = 0,
+    as_json: o.Json = None,
 ) -> None:
     """Re-score a random sample with oracles and Quantus; exit 1 where one disagrees."""
     directory = find_run(run)
     from xaibench.studies.audit import audit as run_audit
 
-    lines = run_audit(directory, fraction, seed, say=echo)
-    echo(f"{'metric':<32} {'against':<8} {'values':>6} {'largest':>9} {'allowed':>9}")
-    for line in lines:
-        near = f"  {line.left_out} near-ties left out" if line.left_out else ""
-        verdict = "" if line.good else f"  OUT OF TOLERANCE: {line.worst}"
-        echo(
-            f"{line.metric:<32} {line.source:<8} {line.compared:>6} {line.largest:>9.1e} "
-            f"{line.tolerance:>9.1e}{near}{verdict}"
-        )
+    say = aside if as_json else echo
+    lines = run_audit(directory, fraction, seed, say=say)
     bad = sum(not line.good for line in lines)
+    if as_json:
+        document({"run": directory, "good": not bad, "lines": [vars(line) for line in lines]})
+    else:
+        for text in _audited(lines):
+            echo(text)
     if bad or not lines:
         what = f"{bad} comparisons are out of tolerance" if bad else "nothing could be compared"
         raise XaibenchError(f"{what} in {directory}: do not use these numbers before you know why.")
+    say(f"{directory}: all {len(lines)} within tolerance{next_is('report', directory)}")
+
+
+def _audited(lines: Sequence[Line]) -> Iterator[str]:
+    """The comparisons as a table of at most 80 columns; a longer metric stands in a line above."""
+    yield f"{'metric':<32} {'against':<8} {'values':>6} {'largest':>9} {'allowed':>9}"
+    for line in lines:
+        if len(line.metric) > 32:
+            yield line.metric
+        name = line.metric if len(line.metric) <= 32 else ""
+        yield (
+            f"{name:<32} {line.source:<8} {line.compared:>6} {line.largest:>9.1e} "
+            f"{line.tolerance:>9.1e}"
+        )
+        if line.left_out:
+            yield f"  {line.left_out} near-ties left out"
+        if not line.good:
+            yield f"  OUT OF TOLERANCE: {line.worst}"
 
 
 def clean(
@@ -204,30 +249,36 @@ def clean(
     maps: Annotated[bool, o.option("maps", "Delete cached maps and normalised copies.")] = False,
     scores: Annotated[bool, o.option("scores", "Delete scores and reports too.")] = False,
     yes: Annotated[bool, o.option("yes", "Delete without asking.")] = False,
+    as_json: o.Json = None,
 ) -> None:
     """Show what a run directory holds, how large it is and what is safe to delete."""
     directory = find_run(run, read=False)
     from xaibench.store import layout
     from xaibench.store.clean import holdings, remove
 
-    held = holdings(directory)
-    echo(f"{directory}:")
+    held, say = holdings(directory), aside if as_json else echo
+    say(f"{directory}:")
     for item in held:
-        echo(f"  {item.name:<12} {item.files:>6} files {item.size:>10}  {item.advice}")
+        say(f"  {item.name:<12} {item.files:>6} files {item.size:>10}  {item.advice}")
     chosen = [i for i in held if (maps and i.kind == "maps") or (scores and i.kind == "scores")]
-    if not (maps or scores):
-        echo("nothing deleted; choose with --maps or --scores")
-        return
     names = ", ".join(i.name for i in chosen) or "nothing"
     if chosen and not yes:
         if not sys.stdin.isatty():
             raise XaibenchError("clean asks before it deletes: add --yes where nobody can answer.")
-        typer.confirm(f"delete {names}?", abort=True)
-    from xaibench.store.lock import writing
+        typer.confirm(f"delete {names}?", abort=True, err=bool(as_json))
+    left: list[Path] = []
+    if maps or scores:
+        from xaibench.store.lock import writing
 
-    with writing(directory, remedy="wait for its end"):
-        # of which images a state was, as long as there are scores that rest on it
-        left = remove(directory, chosen, "none" if scores else layout.TABLE)
-    echo(f"deleted {names}")
+        with writing(directory, remedy="wait for its end"):
+            # of which images a state was, as long as there are scores that rest on it
+            left = remove(directory, chosen, "none" if scores else layout.TABLE)
+    if as_json:
+        gone = [item.name for item in chosen]
+        document({"run": directory, "held": list(map(vars, held)), "deleted": gone, "left": left})
     for path in left:
-        echo(f"left alone, since no run made it: {path}")
+        say(f"left alone, since no run made it: {path}")
+    if maps or scores:
+        say(f"{directory}: deleted {names}; the same `xaibench run` makes it anew")
+    else:
+        say("nothing deleted; choose with --maps or --scores")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
 from xaibench.cli import options as o
-from xaibench.cli.screen import echo
+from xaibench.cli.screen import echo, next_is
 
 if TYPE_CHECKING:
     from xaibench.config.run import RunConfig
@@ -33,7 +34,7 @@ EXAMPLES = {
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     made = ("maps", "name")
-    unscored = ("metric", "metric_backend", "boxes", "until", "keep_maps", *made)
+    unscored = ("metric", "metric_backend", "boxes", "until", "keep_maps", "keep_curves", *made)
     for function, without in ((run, made), (explain, unscored), (score, ("keep_maps",))):
         name = function.__name__
         command = o.command(function, without, {"config": Config}, before="model")
@@ -53,7 +54,15 @@ def go(values: dict[str, Any], stages: set[str]) -> None:
     configs = configs_of(values)
     from xaibench.api import run_configs
 
-    run_configs(configs, stages=frozenset(stages), say=echo)
+    run_configs(configs, stages=frozenset(stages), say=echo, then=_next(configs[-1], stages))
+
+
+def _next(config: RunConfig, stages: set[str]) -> str:
+    """What to run after it: the report; after maps alone, their scores."""
+    if "score" in stages:
+        return next_is("report", config.directory)
+    words = [word for word in sys.argv[1:] if word not in ("--debug", "--overwrite")]
+    return next_is(*("score" if word == "explain" else word for word in words))
 
 
 def run(values: dict[str, Any]) -> None:

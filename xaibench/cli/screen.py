@@ -3,15 +3,84 @@
 from __future__ import annotations
 
 import io
+import json
 import os
+import shlex
 import sys
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from xaibench.errors import shown
 
 
 def echo(line: str, err: bool = False) -> None:
-    """Print one line; what is no visible character stands escaped."""
-    print(shown(line), file=sys.stderr if err else sys.stdout, flush=True)
+    """Print one line, folded where the screen is narrower; errors stay one.
+
+    What is no visible character stands escaped.
+    """
+    text = shown(line)
+    if not err:
+        text = "\n".join(folded(text, width()))
+    print(text, file=sys.stderr if err else sys.stdout, flush=True)
+
+
+def aside(line: str) -> None:
+    """Print a line for people beside what is for programs."""
+    echo(line, err=True)
+
+
+def document(value: Any) -> None:
+    """Print what --json asks for: one JSON document."""
+    print(json.dumps(value, indent=1, allow_nan=False, default=str), flush=True)
+
+
+def width() -> int | None:
+    """Columns of the screen: COLUMNS, or the terminal's; None where there is none."""
+    if (given := os.environ.get("COLUMNS", "")).isdecimal() and int(given) > 0:
+        return int(given)
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or None
+    except (OSError, ValueError):
+        return None
+
+
+def folded(text: str, columns: int | None, hang: int = 2) -> list[str]:
+    """A line in lines of so many columns, the later ones `hang` further in.
+
+    It is broken at blanks, and a longer word after its commas; what has neither stays whole.
+    """
+    if columns is None or len(text) <= columns:
+        return [text]
+    indent = len(text) - len(text.lstrip())
+    later = " " * min(indent + hang, columns // 2)
+    how: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}
+    lines = textwrap.wrap(text, columns, subsequent_indent=later, **how)
+    return [part for line in lines for part in _at_commas(line, columns, later)]
+
+
+def _at_commas(line: str, columns: int, later: str) -> list[str]:
+    parts = []
+    while len(line) > columns and (end := line.rfind(",", len(later), columns) + 1):
+        parts.append(line[:end])
+        line = later + line[end:]
+    return [*parts, line]
+
+
+def next_is(*words: str | Path) -> str:
+    """What to run next, at the end of a command's last line."""
+    return f"; next: {command(*words)}"
+
+
+def command(*words: str | Path) -> str:
+    """A command as a shell takes it."""
+    return shlex.join(["xaibench", *map(str, words)])
+
+
+def written(paths: Sequence[Path], into: Path) -> str:
+    """Which files were written: `written: FOLDER/{a.md,b.md}`."""
+    return f"written: {into}/{{{','.join(path.name for path in paths)}}}"
 
 
 def take_any_character() -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
 
 from xaibench.cli import options as o
-from xaibench.cli.screen import echo
+from xaibench.cli.screen import aside, document, echo, next_is
 from xaibench.config.options import OPTIONS
 from xaibench.errors import UsageError, XaibenchError
 
@@ -37,6 +36,7 @@ MORE: dict[str, Any] = {
         Optional[str],
         o.option("out", "A PNG file. [default: show-NAME.png here]", metavar="FILE"),
     ],
+    "json": o.Json,
 }
 
 
@@ -53,6 +53,8 @@ def add_to(app: typer.Typer) -> None:
 def show(values: dict[str, Any]) -> None:
     """Draw image files with their maps: original, map, overlay and scores, side by side."""
     images, target, out = values.pop("images"), values.pop("target"), values.pop("out")
+    as_json = bool(values.pop("json"))
+    say = aside if as_json else echo
     path = _place(images, out)
     from xaibench.config.names import check_names
     from xaibench.config.run import load_config
@@ -62,16 +64,17 @@ def show(values: dict[str, Any]) -> None:
     check_names("metrics", config.metric)
     _check_files(images, path)
     if config.model is None:
-        echo("embedded model: EfficientNet-Lite0 with ImageNet's classes; choose with --model")
+        say("embedded model: EfficientNet-Lite0 with ImageNet's classes; choose with --model")
     from xaibench.studies.show import show as show_images
 
-    found = show_images(images, config, target, path, echo)
-    echo(f"written: {path} ({_count(images, 'image')}, {_count(found.methods, 'method')})")
-    command = ["xaibench", "run", "--data", str(images[0].parent), "--model", config.model_name]
-    command += ["--weights", str(config.weights)] if config.weights else []
-    command += ["--method", ",".join(found.methods)]
-    echo("to score all images of the folder:")
-    echo(f"  {shlex.join(command)}")
+    found = show_images(images, config, target, path, say)
+    words = ["--data", str(images[0].parent), "--model", config.model_name]
+    words += ["--weights", str(config.weights)] if config.weights else []
+    words += ["--method", ",".join(found.methods)]
+    if as_json:
+        document({"sheet": path, "methods": found.methods, "images": found.images})
+    counts = f"{_count(images, 'image')}, {_count(found.methods, 'method')}"
+    say(f"written: {path} ({counts}){next_is('run', *words)}")
     if found.failed and "method" in config.model_fields_set:
         raise XaibenchError(f"{path} lacks {next(iter(found.failed.values()))}: leave it out.")
 

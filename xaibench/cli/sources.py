@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,12 +12,33 @@ from xaibench.cli.screen import echo
 from xaibench.errors import XaibenchError
 
 if TYPE_CHECKING:
+    import pandas as pd
     from rich.console import Console
 
+    from xaibench.analysis.agreement import Pair
     from xaibench.analysis.compare import Source
 
+AGREEING = 100
+"""Images whose maps are compared where agreement is one number beside others."""
 LARGE = 20_000_000
 """Bytes above which a single file is slow to open and to send."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What of each run is reported: methods and metrics, all without any; the paper's numbers."""
+
+    methods: Sequence[str] = ()
+    metrics: Sequence[str] = ()
+    paper: bool = True
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is all."""
+        return not (self.methods or self.metrics)
+
+
+ALL = Wanted()
 
 
 def tables(
@@ -24,8 +48,10 @@ def tables(
     figures: bool,
     agreement: bool,
     top: float,
+    wanted: Wanted,
 ) -> list[Path]:
     """The tables of one run, and what else of it is asked for; returns the files written."""
+    from xaibench.analysis.chosen import only
     from xaibench.analysis.header import of_passes
     from xaibench.report import write_report
     from xaibench.store.accuracy import accuracy_in
@@ -52,12 +78,29 @@ def tables(
         f"{', '.join(held.several)}. Run all of their images again."
     ] * bool(held.several)
     notes += of_passes(identity_of(directory))
-    scores = held.frame
+    scores = only(held.frame, wanted.methods, wanted.metrics)
+    methods = set(scores["method"].unique())
+    if tied and not wanted.whole:
+        tied = replace(tied, shares={m: s for m, s in tied.shares.items() if m in methods})
     images = scores["image"].unique()
     stopped, accuracy = stopped_in(directory, images), accuracy_in(directory, images)
-    about = (words, catalog, tied, notes, stopped, accuracy, str(directory))
-    paths = write_report(scores, into, table or None, console, *about)
-    if not table and (seconds := timings(directory)):
+    paths = write_report(
+        scores,
+        into,
+        table or None,
+        console,
+        words,
+        catalog,
+        tied,
+        notes,
+        stopped,
+        accuracy=accuracy,
+        name=str(directory),
+        paper=wanted.paper,
+        whole=wanted.whole,
+    )
+    seconds = [row for row in timings(directory) if row["method"] in methods]
+    if not table and seconds:
         from xaibench.analysis.compare import Source
         from xaibench.report import write_page
         from xaibench.report.pages.time import of_run
@@ -65,23 +108,45 @@ def tables(
         console.print()
         source = Source(str(directory), scores, catalog=catalog, timings=seconds)
         paths += write_page(of_run(source), into, console)
+    return paths + drawn(directory, scores, console, figures, agreement, top, wanted.whole)
+
+
+def drawn(
+    directory: Path,
+    scores: pd.DataFrame,
+    console: Console,
+    figures: bool,
+    agreement: bool,
+    top: float,
+    whole: bool,
+) -> list[Path]:
+    """The agreement of methods and the figures of one run, where they are asked for.
+
+    whole: of all methods that have maps, not of those with scores alone.
+    """
+    paths = list[Path]()
     if agreement:
         from xaibench.studies.agreement import write_agreement
 
         console.print()
-        paths += write_agreement(directory, console, top)
+        paths += write_agreement(
+            directory, console, top, None if whole else set(scores["method"].unique())
+        )
     if figures:
         from xaibench.studies.figures import write_figures
 
-        paths += write_figures(directory, held.frame)
+        paths += write_figures(directory, scores)
     return paths
 
 
-def source_of(directory: Path, predictions: bool = False, plain: bool = False) -> Source:
+def source_of(
+    directory: Path, wanted: Wanted = ALL, predictions: bool = False, plain: bool = False
+) -> Source:
     """A run as the comparisons and claims of the report read it.
 
     plain: with the frame of `xaibench.load_scores`, for pages that anybody writes.
     """
+    from xaibench.analysis.chosen import narrowed
     from xaibench.analysis.compare import Source
     from xaibench.store.accuracy import accuracy_in
     from xaibench.store.catalog import catalog_in
@@ -93,7 +158,7 @@ def source_of(directory: Path, predictions: bool = False, plain: bool = False) -
     some = predictions and any(directory.glob("predictions/*/*/*.parquet"))
     scores = load_scores(directory) if plain else read_scores(directory, REPORTED).frame
     images = scores["image"].unique()
-    return Source(
+    source = Source(
         name=str(directory),
         scores=scores,
         identity=identity_of(directory),
@@ -102,10 +167,26 @@ def source_of(directory: Path, predictions: bool = False, plain: bool = False) -
         stopped=stopped_in(directory, images),
         timings=timings(directory),
         accuracy=accuracy_in(directory, images),
+        agreement=partial(_agreement, directory),
     )
+    return source if wanted.whole else narrowed(source, wanted.methods, wanted.metrics)
 
 
-def other_protocols(run: Path) -> list[Path]:
+def _agreement(directory: Path) -> list[Pair]:
+    """Every two methods' maps on the first images; none without maps of two methods."""
+    from xaibench.analysis.columns import TARGET_NAMES
+    from xaibench.store.layout import mapped
+
+    targets = [target for target in TARGET_NAMES if len(mapped(directory, target)) > 1]
+    if not targets:
+        return []
+    from xaibench.analysis.agreement import summarise
+    from xaibench.studies.agreement import compare  # imports torch
+
+    return summarise(compare(directory, target=targets[0], first=AGREEING))
+
+
+def other_protocols(run: Path, say: Callable[[str], None]) -> list[Path]:
     """The latest scored run of every other protocol beside `run`, alike in all else.
 
     A neighbour whose records are damaged is left out, and that is said.
@@ -120,7 +201,7 @@ def other_protocols(run: Path) -> list[Path]:
         try:
             check_records(directory)
         except XaibenchError as error:
-            echo(f"left out: {error}")
+            say(f"left out: {error}")
             continue
         other = identity_of(directory)
         alike = other.keys() == own.keys() and all(other[key] == own[key] for key in shared)
@@ -129,13 +210,29 @@ def other_protocols(run: Path) -> list[Path]:
     return [directory for protocol, directory in latest.items() if protocol != own["protocol"]]
 
 
-def write_page(directories: list[Path], single_file: bool) -> None:
-    """The HTML page of runs; says where it is, and how large where it is one file."""
+def write_page(
+    directories: list[Path],
+    single_file: bool,
+    drawing: Callable[[Path, pd.DataFrame, Console], object],
+    wanted: Wanted = ALL,
+    gallery: int | None = None,
+) -> Path:
+    """The HTML page of runs; says how large it is where it is one file, and returns its path.
+
+    drawing: makes the figures of a run that were asked for.
+    """
+    from rich.console import Console
+
     from xaibench.studies.page import write_html_page
 
-    sources = [source_of(directory, predictions=True) for directory in directories]
-    index = write_html_page(directories, sources, single_file=single_file)
+    sources = [source_of(directory, wanted, predictions=True) for directory in directories]
+    for directory, source in zip(directories, sources, strict=True):
+        drawing(directory, source.scores, Console(stderr=True))
+    options = {"paper": wanted.paper, "gallery": gallery}
+    index = write_html_page(directories, sources, single_file=single_file, options=options)
     size = index.stat().st_size
-    echo(f"written: {index}" + f" ({size / 1e6:,.1f} MB)" * single_file)
+    if single_file:
+        echo(f"one file of {size / 1e6:,.1f} MB", err=True)
     if single_file and size > LARGE:
         echo("That is large for one file: without --single-file the page is a directory.", err=True)
+    return index

@@ -72,6 +72,16 @@ class RunConfig(Options, Data):
                 raise unknown("transform", spec, known)
         return value
 
+    @field_validator("maps")
+    @classmethod
+    def _maps(cls, value: Path | None) -> Path | None:
+        if str(value) in KEPT and value and not value.exists():
+            raise UsageError(
+                f"maps '{value}' would be a file of maps made elsewhere; which maps are kept is "
+                "keep_maps in a file, and --maps of `xaibench run`."
+            )
+        return value
+
     @field_validator("keep_maps", mode="before")
     @classmethod
     def _kept(cls, value: Any) -> Any:

@@ -8,12 +8,13 @@ from typing import Any
 
 from xaibench.config.classes import read_classes
 from xaibench.config.declared import of_run
+from xaibench.config.early import check_boxes
 from xaibench.config.files import digest
 from xaibench.errors import UsageError, XaibenchError
 from xaibench.execution.until import asked, bounds_of
 from xaibench.models.device import device_name
 from xaibench.models.inference import BFLOAT16, why_slow
-from xaibench.stages.labels import unnamed
+from xaibench.stages.labels import labelled, unnamed
 from xaibench.stages.run import Run
 from xaibench.store import layout
 from xaibench.store.accuracy import record_names
@@ -37,9 +38,9 @@ Say = Callable[[str], None]
 
 def check(run: Run, stages: frozenset[str]) -> None:
     """UsageError for what cannot work, before any work."""
-    if any("boxes" in metric.needs for metric in run.metrics):
-        if run.config.boxes is None:
-            raise UsageError("the pointing games need bounding boxes: give --boxes DIR.")
+    needed = any("boxes" in metric.needs for metric in run.metrics)
+    check_boxes(run.config.boxes, needed)
+    if needed:
         run.boxes(())  # the folder is read
     if run.config.until and run.config.maps and len(run.subset.places) < len(run.dataset):
         raise UsageError(
@@ -122,10 +123,12 @@ def open_directory(run: Run, stages: frozenset[str], say: Say) -> Manifest:
     config, root = run.config, run.root
     held = known(root)
     light = "explain" not in stages and not any(m.needs for m in run.metrics)
+    fits: dict[str, Any] = {}
     if light and held:  # nothing needs the network: compare what can be had without
         identity = held | run.light_identity()
     else:
         identity = run.identity()
+        fits = {"labelled": labelled(run.classifier, run.dataset, config.classes is not None)}
     if config.overwrite:
         _empty(root, say)
     claim(root, identity, say)
@@ -160,6 +163,7 @@ def open_directory(run: Run, stages: frozenset[str], say: Say) -> Manifest:
             "seed": config.seed,
             "device": device_name(run.device),
             "batch_size": run.batch_size,
+            **fits,
             **({} if config.until is None else {"until": asked(run)}),
         },
     )

@@ -206,14 +206,12 @@ def _literals(expressions: Iterable[tuple[str, ast.expr]]) -> dict[str, Any]:
 
 
 def _plug_in(kind: str, key: str, target: str, owner: str) -> Entry:
-    """An entry point; of a method or metric with what its source declares, found unimported.
+    """An entry point, with its docstring; of a method or metric with what its source declares, too.
 
-    Others answer to the entry point's name alone, whatever they declare.
+    Others answer to the entry point's name alone, whatever they declare. Nothing is imported.
     """
     module, _, attribute = target.partition(":")
     found = Entry(kind, key, target, f"plug-in from {owner}", source=owner)
-    if kind not in ("methods", "metrics"):
-        return found
     try:
         path = _source(module)
         scanned = _scan_file(path, module.rpartition(".")[0], kind) if path else []
@@ -221,7 +219,9 @@ def _plug_in(kind: str, key: str, target: str, owner: str) -> Entry:
         return found
     same = [entry for entry in scanned if entry.target.partition(":")[2] == attribute]
     for entry in sorted(same, key=lambda entry: entry.key != key)[:1]:
-        found = replace(found, metadata=entry.metadata, defaults=entry.defaults)
+        found = replace(found, doc=f"{entry.doc} ({found.doc})" if entry.doc else found.doc)
+        if kind in ("methods", "metrics"):
+            found = replace(found, metadata=entry.metadata, defaults=entry.defaults)
     return found
 
 

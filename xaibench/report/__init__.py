@@ -61,8 +61,11 @@ def write_report(
     tied: Tied | None = None,
     notes: Sequence[str] = (),
     stopped: Stopped | None = None,
+    *,
     accuracy: Accuracy | None = None,
     name: str = "",
+    paper: bool = True,
+    whole: bool = True,
 ) -> list[Path]:
     """Print the tables and write `tables.md`, `.csv`, `.json`, `.tex` and `.html` into `out_dir`.
 
@@ -80,6 +83,8 @@ def write_report(
         stopped: how the run came to its images, where it stopped when sure.
         accuracy: how often the network was right on these images.
         name: of the run, which the page says first.
+        paper: whether the paper's numbers stand beside ours.
+        whole: whether these are all of the run's scores, so that what is not there is missing.
 
     Raises:
         XaibenchError: unknown table, no scores, or scores of more than one run.
@@ -91,10 +96,11 @@ def write_report(
     from xaibench.report.runs import with_runs
 
     header = build_header(scores, catalog)
-    header = replace(header, notes=(*header.notes, *notes))
-    built = build_tables(scores, tables, run=run, catalog=catalog, stopped=stopped)
+    header = replace(header, notes=(*(header.notes if paper else ()), *notes))
+    built = build_tables(scores, tables, run=run, catalog=catalog, stopped=stopped, beside=paper)
     built += ties_tables(scores, catalog, tied, run) if tables is None else []
-    return write_page(with_runs(page(header, built), {name: accuracy}), out_dir, console)
+    built = built if whole else [replace(table, fill=None) for table in built]
+    return write_page(with_runs(page(header, built, paper), {name: accuracy}), out_dir, console)
 
 
 def write_pages(

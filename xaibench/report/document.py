@@ -68,7 +68,8 @@ class Column:
     """A column: its head, and the group of neighbours under one heading that it belongs to.
 
     `better` says whether higher is, None where nobody does; `bar` is "AD" where the head is
-    "100 - AD%" and a format may set a bar over AD instead; `left` is for words.
+    "100 - AD%" and a format may set a bar over AD instead; `left` is for words. `again` is the
+    name of the table of the page in which the very same column stands before.
     """
 
     head: str
@@ -76,6 +77,7 @@ class Column:
     better: bool | None = None
     bar: str = ""
     left: bool = False
+    again: str = ""
 
     def heading(self, up: str = "\u2191", down: str = "\u2193") -> str:
         """The head with an arrow towards the better values."""

@@ -26,6 +26,15 @@ def targets(config: RunConfig, dataset: Dataset) -> tuple[str, ...]:
     return ("ground_truth",) if dataset.labelled else ("predicted",)
 
 
+def labelled(classifier: TorchClassifier, dataset: Dataset, said: bool = False) -> bool:
+    """Whether the images have classes, and these are the network's."""
+    try:
+        check_labels(classifier, dataset, said)
+    except UsageError:
+        return False
+    return dataset.labelled
+
+
 def check_labels(classifier: TorchClassifier, dataset: Dataset, said: bool = False) -> None:
     """UsageError where the dataset's labels are not the network's classes: ImageNet's for one.
 

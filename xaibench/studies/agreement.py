@@ -6,7 +6,7 @@ images; what is kept is two numbers an image and pair.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,16 +34,21 @@ TOP = 0.1
 _STEP = 8  # images at once: 10 methods x 8 x 224 x 224 in float64 are 32 MB
 
 
-def write_agreement(root: Path, console: Console, top: float = TOP) -> list[Path]:
+def write_agreement(
+    root: Path, console: Console, top: float = TOP, only: Collection[str] | None = None
+) -> list[Path]:
     """Compare the stored maps of a run; print the table, write table and heat map.
 
-    Returns `agreement.md`, `.csv`, `.json`, `.png` and `.svg` in the run's report directory.
+    only: these methods alone, as far as they have maps. Returns `agreement.md`, `.csv`, `.json`,
+    `.png` and `.svg` in the run's report directory.
     Raises UsageError for a share `top` outside of (0, 1], XaibenchError where fewer than two
     methods have maps.
     """
     from xaibench import report
 
-    agreement = compare(root, top=top)
+    target = _main_target(root)
+    names = [name for name in layout.mapped(root, target) if only is None or name in only]
+    agreement = compare(root, names, target, top)
     accuracy = accuracy_in(root, agreement.images)
     return report.write_agreement(agreement, root / "report", console, accuracy, str(root))
 
@@ -53,6 +58,7 @@ def compare(
     methods: Sequence[str] | None = None,
     target: str | None = None,
     top: float = TOP,
+    first: int | None = None,
 ) -> Agreement:
     """Spearman's correlation and overlap of the top pixels of every two methods on every image.
 
@@ -61,11 +67,12 @@ def compare(
         methods: specs; all that have maps by default.
         target: the explained class; ground_truth by default, or the first that there are maps of.
         top: share of the pixels, ties in row-major order, rounded to pixels.
+        first: so many images alone.
     """
     if not 0 < top <= 1:
         raise UsageError(f"top {top:g}: give a share of the pixels, above 0 and at most 1.")
     target = target or _main_target(root)
-    names = list(methods) if methods else layout.mapped(root, target)
+    names = layout.mapped(root, target) if methods is None else list(methods)
     if len(names) < 2:
         raise XaibenchError(
             f"agreement compares at least two methods; {root} has maps of {len(names)} for "
@@ -73,7 +80,7 @@ def compare(
         )
     readers = [MapReader(root, name, target) for name in names]
     # Blocks are the same for every method: in their order each shard is read once.
-    ids = list(dict.fromkeys(image for reader in readers for image in reader.ids))
+    ids = list(dict.fromkeys(image for reader in readers for image in reader.ids))[:first]
     rows, columns = pair_places(len(names))
     shape = (len(ids), len(rows))
     correlation, overlap = np.full(shape, np.nan), np.full(shape, np.nan)

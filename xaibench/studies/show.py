@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from xaibench.config.catalog import Catalog
 from xaibench.config.classes import Classes, network_names, read_classes
 from xaibench.config.declared import of_run
 from xaibench.config.requests import MethodRequest, MetricRequest
@@ -31,11 +34,16 @@ TOP = 3
 
 @dataclass(frozen=True)
 class Sheet:
-    """What was shown: the file, the methods on it, and why others are not."""
+    """What was shown: the file, the methods on it, and why others are not.
+
+    images: of each its classes with their probabilities, and its scores in natural units by method
+    and metric, None where there is no value.
+    """
 
     path: Path
     methods: tuple[str, ...]
     failed: Mapping[str, str]
+    images: Sequence[Mapping[str, Any]]
 
 
 @torch.inference_mode(False)
@@ -69,7 +77,7 @@ def show(
     methods = methods_of(config.method, bench.protocol) if asked else _cheap(bench)
     metrics = metrics_of(config.metric, bench.protocol)
     _say_predictions(bench, names, say)
-    maps, lines, failed = _explained(bench, methods, metrics)
+    maps, rows, failed = _explained(bench, methods, metrics)
     for spec, why in failed.items():
         say(f"left out: {spec if spec in maps else why}")
     if not maps:
@@ -83,12 +91,13 @@ def show(
             photographs[place],
             _words(bench, names, place),
             {catalog.label(spec): of[place].numpy() for spec, of in maps.items()},
-            {catalog.label(spec): of[place] for spec, of in lines.items()},
+            {catalog.label(spec): _lines(of, place, catalog) for spec, of in rows.items()},
         )
         for place, name in enumerate(bench.inputs.ids)
     ]
     sheet.draw(drawn, _caption(bench, config), path)
-    return Sheet(path, tuple(maps), failed)
+    found = [_record(bench, names, place, rows) for place in range(len(drawn))]
+    return Sheet(path, tuple(maps), failed, found)
 
 
 def _bench(
@@ -131,10 +140,10 @@ def _cheap(bench: Bench) -> list[MethodRequest]:
 
 def _explained(
     bench: Bench, methods: Sequence[MethodRequest], metrics: Sequence[MetricRequest]
-) -> tuple[dict[str, torch.Tensor], dict[str, list[list[str]]], dict[str, str]]:
-    """By method: maps (N, H, W), the lines of scores of each image, and why it has none."""
+) -> tuple[dict[str, torch.Tensor], dict[str, list[dict[str, Any]]], dict[str, str]]:
+    """By method: maps (N, H, W), rows of scores as `core.evaluate.scored` has them, and errors."""
     maps: dict[str, torch.Tensor] = {}
-    lines: dict[str, list[list[str]]] = {}
+    rows: dict[str, list[dict[str, Any]]] = {}
     failed: dict[str, str] = {}
     batch, shared = bench.batch(0, len(bench.inputs.ids)), memo({})
     for method in methods:
@@ -143,36 +152,57 @@ def _explained(
             found = bench.explain(method, batch, state)
             steps = method.steps("none")
             maps[method.spec] = normalize(found.maps[:, 0], batch.size, steps).cpu()
-            rows = scored(bench, batch, 0, method, found, state, metrics, shared)
-            lines[method.spec] = _scores(rows, len(batch), metrics, method, bench)
+            rows[method.spec] = scored(bench, batch, 0, method, found, state, metrics, shared)
         except XaibenchError as error:
             failed[method.spec] = str(error).rstrip(".")
-    return maps, lines, failed
+    return maps, rows, failed
 
 
-def _scores(
-    rows: Sequence[Mapping[str, object]],
-    images: int,
-    metrics: Sequence[MetricRequest],
-    method: MethodRequest,
-    bench: Bench,
-) -> list[list[str]]:
-    """Each image's scores in words, as the tables print them."""
+def _lines(rows: Sequence[Mapping[str, Any]], place: int, catalog: Catalog) -> list[str]:
+    """An image's scores in words, as the tables print them."""
     from xaibench.analysis.columns import column_of
     from xaibench.report.document import Column
     from xaibench.report.text import number
 
-    catalog = of_run([method], metrics, bench.protocol.model_dump(mode="json"))
-    lines: list[list[str]] = [[] for _ in range(images)]
-    for row in rows:
-        value, status = float(str(row["value"])), str(row["status"])
-        column = column_of(str(row["metric"]), catalog, abs(value))
+    lines = []
+    for row in (row for row in rows if row["place"] == place):
+        column, status = column_of(row["metric"], catalog, abs(row["value"])), row["status"]
         head = Column(column.header, better=column.higher_is_better).heading()
         known = status in (STATUS_OK, STATUS_CONSTANT)
-        text = number(column.printed(value), column.digits) if known else status.replace("_", " ")
+        text = number(column.printed(row["value"]), column.digits) if known else status
         constant = " (constant map)" * (status == STATUS_CONSTANT)
-        lines[int(str(row["place"]))].append(f"{head} {text}{constant}")
+        lines.append(f"{head} {text.replace('_', ' ')}{constant}")
     return lines
+
+
+def _record(
+    bench: Bench, names: ClassNames, place: int, rows: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> dict[str, Any]:
+    """The same of an image for programs."""
+
+    def said(index: int) -> dict[str, Any]:
+        probability = float(bench.probabilities[place, index])
+        return {"class": names.label(index), "index": index, "probability": probability}
+
+    return {
+        "image": bench.inputs.ids[place],
+        "explained": said(int(bench.classes[place, 0])),
+        "likeliest": [said(index) for index in _likeliest(bench, place)],
+        "scores": {
+            spec: {
+                row["metric"]: row["value"] if isfinite(row["value"]) else None
+                for row in of
+                if row["place"] == place
+            }
+            for spec, of in rows.items()
+        },
+    }
+
+
+def _likeliest(bench: Bench, place: int) -> list[int]:
+    """The classes that the network finds likeliest, the first first."""
+    few = min(TOP, bench.logits.shape[1])
+    return [int(index) for index in bench.logits[place].topk(few).indices]
 
 
 def _words(bench: Bench, names: ClassNames, place: int) -> list[str]:
@@ -190,7 +220,7 @@ def _p(bench: Bench, place: int, index: int) -> str:
 def _say_predictions(bench: Bench, names: ClassNames, say: Say) -> None:
     """Say the classes that the network finds likeliest, and the one explained where it is none."""
     for place, name in enumerate(bench.inputs.ids):
-        likely = bench.logits[place].topk(min(TOP, bench.logits.shape[1])).indices.tolist()
+        likely = _likeliest(bench, place)
         found = [f"{names.label(index)} {_p(bench, place, index)}" for index in likely]
         own = int(bench.classes[place, 0])
         asked = f"; explained: {names.label(own)} {_p(bench, place, own)}" * (own != likely[0])

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from xaibench.analysis.fill import RunWords
 from xaibench.config.options import OPTIONS
 from xaibench.store import layout
 from xaibench.store.atomic import read_json
-
-if TYPE_CHECKING:
-    from xaibench.analysis.fill import RunWords
+from xaibench.store.sources import files_of
 
 # Options of a run that say what to compute, where, or how fast; the others say what the run is.
 _NOT_THE_RUN = frozenset(name for name, option in OPTIONS.items() if not option.of_run)
@@ -23,13 +22,16 @@ def run_words(root: Path) -> RunWords | None:
 
     Of untouched images under False, of transformed ones under True: these may be fewer. They come
     from the manifests of the directory; of its runs of a kind, the one over the most images counts,
-    and where there is none of the kind, the one over the most. None where there is no manifest.
+    and where there is none of the kind, the one over the most. The images are labelled unless a
+    process that had the network found otherwise. None where there is no manifest.
     """
     manifests = layout.manifests(root)
     records = [record for record in map(read_json, manifests) if record.get("config")]
     if not records:
         return None
-    return {transformed: _words(root, records, transformed) for transformed in (False, True)}
+    options = {transformed: _words(root, records, transformed) for transformed in (False, True)}
+    labelled = all(record.get("labelled", True) for record in records)
+    return RunWords(options, labelled, files_of(root))
 
 
 def _words(root: Path, records: list[dict[str, Any]], transformed: bool) -> list[str]:

@@ -21,6 +21,7 @@ from xaibench.report.figures.style import (
     caption_lines,
     figure,
     save,
+    text_width,
 )
 from xaibench.report.text import count, number, target_name
 
@@ -39,7 +40,8 @@ def draw(agreement: Agreement, pairs: list[Pair], folder: Path) -> list[Path]:
     cell = min(_LARGEST, ((WIDTH - _GAP) / 2 - _LABELS) / cells)
     side = cell * cells
     top = f"Overlap of the top {100 * agreement.top:g}%, %"
-    width = max(3.6, 2 * (_LABELS + side) + _GAP)
+    second = 2 * _LABELS + side + _GAP
+    width = max(3.6, second + max(side, text_width(top, bold=True) + 0.06))
     caption = _caption(agreement)
     lines = caption_lines(caption, width)
     high = LINE + 0.08 + side + _LABELS
@@ -48,7 +50,7 @@ def draw(agreement: Agreement, pairs: list[Pair], folder: Path) -> list[Path]:
         overlap = {(p.first, p.second): 100 * p.overlap.mean for p in pairs}
         box = (_LABELS, LINE + 0.08, side)
         _triangle(fig, methods, labels, correlation, box, ("RdBu_r", -1, 1), "Spearman's \u03c1")
-        box = (2 * _LABELS + side + _GAP, LINE + 0.08, side)
+        box = (second, LINE + 0.08, side)
         _triangle(fig, methods, labels, overlap, box, ("viridis", 0, 100), top)
         add_text(fig, 0.0, high + 0.02, "\n".join(lines), linespacing=1.25)
         return save(fig, folder, "agreement", caption)

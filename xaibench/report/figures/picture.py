@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.colors import to_hex
 from numpy.typing import NDArray
 
 _OPACITY = 0.6
@@ -31,3 +32,8 @@ def overlay(photograph: Picture, saliency: Picture) -> Picture:
     grey = photograph @ np.array([0.299, 0.587, 0.114])
     mixed: Picture = (1 - _OPACITY) * grey[..., None] + _OPACITY * tint(saliency)
     return mixed
+
+
+def scale(steps: int = 9) -> list[str]:
+    """The colours of a map from 0 to the brightest, as `#rrggbb`."""
+    return [to_hex(colormaps[_COLOURS](place)) for place in np.linspace(0, 1, steps)]

@@ -81,7 +81,7 @@ def _head(image: Explained, titles: Sequence[str]) -> float:
 
 
 def _fitted(name: str) -> list[str]:
-    return fitted(name, SIDE, _NAME, "bold")
+    return fitted(name, SIDE, _NAME, bold=True)
 
 
 def _scores(image: Explained, title: str) -> list[str]:

@@ -109,37 +109,38 @@ def caption_lines(text: str, width: float) -> list[str]:
     lines = [""]
     for word in shown(text).split():
         longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and inches(longer) > width:
+        if lines[-1] and text_width(longer) > width:
             lines.append(word)
         else:
             lines[-1] = longer
     return lines
 
 
-def fitted(text: str, width: float, most: int, weight: str = "normal") -> list[str]:
+def fitted(text: str, width: float, most: int, bold: bool = False) -> list[str]:
     """A name cut into at most so many lines of `width` inches, after marks where it has some."""
     lines, rest = list[str](), " ".join(shown(text).split())
     while rest and len(lines) < most:
-        end = _end(rest, width, weight)
+        end = _end(rest, width, bold)
         marks = [place + 1 for place in range(end // 2, end) if rest[place] in _MARKS]
         cut = marks[-1] if marks and end < len(rest) and rest[end] != " " else end
         lines.append(rest[:cut].strip())
         rest = rest[cut:].strip()
     if rest:
-        lines[-1] = f"{lines[-1][: _end(lines[-1], width - inches(_MORE, weight), weight)]}{_MORE}"
+        lines[-1] = f"{lines[-1][: _end(lines[-1], width - text_width(_MORE, bold), bold)]}{_MORE}"
     return lines or [""]
 
 
-def _end(text: str, width: float, weight: str) -> int:
+def _end(text: str, width: float, bold: bool) -> int:
     """How many characters of a text fit, at least one."""
     end = bisect.bisect_right(
-        range(1, len(text) + 1), width, key=lambda count: inches(text[:count], weight)
+        range(1, len(text) + 1), width, key=lambda count: text_width(text[:count], bold)
     )
     return max(end, 1)
 
 
-def inches(text: str, weight: str = "normal") -> float:
-    """How wide a text is."""
+def text_width(text: str, bold: bool = False) -> float:
+    """Inches that a line of type takes."""
+    weight = "bold" if bold else "normal"
     font = FontProperties(family="DejaVu Sans", size=TYPE, weight=weight)
     with _any_script():
         wide, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)

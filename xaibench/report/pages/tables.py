@@ -25,11 +25,11 @@ ANYTIME = "; where the remark says until, a confidence sequence, which holds whe
 _PLACES: tuple[d.Tone, ...] = ("", "strong", "second")
 
 
-def page(header: Header, tables: Sequence[types.Table]) -> d.Document:
-    """Return the page of a run's tables."""
+def page(header: Header, tables: Sequence[types.Table], paper: bool = True) -> d.Document:
+    """Return the page of a run's tables; paper: whether its numbers stand beside ours."""
     content = {
         "run": asdict(header),
-        "paper": PAPER,
+        "paper": PAPER if paper else None,
         "interval": INTERVAL + ANYTIME * _stopped(tables),
         "tables": [
             d.record(
@@ -49,9 +49,9 @@ def page(header: Header, tables: Sequence[types.Table]) -> d.Document:
         formats=("md", "csv", "json", "tex", "html"),
         title="xaibench report",
         lead=(header_line(header),),
-        blocks=(d.Paragraph(f"Paper: {PAPER}", "dim"), *notes),
+        blocks=(*[d.Paragraph(f"Paper: {PAPER}", "dim")] * paper, *notes),
         legend=legend(tables),
-        sections=list(map(_section, tables)),
+        sections=[_section(table, tables[:i]) for i, table in enumerate(tables)],
         fields=FIELDS,
         records=[record for table in tables for record in records(table)],
         content=content,
@@ -80,8 +80,8 @@ def records(table: types.Table) -> list[dict[str, Any]]:
     ]
 
 
-def _section(table: types.Table) -> d.Section:
-    blocks: list[d.Block] = [_grid(table)] if table.rows else []
+def _section(table: types.Table, before: Sequence[types.Table]) -> d.Section:
+    blocks: list[d.Block] = [_grid(table, before)] if table.rows else []
     if table.notes:
         blocks.append(d.Bullets(d.small_print(table.notes)))
     if table.fill:
@@ -100,12 +100,20 @@ def fill_line(fill: types.Fill) -> str:
     """Say how many cells are missing, before the command that fills them."""
     own = "" if fill.complete else " (add this run's --data, --model, --protocol and --out)"
     verb = "is" if fill.missing == 1 else "are"
+    if fill.failed:
+        own += f", which leaves what failed here ({', '.join(fill.failed)}) alone"
     return f"{fill.missing} of the table's {fill.cells} cells {verb} missing. To fill it, run{own}:"
 
 
-def _grid(table: types.Table) -> d.Grid:
+def _grid(table: types.Table, before: Sequence[types.Table]) -> d.Grid:
     columns = [
-        d.Column(c.column.header, c.group, c.column.higher_is_better, barred(c.column))
+        d.Column(
+            c.column.header,
+            c.group,
+            c.column.higher_is_better,
+            barred(c.column),
+            again=_again(c, table, before),
+        )
         for c in table.columns
     ]
     rows = [
@@ -118,6 +126,16 @@ def _grid(table: types.Table) -> d.Grid:
         for line in table.cells
     ]
     return d.Grid(("Family", "Method"), columns, rows, cells)
+
+
+def _again(column: types.TableColumn, table: types.Table, before: Sequence[types.Table]) -> str:
+    """The name of an earlier table that has a column with all of its rows."""
+    of = column.target, column.transform, column.column
+    for other in before:
+        held = [(c.target, c.transform, c.column) for c in other.columns]
+        if of in held and {r.method for r in table.rows} <= {r.method for r in other.rows}:
+            return other.name
+    return ""
 
 
 def cell_words(cell: types.Cell, digits: int, images: int) -> d.Cell:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from rich import box
@@ -51,8 +52,8 @@ def _block(console: Console, block: d.Block) -> None:
             for item in block.items:
                 console.print(Padding(_item(item), _INDENT) if item.label else _item(item))
         case d.Command():
-            # The terminal may wrap it, we do not.
-            console.print(Text(block.text), soft_wrap=True)
+            for line in shell_lines(block.text, console.width):
+                console.print(Text(line), soft_wrap=True)
         case d.Verdict():
             lines = [Text(block.reads, style="bold"), Text(f"Rule: {block.rule}", style="dim")]
             console.print(Padding(Group(*lines, *map(_item, block.findings)), _INDENT))
@@ -61,6 +62,55 @@ def _block(console: Console, block: d.Block) -> None:
                 console.print(part)
         case d.Figure():
             pass
+
+
+def shell_lines(command: str, width: int) -> list[str]:
+    """A command in lines that a shell joins again: a backslash ends each but the last.
+
+    A word that is longer than a line is cut, at commas where it has any: what is quoted in parts is
+    one word, and its later lines begin at the margin.
+    """
+    if cell_len(command) <= width:
+        return [command]
+    lines, room = [""], width - 4  # two blanks before a line, one and a backslash after it
+    for unit in _units(command):
+        whole = " ".join(map(shlex.quote, unit))
+        for pieces in [[whole]] if cell_len(whole) <= room else [_pieces(w, room) for w in unit]:
+            longer = f"{lines[-1]} {pieces[0]}" if lines[-1] else pieces[0]
+            if lines[-1] and cell_len(longer) + 2 > width:
+                lines[-1] += " \\"
+                longer = f"  {pieces[0]}"
+                lines.append("")
+            lines[-1] = longer
+            for piece in pieces[1:]:
+                lines[-1] += "\\"
+                lines.append(piece)
+    return lines
+
+
+def _units(command: str) -> list[list[str]]:
+    """The words of a command, an option with its value."""
+    units: list[list[str]] = []
+    for word in shlex.split(command):
+        alone = not units or word.startswith("--") or len(units[-1]) > 1
+        if alone or not units[-1][0].startswith("--"):
+            units.append([word])
+        else:
+            units[-1].append(word)
+    return units
+
+
+def _pieces(word: str, room: int) -> list[str]:
+    """A word in quoted pieces that each fit."""
+    pieces, rest = [], word
+    while cell_len(shlex.quote(rest)) > room:
+        size = len(rest)
+        while cell_len(shlex.quote(rest[:size])) > room:
+            size -= 1
+        size = rest.rfind(",", 0, size) + 1 or size
+        pieces.append(shlex.quote(rest[:size]))
+        rest = rest[size:]
+    return [*pieces, shlex.quote(rest)]
 
 
 def _item(item: d.Paragraph) -> Text:
@@ -75,6 +125,10 @@ def _grids(console: Console, grid: d.Grid) -> Iterator[Text | Table]:
         if group:
             yield Text("")
             yield Text(group, style="italic")
+        again = {grid.columns[column].again for column in columns}
+        if len(again) == 1 and (before := again.pop()):
+            yield Text(f"as in {before} above", style="dim")
+            continue
         beside, gap, parts = _fit(grid, columns, console.width)
         for index, part in enumerate(parts):
             if index:
