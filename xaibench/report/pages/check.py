@@ -182,8 +182,8 @@ def _rules(j: Judgement) -> list[str]:
         f"Better, worse: the two-sided sign-flip p of the mean difference (the method minus the "
         f"other, the same images), corrected by Holm for all {len(j.besides):,} comparisons, is "
         f"below {ALPHA} on at least {MIN_IMAGES} images; else undecided. Values within "
-        f"{ROUNDING:g} are equal. Intervals are 95%, paired bootstrap over images, not corrected. The share behind them: images on which the "
-        "method is better, ties half.",
+        f"{ROUNDING:g} are equal. Intervals are 95%, paired bootstrap over images, not corrected. "
+        "The share behind them: images on which the method is better, ties half.",
         "Of no use: not better than noise by that metric.",
         "Sanity: passed where the exact 95% interval of the share of images on which the map "
         f"does what is asked lies above a half, failed where it lies below, on at least "
