@@ -5,7 +5,8 @@
 Every number is simulated from seed 0. A claim's null: `noise`, every cell of every image from one
 distribution of its metric, images alike among methods (correlation 0.5); `edge`, the data at which
 the rule is nearest to holding while the claim is false (its largest errors). Its power: the
-paper's printed means with the noise of images around them.
+paper's printed means with the noise of images around them. The rules of a check are simulated in
+`simulated_checks.py`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Callable
 
 import numpy as np
 import scipy
-from simulated_choice import section as of_choice
+import simulated_checks
 from simulated_worlds import TRUE_ON_NOISE, World, edge, noise, of_printed
 
 from xaibench.analysis.claims.check import CLAIMS
@@ -127,7 +128,8 @@ def page(runs: int, coverage_runs: int) -> str:
         many = [rates(part, n, max(20, runs // 20), of_printed) for n in (*IMAGES, 1000)]
         lines.append(f"| {part.key} | {' | '.join(f'{a:.0%} / {b:.0%}' for a, b in many)} |")
         _said(part.key)
-    return "\n".join(lines) + "\n\n" + of_choice(runs)
+    lines += ["", *simulated_checks.section(runs, coverage_runs)]
+    return "\n".join(lines) + "\n"
 
 
 def _said(what: str) -> None:
@@ -166,8 +168,13 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=2000)
     parser.add_argument("--coverage-runs", type=int, default=4000)
+    parser.add_argument("--checks", action="store_true", help="the last section alone")
     given = parser.parse_args()
-    sys.stdout.write(page(given.runs, given.coverage_runs))
+    if given.checks:
+        lines = simulated_checks.section(given.runs, given.coverage_runs)
+        sys.stdout.write("\n".join(lines) + "\n")
+    else:
+        sys.stdout.write(page(given.runs, given.coverage_runs))
 
 
 if __name__ == "__main__":

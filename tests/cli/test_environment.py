@@ -50,6 +50,13 @@ VALUES = {
     "dry_run": ("yes", True),
     "profile": ("yes", True),
 }
+CHECKED = {
+    "against": ("rise,lime", ["rise", "lime"]),
+    "to": ("reference", "reference"),
+    "switch": ("causal.kernel", ["causal.kernel"]),
+    "skip": ("sanity", ["sanity"]),
+}
+CALLED = {"to": "after", "switch": "switches"}
 FLAGS = ("strict", "overwrite", "keep_stale", "wait", "dry_run", "profile")
 
 
@@ -65,6 +72,13 @@ def asked() -> Iterator[mock.Mock]:
     """`xaibench.api.run` replaced, so that only the configuration is made."""
     with mock.patch("xaibench.api.run", return_value=mock.Mock(line="done")) as run:
         yield run
+
+
+@pytest.fixture
+def checked() -> Iterator[mock.Mock]:
+    """`xaibench.studies.check.check` replaced, as by a dry run."""
+    with mock.patch("xaibench.studies.check.check", return_value=None) as check:
+        yield check
 
 
 def config_of(asked: mock.Mock, *words: object) -> RunConfig:
@@ -83,15 +97,16 @@ def test_the_values_cover_every_option() -> None:
     assert VALUES.keys() <= RunConfig.model_fields.keys()
 
 
-@pytest.mark.parametrize("name", ["run", "explain", "score", "report", "normalize", "clean"])
+@pytest.mark.parametrize(
+    "name", ["run", "explain", "score", "report", "normalize", "clean", "check"]
+)
 def test_every_option_names_its_variable(name: str) -> None:
     command = typer.main.get_command(app).commands[name]
     options = [p for p in command.params if p.param_type_name == "option" and p.name != "help"]
     assert options or name == "report"
     for option in options:
         long = next(o for o in option.opts if o.startswith("--"))
-        first = option.envvar if isinstance(option.envvar, str) else option.envvar[0]
-        assert first == "XAIBENCH_" + long[2:].upper().replace("-", "_")
+        assert option.envvar == "XAIBENCH_" + long[2:].upper().replace("-", "_")
 
 
 @pytest.mark.parametrize("name", VALUES)
@@ -107,13 +122,27 @@ def test_every_option_reads_the_environment(
     assert {o: getattr(config, o) for o in others} == {o: getattr(RunConfig(), o) for o in others}
 
 
-def test_an_option_reads_the_name_that_it_has_in_a_file_too(
-    asked: mock.Mock, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", CHECKED)
+def test_every_option_of_check_reads_both(
+    name: str, checked: mock.Mock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`keep_maps` is --maps on the command line."""
-    monkeypatch.setenv("XAIBENCH_KEEP_MAPS", "small")
-    assert config_of(asked, "run").keep_maps == "small"
-    assert config_of(asked, "score").maps is None
+    text, value = CHECKED[name]
+    assert cli("check", "gradcam", f"--{name}", text)[0] == 0
+    assert checked.call_args.kwargs[CALLED.get(name, name)] == value
+    monkeypatch.setenv(f"XAIBENCH_{name.upper()}", text)
+    assert cli("check", "gradcam")[0] == 0
+    assert checked.call_args.kwargs[CALLED.get(name, name)] == value
+
+
+@pytest.mark.parametrize("name", ["metric", "limit", "out", "device", "dry_run", "maps"])
+def test_check_takes_the_options_of_a_run(
+    name: str, checked: mock.Mock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, value = {"maps": ("m.npz", Path("m.npz")), **VALUES}[name]
+    monkeypatch.setenv(f"XAIBENCH_{name.upper()}", text)
+    assert cli("check")[0] == 0
+    assert getattr(checked.call_args.args[0], name) == value
+    assert checked.call_args.kwargs["chosen"] is (name == "metric")
 
 
 @pytest.mark.parametrize("name", VALUES)

@@ -46,6 +46,7 @@ class MethodDeclaration:
         cost: passes that one image costs with the protocol's options; None where unknown.
         citation: key in references.bib.
         fixed: what its map is, where that is the same whatever the input.
+        chance: whether its map is noise, which what is of use has to be better than.
         transposed: whether its maps are mirrored at the diagonal on transformed inputs.
         elsewhere: whether there are maps alone, which no command can make.
     """
@@ -57,6 +58,7 @@ class MethodDeclaration:
     cost: Mapping[str, int] | None = None
     citation: str = ""
     fixed: str = ""
+    chance: bool = False
     transposed: bool | None = None
     elsewhere: bool = False
 

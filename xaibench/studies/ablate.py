@@ -25,6 +25,7 @@ from xaibench.config.requests import resolve_transforms
 from xaibench.config.run import RunConfig
 from xaibench.config.specs import parse
 from xaibench.config.switches import Switch
+from xaibench.errors import UsageError, XaibenchError
 from xaibench.registry.files import located
 from xaibench.store import layout, maps, state, tables
 from xaibench.store.atomic import write
@@ -58,9 +59,9 @@ def ablate(
     if config.dry_run:
         _describe(plan, say)
         with tempfile.TemporaryDirectory() as folder:
-            _run_all(plan, Path(folder), say)
+            run_jobs(plan, jobs(plan.places()), Path(folder), say)
         return None
-    _run_all(plan, plan.root, say)
+    run_jobs(plan, jobs(plan.places()), plan.root, say)
     return gather(plan)
 
 
@@ -80,10 +81,19 @@ def _describe(plan: Study, say: Say) -> None:
         say(f"  moves {metrics} of {methods} ({targets}){on}" if moved else "  moves nothing here")
 
 
-def _run_all(plan: Study, folder: Path, say: Say) -> None:
-    """Run every job; derived protocols are written to `folder` first."""
+def run_jobs(
+    plan: Study,
+    wanted: Iterable[Job],
+    folder: Path,
+    say: Say,
+    failed: Callable[[XaibenchError], None] | None = None,
+) -> None:
+    """Run jobs of an ablation; derived protocols are written to `folder` first.
+
+    What fails raises, or goes to `failed`, and the rest goes on.
+    """
     sources = {
-        directory_name(plan.before.name): plan.config.protocol,
+        plan.first: plan.config.protocol,
         directory_name(plan.after.name): plan.after_source,
     }
     for protocol in plan.derived.values():
@@ -95,28 +105,38 @@ def _run_all(plan: Study, folder: Path, say: Say) -> None:
             said.add(line)
             say(line)
 
-    first = directory_name(plan.before.name)
     # the first protocol's jobs come first: others copy its maps
-    for job in sorted(jobs(plan.places()), key=lambda job: job.directory != first):
-        values = {
-            "method": tuple(located(spec, plan.config.files) for spec in job.methods),
-            "metric": tuple(located(spec, plan.config.files) for spec in job.metrics),
-            "target": job.targets,
-            "transform": job.transforms,
-            "protocol": sources[job.directory],
-            "out": plan.root / job.directory,
-        }
-        config = plan.config.model_copy(update=values)
-        every = _variations(plan, job)
-        shared = _shared(plan, job, every)
-        if shared and not config.dry_run:
-            _share_maps(plan, job, config, shared, once)
-        result = run(config, say=once)
-        if not config.dry_run:
-            say(result.line)
-        elif shared:
-            some = f" on {', '.join(map(' '.join, shared))}" if set(shared) < set(every) else ""
-            say(f"  (its maps{some} are those of {plan.before.name}: copied)")
+    for job in sorted(wanted, key=lambda job: job.directory != plan.first):
+        try:
+            _run_job(plan, job, sources[job.directory], once)
+        except UsageError:
+            raise
+        except XaibenchError as error:
+            if failed is None:
+                raise
+            failed(error)
+
+
+def _run_job(plan: Study, job: Job, protocol: str, say: Say) -> None:
+    values = {
+        "method": tuple(located(spec, plan.config.files) for spec in job.methods),
+        "metric": tuple(located(spec, plan.config.files) for spec in job.metrics),
+        "target": job.targets,
+        "transform": job.transforms,
+        "protocol": protocol,
+        "out": plan.at(job.directory),
+    }
+    config = plan.config.model_copy(update=values)
+    every = _variations(plan, job)
+    shared = _shared(plan, job, every)
+    if shared and not config.dry_run:
+        _share_maps(plan, job, config, shared, say)
+    result = run(config, say=say)
+    if not config.dry_run:
+        say(result.line)
+    elif shared:
+        some = f" on {', '.join(map(' '.join, shared))}" if set(shared) < set(every) else ""
+        say(f"  (its maps{some} are those of {plan.before.name}: copied)")
 
 
 def _written(protocol: Protocol, path: Path) -> Path:
@@ -150,8 +170,7 @@ def _share_maps(
 ) -> None:
     """Copy the first protocol's native maps and prepared state; predictions are the run's own."""
     run(config, stages=frozenset(), say=say)  # makes it a run directory of the same subset
-    source = plan.root / directory_name(plan.before.name)
-    target = plan.root / job.directory
+    source, target = plan.at(plan.first), plan.at(job.directory)
     mine = reader(target).run
     for method in job.methods:
         whole = layout.state(source, method)
@@ -198,7 +217,7 @@ def gather(plan: Study) -> Ablation:
     from xaibench.store.read import load_scores
 
     names = {place.directory for place in plan.places()}
-    frames = {name: load_scores(plan.root / name) for name in sorted(names)}
+    frames = {name: load_scores(plan.at(name)) for name in sorted(names)}
     keys = ["method", "metric", "target", "transform"]
     groups = {
         Place(name, *map(str, cast(tuple[object, ...], key))): rows
@@ -226,7 +245,7 @@ def gather(plan: Study) -> Ablation:
         str(any_frame["dataset"].iloc[0]),
         tuple(_listed(plan, switch) for switch in plan.switches),
         tuple(with_intervals(effects)),
-        catalog_in(plan.root / directory_name(plan.before.name)) or shipped(),
+        catalog_in(plan.at(plan.first)) or shipped(),
     )
 
 

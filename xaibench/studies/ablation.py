@@ -52,7 +52,8 @@ class Study:
     """What an ablation consists of. config: options of the runs, its protocol the first one.
 
     counts: how many images there are. whole: no difference was left out by name, so that the
-    second protocol itself is measured too.
+    second protocol itself is measured too. home: the first protocol's run directory, where it is
+    not one below `root` as the others are.
     """
 
     config: RunConfig
@@ -64,6 +65,16 @@ class Study:
     cells: tuple[Cell, ...]
     counts: Counts
     whole: bool
+    home: Path | None = None
+
+    @property
+    def first(self) -> str:
+        """The directory of the first protocol, by name."""
+        return directory_name(self.before.name)
+
+    def at(self, name: str) -> Path:
+        """The run directory of a name."""
+        return self.home if self.home and name == self.first else self.root / name
 
     def moving(self, cell: Cell) -> list[Switch]:
         """The switches that alone can change a cell."""
@@ -101,7 +112,7 @@ class Study:
 
     def base(self, cell: Cell) -> Place:
         """Where the first protocol's scores of a cell are."""
-        return _resolved(self.before, cell).place
+        return resolved(self.before, cell).place
 
     def switched(self, cell: Cell, switch: Switch) -> Place | None:
         """Where a cell's scores under one switch are; None where there can be none.
@@ -111,10 +122,10 @@ class Study:
         if switch.redefines:
             return None
         if switch.whole_run:
-            resolved = _resolved(self.derived[switch], cell)
+            found = resolved(self.derived[switch], cell)
         else:
-            resolved = _resolved(self.before, cell, switch)
-        return resolved.place if resolved.possible else None
+            found = resolved(self.before, cell, switch)
+        return found.place if found.possible else None
 
     def everything(self, cell: Cell) -> Place | None:
         """Where a cell's scores under all switches are; those of the only one where it is one."""
@@ -123,8 +134,8 @@ class Study:
             return None
         if len(together) == 1 and self.moving(cell) == together:
             return self.switched(cell, together[0])
-        resolved = _resolved(self.after, cell)
-        return resolved.place if resolved.possible else None
+        found = resolved(self.after, cell)
+        return found.place if found.possible else None
 
     def places(self) -> Iterator[Place]:
         """All scores that are needed; only of cells that something moves."""
@@ -197,7 +208,7 @@ def _chosen(switches: list[Switch], only: Iterable[str]) -> list[Switch]:
 
 
 @dataclass(frozen=True)
-class _Resolved:
+class Resolved:
     """A cell as a protocol has it, perhaps with one switch."""
 
     protocol: Protocol
@@ -208,6 +219,7 @@ class _Resolved:
 
     @property
     def place(self) -> Place:
+        """Where its scores lie."""
         transform = self.transform.spec if self.transform else "none"
         name = directory_name(self.protocol.name)
         return Place(name, self.method.spec, self.metric.spec, self.target, transform)
@@ -222,13 +234,14 @@ class _Resolved:
         return all(self.protocol.batchnorm_group(method, key, name) == 1 for name in names)
 
 
-def _resolved(protocol: Protocol, cell: Cell, switch: Switch | None = None) -> _Resolved:
+def resolved(protocol: Protocol, cell: Cell, switch: Switch | None = None) -> Resolved:
+    """A cell under a protocol, with the options of one switch that are not whole runs'."""
     held = {"methods": cell.method, "metrics": cell.metric, "transforms": cell.transform}
     specs = {
         kind: one.changed(switch.free(one)) if switch and switch.section == kind else one.text
         for kind, one in held.items()
     }
-    return _Resolved(
+    return Resolved(
         protocol,
         resolve_methods([specs["methods"]], protocol)[0],
         resolve_metrics([specs["metrics"]], protocol)[0],

@@ -30,7 +30,7 @@ def measure_ties(
         shares: dict[str, list[float]] = {}
         for method in layout.mapped(root, target):
             try:
-                shares[method] = _shares(root, method, target, images)
+                shares[method] = tied_shares(root, method, target, images)
             except XaibenchError as error:
                 say(f"The report on ties leaves out {method}: {error}")
         if shares:
@@ -38,7 +38,8 @@ def measure_ties(
     return None
 
 
-def _shares(root: Path, method: str, target: str, images: int) -> list[float]:
+def tied_shares(root: Path, method: str, target: str, images: int = IMAGES) -> list[float]:
+    """Shares of tied pixels of a method's first stored maps. Raises XaibenchError without any."""
     reader = MapReader(root, method, target)
     maps = reader.take(reader.ids[:images]).values()
     return [float(tied_share(map_[None])) for map_ in maps]

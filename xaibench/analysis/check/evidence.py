@@ -93,15 +93,17 @@ class Beside:
 
 @dataclass(frozen=True)
 class Sane:
-    """A sanity test: how alike the maps are before and after a change, over n images.
+    """A sanity test of one method's maps over n images.
 
     Attributes:
         test: `WEIGHTS`, `CLASS` or `NOISE`.
         method: whose maps.
-        mean, low, high: similarity with its 95% interval.
-        limit: what it is held against.
+        mean, low, high: how alike they are before and after, with its 95% interval; None with
+            fewer than two images.
+        unsure: whether such an interval holds the mean in under 90% of the cases.
+        passed: on how many images the map does what the test asks for.
+        share_low, share_high: exact 95% interval of the share of such images.
         verdict: `PASSED`, `FAILED` or `UNDECIDED`.
-        unsure: whether the interval is marked.
     """
 
     test: str
@@ -110,9 +112,11 @@ class Sane:
     mean: float
     low: float | None
     high: float | None
-    limit: float
-    verdict: str
     unsure: bool
+    passed: int
+    share_low: float
+    share_high: float
+    verdict: str
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,7 @@ class Turned:
     Attributes:
         mean: the method's, in the units of `column`.
         rank, of: its place among the methods that have a mean, 1 for the best.
-        flips: (other, verdict before, verdict after) where a verdict against a control differs.
+        flips: (control, verdict before, verdict after) of the verdicts that the switch flips.
     """
 
     switch: str
@@ -152,9 +156,11 @@ class Judgement:
         method: the spec judged.
         catalog: what methods and metrics declare.
         images: how many the method has scores of.
+        target: the explained class of the scores.
         besides: all comparisons, metric by metric.
+        needed: images from which on one of so many comparisons can be decided.
         undirected: metrics of which nobody says which direction is better.
-        useless: metrics by which the method is not better than uniform noise.
+        useless: metrics by which the method is not better than noise.
         sane: the sanity tests of all methods that have them, the judged one first.
         turned: every metric under the protocol and under each switch.
         spent: the judged method first.
@@ -165,7 +171,9 @@ class Judgement:
     method: str
     catalog: Catalog
     images: int
+    target: str
     besides: tuple[Beside, ...]
+    needed: int
     undirected: tuple[str, ...]
     useless: tuple[str, ...]
     sane: tuple[Sane, ...]
@@ -173,6 +181,11 @@ class Judgement:
     spent: tuple[Spent, ...]
     untested: tuple[tuple[str, str], ...]
     sentences: tuple[str, ...]
+
+    @property
+    def decidable(self) -> bool:
+        """Whether any comparison has the images that a verdict needs."""
+        return any(beside.n >= self.needed for beside in self.besides)
 
     def against(self, other: str) -> tuple[Beside, ...]:
         """The comparisons with one other method."""

@@ -1,0 +1,76 @@
+"""The sentences of a check: at most seven, from its numbers, and a control never gets away."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+from checks import CONTROLS, evidence, good, scores, similar, switched
+
+from xaibench.analysis.check import judge
+from xaibench.analysis.check.evidence import FAILED
+
+
+def test_what_is_good_is_believed_as_far_as_it_was_tested() -> None:
+    held = scores(good)
+    down = switched(held, "rise.p", -2.0, method="rise", metric="insertion")
+    more = (("transforms", "not asked for"), ("other networks", "one was given"))
+    said = judge(evidence(held, switched=down, untested=more)).sentences
+    assert len(said) == 7
+    believed, doubted, useless, standards, robust, cost, untested = said
+    assert "by Insertion and Deletion (2 of 4 metrics)" in believed
+    assert "better than every control (Fake-CAM, Random, Center and Edges) on 20 images" in believed
+    assert "change with the class (20 of 20 images)" in believed
+    assert "worse than Fake-CAM by Average drop" in doubted
+    assert "4 of 16 comparisons with controls are undecided" in doubted
+    assert useless.endswith("no better than noise by them: Average drop and Sparseness.")
+    assert "better than Grad-CAM by Insertion and Deletion" in standards
+    assert robust.startswith("1 of 1 switches")
+    assert "rise.p: Insertion against Fake-CAM, Random, Center and Edges" in robust
+    assert "from 1 to 7 of 7" in robust
+    assert "1.2 s, 10% of its pixels" in cost
+    assert "transforms (not asked for); other networks (one was given); Completeness" in untested
+
+
+@pytest.mark.parametrize("method", CONTROLS)
+@pytest.mark.parametrize("ahead", [0.0, 3.0])
+def test_a_control_fails_visibly(method: str, ahead: float) -> None:
+    """Its maps ask no network: the same under other weights, classes, noise; good scores or not."""
+    frozen = similar(method, tests=dict.fromkeys(("weights", "class", "noise"), 1.0))
+    found = scores(lambda who, metric: ahead * (who == method and metric == "insertion"))
+    judgement = judge(evidence(found, method, sanity=frozen))
+    assert "is a control" in judgement.sentences[0]
+    assert "nothing of its maps may be believed" in judgement.sentences[0]
+    assert judgement.sentences[1].count("(20 of 20)") == 3
+    assert {sane.verdict for sane in judgement.sane} == {FAILED}
+    if method == "random":
+        assert "Of no use for it here" in judgement.sentences[2]
+
+
+def test_too_few_images_are_said_to_be_too_few() -> None:
+    said = judge(evidence(scores(good, 6), sanity=similar(images=6))).sentences
+    few = "6 images are too few, any of 24 comparisons needs at least 11"
+    assert said[0] == f"Nothing may be believed of RISE yet: {few}."
+    assert f"16 of 16 comparisons with controls are undecided ({few})" in said[1]
+    assert not any("Of no use" in sentence for sentence in said)
+
+
+def test_maps_alone_are_judged_by_what_there_is() -> None:
+    """No network: no sanity, no switch, no cost; scores beside the controls alone."""
+    bare = evidence(
+        scores(good), standards=(), sanity=similar().iloc[:0], seconds={}, tied={}, constant={}
+    )
+    judgement = judge(replace(bare, untested=(("sanity", "there is no network"),)))
+    assert judgement.sane == ()
+    assert len(judgement.sentences) == 4
+    assert judgement.sentences[-1].startswith("Not tested: sanity (there is no network)")
+
+
+def test_no_scores_of_the_method_is_nothing_to_believe() -> None:
+    held = scores(good)
+    others = held[held["method"] != "rise"]
+    said = judge(evidence(others, sanity=similar().iloc[:0])).sentences
+    assert said[0].startswith("Nothing may be believed of RISE on this evidence")
+    failed = pd.concat([others, held[held["method"] == "rise"].assign(status="failed")])
+    assert judge(evidence(failed, sanity=similar().iloc[:0])).besides == ()

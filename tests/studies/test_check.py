@@ -1,0 +1,247 @@
+"""What a check runs, on which directories, and that its evidence is what these hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from networks import TEN
+from PIL import Image
+from scipy.stats import spearmanr
+
+import xaibench
+from xaibench.config.run import RunConfig, find_config, load_config
+from xaibench.errors import UsageError
+from xaibench.studies.check import Finished, check, finished
+from xaibench.studies.check.asked import asked_for
+from xaibench.studies.check.evidence import evidence_of
+from xaibench.studies.check.record import kept
+from xaibench.studies.check.turns import turns_of
+
+INSERTION, SPARSENESS = "insertion(rows_per_step=56)", "sparseness"
+CONTROLS = {"random", "center", "edges", "fakecam"}
+IMAGES = 3
+BROKEN = """
+import torch
+from xaibench.types import Explanation
+
+def once(ctx, batch, state):
+    if ctx.classifier.module.training or batch.originals is not None:
+        raise RuntimeError("explains no other input")
+    return Explanation(torch.arange(49.).view(1, 1, 7, 7).repeat(*batch.targets.shape, 1, 1))
+"""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pictures")
+    drawn = np.random.default_rng(0)
+    for i in range(IMAGES):
+        (folder / str(i)).mkdir()
+        pixels = drawn.integers(0, 255, (6, 8, 3), dtype=np.uint8)
+        Image.fromarray(pixels).resize((320, 260)).save(folder / str(i) / f"{i}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def config(data: Path) -> Callable[..., RunConfig]:
+    def made(**more: Any) -> RunConfig:
+        values = {"model": TEN, "data": str(data), "workers": 0, **more}
+        return load_config({"metric": [INSERTION, SPARSENESS], **values}, find_config("check"))
+
+    return made
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("check") / "out"
+
+
+@pytest.fixture(scope="module")
+def done(config: Callable[..., RunConfig], out: Path) -> Finished:
+    found = check(config(out=out), "gradcam", chosen=True)
+    assert found is not None
+    return found
+
+
+def values(frame: pd.DataFrame, **keys: str) -> dict[str, float]:
+    """Value by image of some rows."""
+    for name, value in keys.items():
+        frame = frame[frame[name] == value]
+    assert len(frame), keys
+    return dict(zip(frame.image, frame.value, strict=True))
+
+
+def test_the_method_stands_beside_every_control_and_the_standards(
+    done: Finished, out: Path
+) -> None:
+    (record,) = kept(out)
+    evidence = evidence_of(out, record)
+    assert set(evidence.controls) == CONTROLS
+    assert evidence.standards == ("gradient",)
+    assert not done.failed
+    assert done.judgement.images == IMAGES
+    listed = {beside.other for beside in done.judgement.besides}
+    assert listed == {*CONTROLS, "gradient"}
+    assert evidence.constant == dict.fromkeys(("gradcam", *CONTROLS, "gradient"), 0)
+    assert evidence.seconds.keys() == evidence.tied.keys() == evidence.constant.keys()
+    assert evidence.tied["fakecam"] > 0.99 > evidence.tied["gradient"]
+
+
+def test_its_scores_are_those_of_a_run(
+    done: Finished, config: Callable[..., RunConfig], out: Path, tmp_path: Path
+) -> None:
+    (record,) = kept(out)
+    evidence = evidence_of(out, record)
+    kernel = "insertion(kernel=11,rows_per_step=56)"
+    ties = "insertion(rows_per_step=56,ties='row_major')"
+    direct = config(out=tmp_path / "run", method=["gradcam"], metric=[INSERTION, kernel, ties])
+    xaibench.run(direct)
+    scores = xaibench.load_scores(tmp_path / "run")
+    mine = {"method": "gradcam", "metric": INSERTION}
+    assert values(evidence.scores, **mine) == values(scores, **mine)
+    switched = {"causal.kernel: 5 -> 11": kernel, "causal.ties: reverse -> row_major": ties}
+    for label, metric in switched.items():
+        found = values(evidence.switched, switch=label, **mine)
+        assert found == values(scores, method="gradcam", metric=metric)
+        assert found != values(evidence.scores, **mine), "or this test could not fail"
+
+
+def test_a_whole_protocol_of_one_switch_has_a_directory_of_its_own(
+    done: Finished, out: Path
+) -> None:
+    (record,) = kept(out)
+    switched = evidence_of(out, record).switched
+    label = "preprocessing.resize: squash -> short_side"
+    found = values(switched, switch=label, method="gradcam", metric=SPARSENESS)
+    name = "published+preprocessing.resize=short_side"
+    scores = xaibench.load_scores(out / "switches" / name)
+    assert found == values(scores, method="gradcam", metric=SPARSENESS)
+    moved = set(switched.switch[switched.metric == SPARSENESS])
+    assert "probability: float32 -> float64" not in moved
+    assert "probability: float32 -> float64" in set(switched.switch)
+
+
+def test_the_sanity_tests_set_maps_beside_each_other(done: Finished, out: Path) -> None:
+    (record,) = kept(out)
+    sane = evidence_of(out, record).sanity
+    ids, maps = xaibench.load_maps(out, "gradcam")
+    others, least = xaibench.load_maps(out, "gradcam", target="least_probable")
+    assert ids == others
+    pairs = zip(ids, maps, least, strict=True)
+    expected = {i: spearmanr(a.ravel(), b.ravel()).statistic for i, a, b in pairs}
+    found = values(sane, test="class", method="gradcam")
+    assert found == pytest.approx({i: v for i, v in expected.items() if np.isfinite(v)}, abs=1e-9)
+    scores = xaibench.load_scores(out)
+    for test, metric in record.sanity.items():
+        assert values(sane, test=test, method="gradient") == values(
+            scores, method="gradient", metric=metric
+        )
+    for method in ("random", "center", "fakecam"):  # they see neither image nor network
+        for test in ("weights", "class", "noise"):
+            assert set(values(sane, test=test, method=method).values()) == {pytest.approx(1.0)}
+
+
+def test_the_same_command_computes_nothing_again(
+    done: Finished, config: Callable[..., RunConfig], out: Path
+) -> None:
+    def state() -> dict[Path, int]:
+        files = (p for p in out.rglob("*") if p.is_file())
+        return {p: p.stat().st_mtime_ns for p in files if p.suffix in (".parquet", ".safetensors")}
+
+    before = state()
+    said: list[str] = []
+    again = check(config(out=out), "gradcam", chosen=True, say=said.append)
+    assert again is not None
+    assert state() == before
+    assert again.judgement == done.judgement
+    assert finished(out) == [done.judgement]
+    ran = [line for line in said if " images, " in line and " s" in line and "passes" not in line]
+    assert ran
+    assert all("nothing left to compute" in line for line in ran)
+
+
+def test_dear_switches_are_left_out_unless_they_are_named(
+    config: Callable[..., RunConfig], tmp_path: Path
+) -> None:
+    asked = asked_for(config(out=tmp_path, metric=["insertion"]), "gradcam", (), True)
+    left = dict(turns_of(asked, None, (), False).left_out)
+    label = "causal.rows_per_step: 8 -> 1"
+    assert "--switch causal.rows_per_step takes it" in left[label]
+    named = turns_of(asked, None, ("causal.rows_per_step",), False)
+    assert {turn.label for turn in named.all} == {label}
+    every = {turn.label for turn in turns_of(asked, None, ("all",), False).all}
+    assert label in every
+    assert "causal.ties: reverse -> random" in every
+    assert not turns_of(asked, None, (), True).all
+    with pytest.raises(UsageError, match=r"unknown switch 'causal.kernal'.*causal.kernel"):
+        turns_of(asked, None, ("causal.kernal",), False)
+
+
+def test_from_the_other_protocol_the_switches_go_back(
+    config: Callable[..., RunConfig], tmp_path: Path
+) -> None:
+    asked = asked_for(config(out=tmp_path, protocol="reference"), "gradcam", (), True)
+    labels = {turn.label for turn in turns_of(asked, None, (), False).all}
+    assert "causal.kernel: 11 -> 5" in labels
+
+
+def test_metrics_that_cost_much_are_left_out_and_said(
+    config: Callable[..., RunConfig], tmp_path: Path
+) -> None:
+    usual = config(out=tmp_path, metric=None)
+    published = asked_for(usual, "gradcam", (), False)
+    assert {"insertion", "deletion", "average_drop", SPARSENESS} <= set(published.metrics)
+    assert "--metric all, or its name, takes it" in dict(published.left_out)["monotonicity"]
+    assert "--boxes" in dict(published.left_out)["pointing_game"]
+    dear = asked_for(usual.model_copy(update={"protocol": "reference"}), "rise", (), False)
+    assert "max_sensitivity" in dict(dear.left_out)
+    assert "max_sensitivity" in published.metrics
+
+
+@pytest.mark.parametrize("method", ["fakecam", "gradient", "gradient(reduction='sum')"])
+def test_a_method_is_never_beside_itself(
+    method: str, config: Callable[..., RunConfig], tmp_path: Path
+) -> None:
+    asked = asked_for(config(out=tmp_path), method, ("gradient", "rise"), True)
+    assert len(set(asked.methods)) == len(asked.methods)
+    assert asked.method not in (*asked.controls, *asked.standards)
+    assert {"gradcam", "rise", *CONTROLS} <= set(asked.methods)
+
+
+def test_what_fails_is_untested_and_the_rest_is_judged(
+    config: Callable[..., RunConfig], tmp_path: Path
+) -> None:
+    (tmp_path / "mine.py").write_text(BROKEN)
+    one = config(out=tmp_path / "out", limit=2, metric=[SPARSENESS])
+    found = check(one, f"file:{tmp_path}/mine.py:once", chosen=True, skip=("switches",))
+    assert found is not None
+    assert found.judgement.method == "file:mine.py:once"
+    assert "explains no other input" in str(found.failed[0])
+    assert "sanity: noise" in dict(found.judgement.untested)
+    assert "sanity: class" not in dict(found.judgement.untested)
+    assert {b.other for b in found.judgement.besides} == {*CONTROLS, "gradcam", "gradient"}
+
+
+def test_maps_made_elsewhere_are_judged_on_the_images_that_have_one(
+    done: Finished, config: Callable[..., RunConfig], out: Path, tmp_path: Path
+) -> None:
+    ids, maps = xaibench.load_maps(out, "gradcam")
+    np.savez(tmp_path / "maps.npz", ids=np.array(ids[1:]), maps=maps[1:])
+    one = config(out=tmp_path / "out", maps=tmp_path / "maps.npz", name="mine")
+    found = check(one, None, chosen=True, switches=("causal.kernel",))
+    assert found is not None
+    assert not found.failed
+    (record,) = kept(tmp_path / "out")
+    evidence = evidence_of(tmp_path / "out", record)
+    assert set(evidence.scores.image) == set(ids[1:])
+    assert set(evidence.scores.method) == {"mine", "gradcam", "gradient", *CONTROLS}
+    kernel = {"switch": "causal.kernel: 5 -> 11", "metric": INSERTION}
+    mine, theirs = (values(evidence.switched, method=m, **kernel) for m in ("mine", "gradcam"))
+    assert mine == theirs
+    assert evidence.sanity.empty
+    assert "there are maps alone" in dict(evidence.untested).values()

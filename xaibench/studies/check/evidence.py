@@ -1,0 +1,163 @@
+"""From what the runs of a check left to the evidence that is judged; nothing is run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from xaibench.analysis.check.evidence import CLASS, Evidence
+from xaibench.analysis.measure import AVERAGED
+from xaibench.analysis.timings import spent
+from xaibench.config.declared import shipped
+from xaibench.errors import XaibenchError
+from xaibench.normalize import STATUS_CONSTANT
+from xaibench.ops.statistics import spearman
+from xaibench.store.catalog import catalog_in
+from xaibench.store.manifest import timings
+from xaibench.store.read import MapReader, load_scores
+from xaibench.studies.check.record import Record
+from xaibench.studies.ties import tied_shares
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_STEP = 16
+"""Images whose maps are held at once."""
+SWITCHED = ["switch", "method", "metric", "image", "value"]
+SANE = ["test", "method", "image", "value"]
+FAILED = "nothing was scored: the same command tries it again"
+
+
+def alike(root: Path, method: str, target: str, other: str) -> dict[str, float]:
+    """Spearman's correlation of a method's maps for two classes, by image.
+
+    Images on which either map is constant are left out. Raises XaibenchError where a class has no
+    maps.
+    """
+    first, second = (MapReader(root, method, one) for one in (target, other))
+    both = sorted({*first.ids}.intersection(second.ids))
+    found: dict[str, float] = {}
+    for start in range(0, len(both), _STEP):
+        ids = both[start : start + _STEP]
+        held = [reader.take(ids) for reader in (first, second)]
+        maps = (torch.stack([of[i] for i in ids]).flatten(1) for of in held)
+        values = spearman(*maps).tolist()
+        found |= {i: v for i, v in zip(ids, values, strict=True) if np.isfinite(v)}
+    return found
+
+
+def evidence_of(root: Path, record: Record) -> Evidence:
+    """What the check of a record measured, as the directories have it now.
+
+    Raises XaibenchError where the method's own scores are gone.
+    """
+    frames: dict[str, pd.DataFrame] = {}
+
+    def frame(directory: str) -> pd.DataFrame:
+        if directory not in frames:
+            frames[directory] = _frame(root / directory, record.target)
+        return frames[directory]
+
+    own = frame("")
+    own = own[own.method.isin(record.methods)]
+    scores = own[own.metric.isin(record.metrics)]
+    if not (scores.method == record.method).any():
+        raise XaibenchError(f"{root} has no scores of {record.method}: run its check again.")
+    sane, lacking = _sanity(own, record)
+    switched, missing = _switched(frame, record)
+    constant = own[own.status == STATUS_CONSTANT].groupby("method").image.nunique()
+    met = set(scores.method)
+    return Evidence(
+        method=record.method,
+        scores=scores,
+        catalog=catalog_in(root) or shipped(),
+        sanity=sane,
+        switched=switched,
+        seconds={
+            one.method: one.explain
+            for one in spent(timings(root))
+            if one.method in met and one.explain is not None
+        },
+        tied=_tied(root, record),
+        constant={method: int(constant.get(method, 0)) for method in record.methods},
+        controls=tuple(m for m in record.controls if m in met),
+        standards=tuple(m for m in record.standards if m in met),
+        untested=(*record.untested, *lacking, *missing),
+    )
+
+
+def _frame(directory: Path, target: str) -> pd.DataFrame:
+    """The scores of untouched images for a target; no rows where there are none."""
+    import pandas as pd
+
+    try:
+        scores = load_scores(directory)
+    except XaibenchError:
+        return pd.DataFrame(columns=["method", "metric", "image", "status", "value"])
+    return scores[(scores.target == target) & (scores["transform"] == "none")]
+
+
+def _usable(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows that are in a mean."""
+    return rows[rows.status.isin(AVERAGED) & np.isfinite(rows.value.to_numpy(float))]
+
+
+def _sanity(own: pd.DataFrame, record: Record) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
+    """How alike the maps are, and which tests of the judged method have no image."""
+    import pandas as pd
+
+    parts = [
+        _usable(own[own.metric == metric]).assign(test=test)[SANE]
+        for test, metric in record.sanity.items()
+    ]
+    rows = [
+        (CLASS, method, image, value)
+        for method, of in record.alike.items()
+        for image, value in of.items()
+    ]
+    parts += [pd.DataFrame(rows, columns=SANE)] * bool(rows)
+    sane = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=SANE)
+    asked = (*record.sanity, *((CLASS,) if record.sanity else ()))
+    there = set(sane.test[sane.method == record.method])
+    why = "on no image are both maps other than constant"
+    return sane, [(f"sanity: {test}", why) for test in asked if test not in there]
+
+
+def _switched(
+    frame: Callable[[str], pd.DataFrame], record: Record
+) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
+    """Scores under each switch, of what it can move, and what of it was not scored."""
+    import pandas as pd
+
+    held: dict[str, dict[tuple[str, str], pd.DataFrame]] = {}
+    parts: list[pd.DataFrame] = []
+    missing: dict[tuple[str, str], None] = {}
+    for turn in record.turns:
+        if turn.directory not in held:
+            groups = _usable(frame(turn.directory)).groupby(["method", "metric"])
+            held[turn.directory] = {(str(m), str(k)): rows for (m, k), rows in groups}
+        found = held[turn.directory].get(turn.stored)
+        if found is None:
+            missing[f"{turn.label} of {turn.method}", FAILED] = None
+            continue
+        named = {"switch": turn.label, "method": turn.method, "metric": turn.metric}
+        parts.append(found.assign(**named)[SWITCHED])
+    empty = pd.DataFrame(columns=SWITCHED)
+    return pd.concat(parts, ignore_index=True) if parts else empty, list(missing)
+
+
+def _tied(root: Path, record: Record) -> dict[str, float]:
+    """Shares of tied pixels; without methods of which no maps are stored."""
+    return {method: share for method, share in _shares(root, record)}
+
+
+def _shares(root: Path, record: Record) -> Iterator[tuple[str, float]]:
+    for method in record.methods:
+        try:
+            yield method, float(np.mean(tied_shares(root, method, record.target)))
+        except XaibenchError:
+            continue
