@@ -19,6 +19,7 @@ from collections.abc import Callable
 import numpy as np
 import scipy
 import simulated_checks
+from simulated_choice import section as of_choice
 from simulated_worlds import TRUE_ON_NOISE, World, edge, noise, of_printed
 
 from xaibench.analysis.claims.check import CLAIMS
@@ -129,7 +130,7 @@ def page(runs: int, coverage_runs: int) -> str:
         lines.append(f"| {part.key} | {' | '.join(f'{a:.0%} / {b:.0%}' for a, b in many)} |")
         _said(part.key)
     lines += ["", *simulated_checks.section(runs, coverage_runs)]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n\n" + of_choice(runs)
 
 
 def _said(what: str) -> None:
