@@ -1,7 +1,7 @@
 """xaibench: saliency methods x metrics for image classifiers, beside the paper's numbers.
 
 In memory: `evaluate`, `explain`, `score_maps`. Runs with a directory: `run`, `load_scores`,
-`load_maps`, `load_predictions`.
+`load_curves`, `load_maps`, `load_predictions`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from xaibench.api import run
     from xaibench.core.evaluate import evaluate, explain, score_maps
-    from xaibench.store.read import load_maps, load_predictions, load_scores
+    from xaibench.store.read import load_curves, load_maps, load_predictions, load_scores
 
 __version__ = "0.1.0"
 _WHERE = {
@@ -20,6 +20,7 @@ _WHERE = {
     "evaluate": "xaibench.core.evaluate",
     "explain": "xaibench.core.evaluate",
     "score_maps": "xaibench.core.evaluate",
+    "load_curves": "xaibench.store.read",
     "load_maps": "xaibench.store.read",
     "load_predictions": "xaibench.store.read",
     "load_scores": "xaibench.store.read",
@@ -28,6 +29,7 @@ __all__ = [
     "__version__",
     "evaluate",
     "explain",
+    "load_curves",
     "load_maps",
     "load_predictions",
     "load_scores",

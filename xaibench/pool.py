@@ -62,6 +62,14 @@ def _ctrl_c_waits() -> Iterator[None]:
             signal.raise_signal(signal.SIGINT)
 
 
+_STARTED: set[int] = set()  # processes, by id, that have had workers
+
+
+def started() -> bool:
+    """Whether this process has workers: to start the first takes longer than a little work does."""
+    return os.getpid() in _STARTED
+
+
 def submit(workers: int, function: Callable[..., T], *args: Any, **kwargs: Any) -> Future[T]:
     """Call a module's function on one of `workers` processes; 0: here and now.
 
@@ -83,6 +91,7 @@ def submit(workers: int, function: Callable[..., T], *args: Any, **kwargs: Any) 
                 env=dict.fromkeys(THREADS, "1"),
             )
             future: Future[T] = pool.submit(function, *args, **kwargs)
+            _STARTED.add(os.getpid())
         except (OSError, UnboundLocalError) as error:  # the second is loky's, for want of handles
             why = error.__context__ if isinstance(error, UnboundLocalError) else error
             raise XaibenchError(

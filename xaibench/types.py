@@ -279,10 +279,15 @@ class Scoring:
 
 @dataclass(frozen=True)
 class Rows:
-    """Values (B,) with a status of their own each, for metrics that do not apply everywhere."""
+    """Values (B,) with more beside each: a status of its own, or the curve that it comes from.
+
+    statuses: for metrics that do not apply everywhere; () where they do. curve: (B, S), the S
+    numbers of each image whose mean, area or other sum is its value, for `--keep-curves`.
+    """
 
     values: Tensor
-    statuses: tuple[str, ...]
+    statuses: tuple[str, ...] = ()
+    curve: Tensor | None = None
 
 
 Values = Mapping[str, Tensor | Rows]

@@ -42,6 +42,7 @@ VALUES = {
     "seed": ("5", 5),
     "out": ("somewhere", Path("somewhere")),
     "keep_maps": ("none", "none"),
+    "keep_curves": ("1", True),
     "strict": ("1", True),
     "overwrite": ("true", True),
     "keep_stale": ("1", True),
@@ -57,7 +58,7 @@ CHECKED = {
     "skip": ("sanity", ["sanity"]),
 }
 CALLED = {"to": "after", "switch": "switches"}
-FLAGS = ("strict", "overwrite", "keep_stale", "wait", "dry_run", "profile")
+FLAGS = ("keep_curves", "strict", "overwrite", "keep_stale", "wait", "dry_run", "profile")
 
 
 @pytest.fixture(autouse=True)

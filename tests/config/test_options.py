@@ -22,10 +22,11 @@ def test_the_commands_have_them_in_this_order_and_say_the_same() -> None:
     left_out = {
         "run": made,
         "score": {"keep_maps"},
-        "explain": {"metric", "metric_backend", "boxes", "until", "keep_maps"} | made,
+        "explain": {"metric", "metric_backend", "boxes", "until", "keep_maps", "keep_curves"}
+        | made,
         "ablate": {
             *("metric_backend", "protocol", "overwrite", "keep_stale", "keep_maps"),
-            *("order", "until", "profile"),
+            *("keep_curves", "order", "until", "profile"),
         }
         | made,
     }

@@ -101,6 +101,13 @@ def test_maps_that_are_not_kept_take_no_room(tmp_path: Path, keep: str) -> None:
     assert bool(maps["gradcam"]) == (keep == "small")
 
 
+def test_curves_that_are_kept_take_room(tmp_path: Path) -> None:
+    metric = "insertion(rows_per_step=4),deletion(rows_per_step=4),sparseness"
+    lines = compared(tmp_path, method="gradcam", metric=metric, limit=7, keep_curves=True)
+    bytes_ = {len(line.metrics): amount.tables for line, amount in lines.items() if line.metrics}
+    assert bytes_[2] - 2 * bytes_[1] == 7 * 2 * (64 // 4 + 1) * 8
+
+
 def test_a_slow_method_is_explained_again_on_the_subset_alone(tmp_path: Path) -> None:
     """Of over 500 forwards an image, if that subset is smaller than the data."""
     from unittest import mock

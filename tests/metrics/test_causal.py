@@ -1,11 +1,16 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from helpers import maps_of, on, score, scoring
 from oracles import causal as slow
 
 from xaibench.config.protocol import load_protocol
+from xaibench.config.requests import resolve_metrics
+from xaibench.core.score import score as score_all
+
+KEYS = ("insertion", "deletion")
 
 
 @pytest.fixture(scope="module")
@@ -31,15 +36,19 @@ def check(base, classifier, protocol, places, ties="reverse"):
     values = load_protocol(protocol).metrics["causal"]
     rows, kernel = values["rows_per_step"], values["kernel"]
     options = "" if ties == "reverse" else f"(ties={ties})"
-    fast = {k: score(base, k + options, protocol) for k in ("insertion", "deletion")}
+    metrics = resolve_metrics([k + options for k in KEYS], load_protocol(protocol))
+    fast = dict(zip(KEYS, score_all(base, metrics).results.values(), strict=True))
     for i in places:
         image, saliency = base.batch.images[i], base.maps[i].cpu().numpy()
         target = int(base.target[i])
         args = (classifier.module, image, saliency, target, rows)
-        insertion = slow.insertion(*args, kernel, ties=ties, batch=16)
-        deletion = slow.deletion(*args, ties=ties, batch=16)
-        assert abs(float(fast["insertion"][i]) - insertion) < 1e-4
-        assert abs(float(fast["deletion"][i]) - deletion) < 1e-4
+        insertion = slow.insertion_curve(*args, kernel, ties=ties, batch=16)
+        deletion = slow.deletion_curve(*args, ties=ties, batch=16)
+        for key, curve in (("insertion", insertion), ("deletion", deletion)):
+            ours = fast[key].curve[i].tolist()
+            assert np.allclose(ours, curve, rtol=0, atol=1e-4)
+            assert abs(fast[key].values[i] - slow.auc(curve)) < 1e-4
+            assert abs(fast[key].values[i] - slow.auc(ours)) < 1e-12
 
 
 def test_published_equals_the_slow_loop(some, classifier):

@@ -33,7 +33,7 @@ def test_fills_know_no_neighbours_but_purposes() -> None:
 
 @pytest.mark.parametrize("radius", [0.02, 0.5])
 def test_noise_is_uniform_within_the_radius(radius: float) -> None:
-    found = noise(tiny_context(), "a.png", 50, (8, 6), radius)
+    (found,) = noise(tiny_context(), ["a.png"], 50, (8, 6), radius)
     assert found.shape == (50, 3, 8, 6)
     unit = torch.rand(50, 3, 8, 6, generator=generator(0, "a.png", "sensitivity"))
     assert torch.allclose(found, radius * (2 * unit - 1))
@@ -44,6 +44,6 @@ def test_noise_is_uniform_within_the_radius(radius: float) -> None:
 
 def test_noise_is_another_for_another_image_and_leaves_torchs_generator() -> None:
     ctx, state = tiny_context(), torch.get_rng_state()
-    one, other = (noise(ctx, image, 2, (4, 4), 0.1) for image in IDS[:2])
+    one, other = noise(ctx, IDS[:2], 2, (4, 4), 0.1)
     assert not torch.equal(one, other)
     assert torch.equal(torch.get_rng_state(), state)

@@ -41,6 +41,7 @@ WITHOUT = (
     "overwrite",
     "keep_stale",
     "keep_maps",
+    "keep_curves",
     "maps",
     "name",
     "order",

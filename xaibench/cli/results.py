@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -12,7 +13,14 @@ import typer
 
 from xaibench.cli import options as o
 from xaibench.cli.screen import aside, document, echo, next_is, written
-from xaibench.cli.sources import Wanted, other_protocols, source_of, tables, write_page
+from xaibench.cli.sources import (
+    Wanted,
+    drawn,
+    other_protocols,
+    source_of,
+    tables,
+    write_page,
+)
 from xaibench.errors import UsageError, XaibenchError
 
 if TYPE_CHECKING:
@@ -38,7 +46,8 @@ def add_to(app: typer.Typer) -> None:
         "report",
         epilog="Examples:\n\n  xaibench report\n\n  xaibench report --table 1\n\n"
         "  xaibench report RUN --compare OTHER_RUN\n\n  xaibench report --claims\n\n"
-        "  xaibench report --figures --agreement\n\n  xaibench report --choose",
+        "  xaibench report --figures --agreement\n\n  xaibench report --choose\n\n"
+        "  xaibench report RUN OTHER_RUN --html",
     )(report)
     app.command("normalize", epilog="Example:\n\n  xaibench normalize --method gradcam")(normalize)
     app.command("audit", epilog="Example:\n\n  xaibench audit --fraction 0.05")(audit)
@@ -95,13 +104,15 @@ def report(
     ] = 0.1,
     html: Annotated[
         bool,
-        o.option(
-            "html", "One page of all that there is, report/html/index.html; any number of runs."
-        ),
+        o.option("html", "All there is of any number of runs as a page: report/html/index.html."),
     ] = False,
     single_file: Annotated[
         bool, o.option("single-file", "The page of --html as one file, with all in it.")
     ] = False,
+    gallery: Annotated[
+        Optional[int],
+        o.option("gallery", "Images in the gallery of --html; 0: no gallery. [default: 100]"),
+    ] = None,
     method: o.Method = None,
     metric: o.Metric = None,
     paper: Annotated[
@@ -112,6 +123,7 @@ def report(
 ) -> None:
     """Tables with the paper's numbers beside ours: terminal, Markdown, CSV, LaTeX, JSON, HTML."""
     _check_values(table, top)
+    _check_gallery(gallery, html or single_file)
     say, html = aside if as_json else echo, html or single_file
     if html and (table or claims or choose or page):
         raise UsageError("--html holds all of it: leave --table, --claims, --choose and --page.")
@@ -125,7 +137,8 @@ def report(
         )
     wanted, first = Wanted(method or (), metric or (), paper), directories[0]
     if html:
-        index = write_page(directories, single_file, wanted)
+        drawing = partial(drawn, figures=figures, agreement=agreement, top=top, whole=wanted.whole)
+        index = write_page(directories, single_file, drawing, wanted, gallery)
         if as_json:
             document({"html": index})
         say(f"written: {index}; next: open it in a browser")
@@ -175,6 +188,14 @@ def _check_values(table: list[int] | None, top: float) -> None:
             raise UsageError(f"unknown table {number}: the paper's are 1, 2, 3 and 4.")
     if not 0 < top <= 1:
         raise UsageError(f"top {top:g}: give a share of the pixels, above 0 and at most 1.")
+
+
+def _check_gallery(gallery: int | None, html: bool) -> None:
+    """UsageError for a number that is none, or without the page."""
+    if gallery is not None and gallery < 0:
+        raise UsageError(f"gallery {gallery}: give a number of images, or 0 for no gallery.")
+    if gallery is not None and not html:
+        raise UsageError("--gallery is a part of the page: add --html.")
 
 
 def normalize(

@@ -34,7 +34,7 @@ EXAMPLES = {
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     made = ("maps", "name")
-    unscored = ("metric", "metric_backend", "boxes", "until", "keep_maps", *made)
+    unscored = ("metric", "metric_backend", "boxes", "until", "keep_maps", "keep_curves", *made)
     for function, without in ((run, made), (explain, unscored), (score, ("keep_maps",))):
         name = function.__name__
         command = o.command(function, without, {"config": Config}, before="model")

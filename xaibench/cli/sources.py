@@ -12,6 +12,7 @@ from xaibench.cli.screen import echo
 from xaibench.errors import XaibenchError
 
 if TYPE_CHECKING:
+    import pandas as pd
     from rich.console import Console
 
     from xaibench.analysis.agreement import Pair
@@ -103,11 +104,30 @@ def tables(
         console.print()
         source = Source(str(directory), scores, catalog=catalog, timings=seconds)
         paths += write_page(of_run(source), into, console)
+    return paths + drawn(directory, scores, console, figures, agreement, top, wanted.whole)
+
+
+def drawn(
+    directory: Path,
+    scores: pd.DataFrame,
+    console: Console,
+    figures: bool,
+    agreement: bool,
+    top: float,
+    whole: bool,
+) -> list[Path]:
+    """The agreement of methods and the figures of one run, where they are asked for.
+
+    whole: of all methods that have maps, not of those with scores alone.
+    """
+    paths = list[Path]()
     if agreement:
         from xaibench.studies.agreement import write_agreement
 
         console.print()
-        paths += write_agreement(directory, console, top, None if wanted.whole else methods)
+        paths += write_agreement(
+            directory, console, top, None if whole else set(scores["method"].unique())
+        )
     if figures:
         from xaibench.studies.figures import write_figures
 
@@ -183,12 +203,25 @@ def other_protocols(run: Path, say: Callable[[str], None]) -> list[Path]:
     return [directory for protocol, directory in latest.items() if protocol != own["protocol"]]
 
 
-def write_page(directories: list[Path], single_file: bool, wanted: Wanted = ALL) -> Path:
-    """The HTML page of runs; says how large it is where it is one file, and returns its path."""
+def write_page(
+    directories: list[Path],
+    single_file: bool,
+    drawing: Callable[[Path, pd.DataFrame, Console], object],
+    wanted: Wanted = ALL,
+    gallery: int | None = None,
+) -> Path:
+    """The HTML page of runs; says how large it is where it is one file, and returns its path.
+
+    drawing: makes the figures of a run that were asked for.
+    """
+    from rich.console import Console
+
     from xaibench.studies.page import write_html_page
 
     sources = [source_of(directory, wanted, predictions=True) for directory in directories]
-    options = {"paper": wanted.paper}
+    for directory, source in zip(directories, sources, strict=True):
+        drawing(directory, source.scores, Console(stderr=True))
+    options = {"paper": wanted.paper, "gallery": gallery}
     index = write_html_page(directories, sources, single_file=single_file, options=options)
     size = index.stat().st_size
     if single_file:

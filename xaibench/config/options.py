@@ -163,6 +163,13 @@ class Options:
             flag="maps",
         ),
     ] = "keep"
+    keep_curves: Annotated[
+        bool,
+        Option(
+            "Store the curves that insertion and deletion are the areas of, beside their values; "
+            "values without one are computed again."
+        ),
+    ] = False
     strict: Annotated[
         bool, Option("Unreadable images and other library versions are errors.", switch=True)
     ] = False

@@ -60,6 +60,11 @@ class MetricRequest:
         needs = self.entry.metadata.get("needs", ())
         return tuple(needs(**self.options) if callable(needs) else needs)
 
+    @property
+    def curve(self) -> bool:
+        """Whether it declares that a curve comes with every value."""
+        return bool(self.entry.metadata.get("keys", {}).get(self.key, {}).get("curve", False))
+
 
 @dataclass(frozen=True)
 class TransformRequest:

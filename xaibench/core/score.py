@@ -30,10 +30,14 @@ NEEDS = {
 
 @dataclass(frozen=True)
 class Result:
-    """A metric's values with their statuses, one an image; NaN where the status says so."""
+    """A metric's values with their statuses, one an image; NaN where the status says so.
+
+    curve: (B, S), where the metric gives what its values come from.
+    """
 
     values: list[float]
     statuses: list[str]
+    curve: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -146,12 +150,21 @@ def _wrong(metric: MetricRequest, values: Values, count: int) -> str:
         return f"metric {metric.entry.key} returned no '{metric.key}'."
     result = values[metric.key]
     tensor = result.values if isinstance(result, Rows) else result
-    own = len(result.statuses) if isinstance(result, Rows) else count
+    own = len(result.statuses or range(count)) if isinstance(result, Rows) else count
     real = isinstance(tensor, Tensor) and not tensor.is_complex()
     if not real or tensor.shape != (count,) or own != count:
         return (
             f"metric {metric.entry.key} must return {count} values for '{metric.key}', a tensor; "
             f"it returned {described(tensor)}."
+        )
+    curve = result.curve if isinstance(result, Rows) else None
+    if curve is None and not metric.curve:
+        return ""
+    shape = curve.shape if isinstance(curve, Tensor) and not curve.is_complex() else ()
+    if len(shape) != 2 or shape[0] != count or not shape[1]:
+        return (
+            f"metric {metric.entry.key} must return Rows(values, curve=...) for '{metric.key}', "
+            f"the curve a tensor ({count}, steps); it returned {described(curve)}."
         )
     return ""
 
@@ -190,7 +203,8 @@ def _result(result: Tensor | Rows, of_maps: list[str]) -> Result:
     """Values with their statuses: a map's own status first, then the metric's."""
     values = result.values if isinstance(result, Rows) else result
     numbers = values.double().cpu().tolist()
-    own = list(result.statuses) if isinstance(result, Rows) else [STATUS_OK] * len(numbers)
+    said = result.statuses if isinstance(result, Rows) else ()
+    own = list(said) or [STATUS_OK] * len(numbers)
     status = []
     for i, (from_map, from_metric) in enumerate(zip(of_maps, own, strict=True)):
         if from_metric != STATUS_OK:
@@ -200,4 +214,4 @@ def _result(result: Tensor | Rows, of_maps: list[str]) -> Result:
         else:
             worst = from_map
         status.append(worst)
-    return Result(numbers, status)
+    return Result(numbers, status, result.curve if isinstance(result, Rows) else None)

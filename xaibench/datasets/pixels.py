@@ -10,6 +10,7 @@ import math
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,7 +27,8 @@ from xaibench.errors import OF_THE_SYSTEM, XaibenchError
 
 Pixels = NDArray[np.uint8]
 Shape = tuple[int, int, int, int]
-FEW = 8  # fewer images are read before workers have started
+FEW = 8  # fewer images are read before workers are asked
+START = 0.4  # seconds in which as many are read here as can be, before workers are started
 CHUNK = 32  # images that a worker reads at once; Ctrl-C may have to wait for them
 _SHARED = Path("/dev/shm")  # memory on Linux
 
@@ -68,17 +70,22 @@ def read_pixels(
 ) -> tuple[Pixels, list[Seen]]:
     """Decoded images (n, 3, H, W), and what was seen of each.
 
-    On `workers` processes; in this one for fewer than FEW images.
+    On `workers` processes; in this one the first images before there are any, and fewer than FEW.
     """
     shape = (len(blobs), 3, geometry.crop, geometry.crop)
     if workers == 0 or len(blobs) < FEW:
         pixels = np.empty(shape, np.uint8)
         return pixels, fill(pixels, blobs, geometry)
-    step = min(CHUNK, -(-len(blobs) // (2 * workers)))
-    jobs = [(start, blobs[start : start + step]) for start in range(0, len(blobs), step)]
     with shared(shape) as (name, pixels):
+        seen: list[Seen] = []
+        until = 0.0 if pool.started() else time.monotonic() + START
+        while len(seen) < len(blobs) and time.monotonic() < until:
+            seen.append(_fill(pixels[len(seen)], blobs[len(seen)], geometry))
+        left = len(blobs) - len(seen)
+        step = max(1, min(CHUNK, -(-left // (2 * workers))))
+        jobs = [(at, blobs[at : at + step]) for at in range(len(seen), len(blobs), step)]
         parts = pool.gather(workers, fill_shared, jobs, name=name, shape=shape, geometry=geometry)
-    return pixels, [seen for part in parts for seen in part]
+    return pixels, seen + [one for part in parts for one in part]
 
 
 def fill(out: Pixels, blobs: Sequence[Blob], geometry: Geometry) -> list[Seen]:

@@ -125,3 +125,9 @@ def metric_cost(asked: Sequence[MetricRequest], size: tuple[int, int]) -> Metric
     if isinstance(found, MetricCost):
         return found
     return MetricCost(forwards=found)
+
+
+def curve_bytes(asked: Sequence[MetricRequest], size: tuple[int, int]) -> int:
+    """Bytes of an image's curves: a number for each of the metric's forwards, and for both ends."""
+    costs = [metric_cost([metric], size) or MetricCost() for metric in asked if metric.curve]
+    return sum(8 * (round(cost.forwards) + 2) for cost in costs)

@@ -22,6 +22,7 @@ from xaibench.execution.amounts import (
     Amounts,
     Forecast,
     Line,
+    curve_bytes,
     explained,
     metric_cost,
     passes,
@@ -233,9 +234,8 @@ class Forecaster:
     ) -> Iterator[tuple[Line, Amount]]:
         batch = self.rows(size) if heavy(metrics) else self.run.batch_size
         calls: dict[str, list[MetricRequest]] = {}
-        for metric in metrics:
-            name = f"{metric.entry.key} {sorted(metric.options.items())}"
-            calls.setdefault(name, []).append(metric)
+        for m in metrics:
+            calls.setdefault(f"{m.entry.key} {sorted(m.options.items())}", []).append(m)
         made: dict[str, Amount] = {name: Amount() for name in calls}
         for rows in slices(len(places), batch):
             part = places[rows.start : rows.stop]
@@ -249,8 +249,8 @@ class Forecaster:
             for name, n in streamed.items():
                 made[name].rows += n + (filled if name == most else 0)
         for name, asked in calls.items():
-            file = self.bytes(len(places), "scores")
-            made[name].tables += file * len(asked)
+            kept = curve_bytes(asked, size) if self.run.config.keep_curves else 0
+            made[name].tables += self.bytes(len(places), "scores") * len(asked) + kept * len(places)
             yield Line("score", metrics=tuple(m.spec for m in asked)), made[name]
 
     def _call(

@@ -104,6 +104,7 @@ class _Planner:
         ids = unreadable(run.root)
         self.lost = {p for p, image in enumerate(run.dataset.ids) if image in ids} if ids else set()
         self.codes: dict[tuple[str, str], tuple[str, dict[str, str]]] = {}
+        self.curved = {m.spec for m in run.metrics if run.config.keep_curves and m.curve}
 
     def blocks(self) -> Iterator[Block]:
         run = self.run
@@ -163,6 +164,7 @@ class _Planner:
                         places,
                         (of, mark),
                         method.spec,
+                        metric in self.curved,
                     )
                     for metric, of in score_codes.items()
                 }
@@ -190,11 +192,17 @@ class _Planner:
         return "" if self.run.config.keep_stale else code
 
     def _lacking(
-        self, folder: Path, number: int, places: Places, marked: tuple[str, str], whose: str
+        self,
+        folder: Path,
+        number: int,
+        places: Places,
+        marked: tuple[str, str],
+        whose: str,
+        curves: bool = False,
     ) -> Places:
         """marked: the code that makes the results, and the subset whose groups they depend on."""
         ids = self.run.ids(places)
-        lacking = self.ledger.lacking(folder, number, ids, *marked)
+        lacking = self.ledger.lacking(folder, number, ids, *marked, curves=curves)
         self.stale[whose] += len(lacking.stale)
         if len(lacking.ids) == len(ids):
             return places

@@ -184,7 +184,7 @@ def _values(folder: Path, block: int) -> Mapping[str, float]:
     found: dict[str, float] = {}
     for path in layout.block_files(folder, block, layout.TABLE):
         try:
-            rows = tables.read(path)
+            rows = tables.read(path, curves=False)
         except Unsound:  # the next plan finds it
             continue
         columns = (rows[name].to_pylist() for name in ("image", "status", "value"))

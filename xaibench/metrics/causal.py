@@ -14,7 +14,7 @@ from xaibench.ops.curves import normalized_auc, perturbed, step_sizes
 from xaibench.ops.ranking import Ties, order, ranks
 from xaibench.ops.rows import in_rows
 from xaibench.registry import Range, metric
-from xaibench.types import Answer, Forwards, MetricCost, Scoring, Values
+from xaibench.types import Answer, Forwards, MetricCost, Rows, Scoring, Values
 
 
 @metric(
@@ -27,6 +27,7 @@ from xaibench.types import Answer, Forwards, MetricCost, Scoring, Values
             "range": (0, 1),
             "unit": "probability",
             "group": "fidelity",
+            "curve": True,
         },
         "deletion": {
             "title": "Deletion",
@@ -36,6 +37,7 @@ from xaibench.types import Answer, Forwards, MetricCost, Scoring, Values
             "range": (0, 1),
             "unit": "probability",
             "group": "fidelity",
+            "curve": True,
         },
     },
     orders=("reverse", "row_major", "random"),  # of equal pixels, in the option `ties`
@@ -61,8 +63,8 @@ def causal(
 
     Insertion goes from the blurred to the untouched image, deletion from the untouched image to
     zeros in normalised space (the mean colour), rows_per_step * W pixels a step; trapezoid AUC
-    over [0, 1]. ties orders equal pixels: 'reverse' as the official code does, which reverses an
-    ascending order; tie_seed is used by ties='random'.
+    over [0, 1] of the curve, which holds both ends. ties orders equal pixels: 'reverse' as the
+    official code does, which reverses an ascending order; tie_seed is used by ties='random'.
     """
     images = scoring.batch.images
     chunk = scoring.ctx.batch_size
@@ -84,10 +86,11 @@ def causal(
         requests.append(perturbed(images, torch.zeros_like(images), rank, counts, chunk))
     answer = yield Forwards(chain(*requests))
     inner = answer.probability.view(len(curves), len(images), len(counts))
-    return {
-        key: normalized_auc(torch.cat([start, inner[i], end], 1))
+    whole = {
+        key: torch.cat([start, inner[i], end], 1)
         for i, (key, (start, end)) in enumerate(curves.items())
     }
+    return {key: Rows(normalized_auc(curve), curve=curve) for key, curve in whole.items()}
 
 
 def _tie_keys(scoring: Scoring, tie_seed: int) -> Tensor:

@@ -34,9 +34,10 @@ class _Perturbed:
 
     def make(self) -> Tensor:
         """Inputs (n, 3, H, W)."""
-        size = self.scoring.batch.size
-        drawn = [noise(self.scoring.ctx, i, self.draws, size, self.radius) for i in self.ids]
-        return self.scoring.batch.images[self.rows] + torch.cat(drawn).to(self.rows.device)
+        images = self.scoring.batch.images
+        drawn = noise(self.scoring.ctx, self.ids, self.draws, self.scoring.batch.size, self.radius)
+        own = images[self.rows[:: self.draws], None]
+        return drawn.to(images.device).add_(own).flatten(0, 1)
 
 
 @metric(
@@ -104,8 +105,8 @@ def sensitivity(
         rows = chosen.to(device).repeat_interleave(draws)
         inputs = _Perturbed(scoring, ids, rows, draws, radius)
         others = _stand_in(scoring, inputs) if stand_in else _method(scoring, inputs)
-        change = relative_change(scoring.maps[rows], others)
-        ratios[chosen.to(device)] = change.view(len(ids), draws)
+        others = others.unflatten(0, (len(ids), draws))
+        ratios[chosen.to(device)] = relative_change(scoring.maps[chosen.to(device)], others)
     statuses = tuple("ok" if a else "not_applicable" for a in applies.tolist())
     return {
         "max_sensitivity": Rows(ratios.amax(1), statuses),
@@ -114,10 +115,14 @@ def sensitivity(
 
 
 def relative_change(maps: Tensor, others: Tensor) -> Tensor:
-    """|m - m'| / |m| (n,) of maps (n, H, W); 0 where both are all zero, NaN where only m is."""
+    """|m - m'| / |m| (B, n) of maps (B, H, W) and n others each (B, n, H, W).
+
+    0 where both are all zero, NaN where only m is.
+    """
+    maps = maps.double()[:, None]
     with one_thread():
-        gap = (others.double() - maps.double()).flatten(1).norm(dim=1)
-        norm = maps.double().flatten(1).norm(dim=1)
+        gap = (others.double() - maps).flatten(2).norm(dim=2)
+        norm = maps.flatten(2).norm(dim=2)
     change = torch.where(norm == 0, torch.nan, gap / norm)
     return torch.where((gap == 0) & (norm == 0), 0.0, change)
 

@@ -24,18 +24,19 @@ def folded(module: nn.Module, example: Tensor) -> nn.Module:
     differ by less than TOLERANCE of their range.
     """
     with torch.inference_mode():
-        pairs = _pairs(module, example)
+        pairs, before = _pairs(module, example)
         if not pairs:
             return module
         copied = copy.deepcopy(module)
         for conv_name, norm_name in pairs:
             _fold(copied, conv_name, norm_name)
-        before, after = module(example), copied(example)
+        after = copied(example)
     near = (before - after).abs().max() <= TOLERANCE * (before.max() - before.min())
     return copied if bool(near) else module
 
 
-def _pairs(module: nn.Module, example: Tensor) -> list[tuple[str, str]]:
+def _pairs(module: nn.Module, example: Tensor) -> tuple[list[tuple[str, str]], Tensor]:
+    """Names of convolutions and of the BatchNorms behind them, and the logits of the example."""
     outputs: dict[int, tuple[str, Tensor]] = {}
     uses: dict[str, int] = {}
     pairs: list[tuple[str, str]] = []
@@ -57,8 +58,8 @@ def _pairs(module: nn.Module, example: Tensor) -> list[tuple[str, str]]:
         for name, child in module.named_modules()
         if isinstance(child, (nn.Conv2d, _BatchNorm))
     ]
-    trace(module, example, handles)
-    return [(c, n) for c, n in pairs if uses[c] == 1 and uses[n] == 1]
+    logits = trace(module, example, handles)
+    return [(c, n) for c, n in pairs if uses[c] == 1 and uses[n] == 1], logits
 
 
 def _fold(module: nn.Module, conv_name: str, norm_name: str) -> None:

@@ -24,7 +24,11 @@ def fills(
     )
 
 
-def noise(ctx: Context, image: str, draws: int, size: tuple[int, int], radius: float) -> Tensor:
-    """Uniform [-radius, radius) perturbations (draws, 3, H, W) of one image, for sensitivity."""
-    generator = ctx.generator(image, "sensitivity")
-    return (torch.rand(draws, 3, *size, generator=generator) * 2 - 1) * radius
+def noise(
+    ctx: Context, images: Sequence[str], draws: int, size: tuple[int, int], radius: float
+) -> Tensor:
+    """Uniform [-radius, radius) perturbations (B, draws, 3, H, W), for sensitivity."""
+    drawn = torch.empty(len(images), draws, 3, *size)
+    for image, part in zip(images, drawn, strict=True):
+        torch.rand(part.shape, generator=ctx.generator(image, "sensitivity"), out=part)
+    return drawn.mul_(2).sub_(1).mul_(radius)

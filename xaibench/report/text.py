@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from xaibench.analysis.columns import TARGET_NAMES, Column
 from xaibench.analysis.header import Header
 
@@ -19,6 +21,11 @@ def signed(value: float, digits: int) -> str:
     """Format a difference with its sign; zero has none."""
     rounded = round(value, digits) + 0.0
     return f"{rounded:+.{digits}f}" if rounded else f"{rounded:.{digits}f}"
+
+
+def minus(text: str) -> str:
+    """A minus sign, not a hyphen, before a number."""
+    return re.sub(r"(?<!\w)-(?=\d)", "\u2212", text)
 
 
 def interval(low: float | None, high: float | None, digits: int, unsure: bool = False) -> str:

@@ -9,10 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from xaibench.core.score import Scores
+from xaibench.core.score import Result, Scores
 from xaibench.normalize import STATUS_FAILED
 from xaibench.stages.run import Run
 from xaibench.stages.unit import Places, Unit
@@ -48,17 +51,35 @@ def write_rows(
             lost.setdefault(metric, []).append(done)
     for (metric, limit), some in made.items():
         folder, code = unit.key.scores(run.root, target, metric), unit.score_codes[metric]
-        rows = _fixed_of(run, some, target, predictions)
+        rows: dict[str, Any] = _fixed_of(run, some, target, predictions)
         results = [done.found.results[metric] for done in some]
         rows["status"] = [one for result in results for one in result.statuses]
         rows["value"] = [one for result in results for one in result.values]
-        give_way(folder, layout.TABLE, unit.block, rows["image"], code)
+        curves = _curves(results) if run.config.keep_curves else None
+        if curves is not None:
+            rows[tables.CURVE] = curves
+        give_way(folder, layout.TABLE, unit.block, rows["image"], code, curves=curves is not None)
         path = folder / f"{layout.block_name(unit.block, rows['image'], code)}{layout.TABLE}"
         origin = replace(run.origin(code, unit.variation, limit), maps=unit.code)
         _save(path, rows, origin)
         _keep_failed(run, folder, unit.block, set(rows["image"]), None)
     for metric, some in lost.items():
         write_failed(run, unit, target, metric, _fixed_of(run, some, target, predictions))
+
+
+def _curves(results: Sequence[Result]) -> pa.Array | None:
+    """The curves of some values, none where a value is no number; None where there are no curves.
+
+    They are as long as the metric makes them, which is the same for images of one size.
+    """
+    if any(result.curve is None for result in results):
+        return None
+    rows: list[NDArray[np.float64] | None] = []
+    for result in results:
+        assert result.curve is not None
+        pairs = zip(result.curve.double().cpu().numpy(), result.values, strict=True)
+        rows += [curve if math.isfinite(value) else None for curve, value in pairs]
+    return pa.array(rows, tables.WITH_CURVES.field(tables.CURVE).type)
 
 
 def _fixed_of(
@@ -84,8 +105,9 @@ def fixed_columns(
     }
 
 
-def _save(path: Path, columns: dict[str, list[Any]], made: Origin) -> None:
-    tables.save(path, {name: columns[name] for name in tables.SCORES.names}, tables.SCORES, made)
+def _save(path: Path, columns: dict[str, Any], made: Origin) -> None:
+    schema = tables.WITH_CURVES if tables.CURVE in columns else tables.SCORES
+    tables.save(path, {name: columns[name] for name in schema.names}, schema, made)
 
 
 def write_failed(

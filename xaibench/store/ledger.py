@@ -37,13 +37,22 @@ class Ledger:
     _files: dict[Path, dict[int, list[Path]]] = field(default_factory=dict)
 
     def lacking(
-        self, folder: Path, block: int, ids: Sequence[str], code: str, subset: str = ""
+        self,
+        folder: Path,
+        block: int,
+        ids: Sequence[str],
+        code: str,
+        subset: str = "",
+        *,
+        curves: bool = False,
     ) -> Lacking:
         """Which of a block's images have no result in a folder that this code made.
 
-        subset: the hash of the subset that transformed inputs' groups are of.
+        subset: the hash of the subset that transformed inputs' groups are of. curves: whether
+        values without the curve that they come from are no result.
         """
         files = [path for path in self._in(folder).get(block, []) if self.sound(path, subset)]
+        files = [path for path in files if not curves or tables.has_curves(path)]
         if not files:
             return Lacking(tuple(ids))
         name = layout.block_name(block, ids, code)
@@ -119,16 +128,20 @@ def listed(path: Path) -> dict[str, str] | None:
     return found if found and whole else None
 
 
-def give_way(folder: Path, suffix: str, block: int, ids: Sequence[str], code: str) -> None:
+def give_way(
+    folder: Path, suffix: str, block: int, ids: Sequence[str], code: str, *, curves: bool = False
+) -> None:
     """Take images out of what another code made of a block, before they are written anew.
 
-    A kill in between leaves images without a result, which the next run computes.
+    curves: whether out of files without curves too. A kill in between leaves images without a
+    result, which the next run computes.
     """
     again = set(ids)
     for path in layout.block_files(folder, block, suffix):
         held, origin = contents(path)
         rows = [row for row, image in enumerate(held) if image not in again]
-        if origin.code == code or len(rows) == len(held):
+        current = origin.code == code and not (curves and not tables.has_curves(path))
+        if current or len(rows) == len(held):
             continue
         if rows:
             name = layout.block_name(block, [held[row] for row in rows], origin.code)

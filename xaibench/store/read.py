@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from xaibench.config.specs import parse
 from xaibench.errors import XaibenchError, fold, unknown
 from xaibench.store import layout
 from xaibench.store.scores import COLUMNS as COLUMNS
@@ -34,6 +35,65 @@ def load_scores(out: str | Path) -> pd.DataFrame:
     for name in frame.select_dtypes("category"):
         frame[name] = frame[name].astype(str)
     return frame
+
+
+def load_curves(
+    out: str | Path,
+    method: str,
+    metric: str,
+    target: str = "ground_truth",
+    transform: str = "none",
+    variation: str = "none",
+) -> tuple[list[str], NDArray[np.float64]]:
+    """What a metric's values come from, as `--keep-curves` stores it: ids and curves (N, S).
+
+    Of insertion and deletion the probability of the scored class at S steps, both ends with it,
+    whose trapezoid area is the value. method and metric as the scores have them. In the order of
+    ids; images without a value are left out.
+    Raises XaibenchError where the run has no such curves.
+    """
+    import numpy as np
+
+    from xaibench.store import tables
+    from xaibench.store.sound import reader, steadily
+
+    root = Path(out)
+    keys = {"target": fold(target), "transform": fold(transform), "variation": variation}
+    keys["method"] = _scored(root / "scores", "method", method)
+    of = layout.scores(root, **keys, metric="").parent
+    keys["metric"] = _scored(of, "metric", metric)
+    folder = layout.scores(root, **keys)
+
+    def read() -> dict[str, NDArray[np.float64]]:
+        held = reader(root)
+        found: dict[str, NDArray[np.float64]] = {}
+        for path in layout.results(folder):
+            if tables.has_curves(path):
+                table = held.table(path)
+                curves = table[tables.CURVE].to_numpy()
+                rows = zip(table["image"].to_pylist(), curves, strict=True)
+                found |= {image: curve for image, curve in rows if curve is not None}
+        return found
+
+    found = steadily(read)
+    if not found:
+        raise XaibenchError(
+            f"{out} has no curves of {keys['metric']} of {keys['method']} for {keys['target']}, "
+            f"{keys['transform']}, {variation}: run it again with --keep-curves."
+        )
+    ids = sorted(found)
+    if len({len(curve) for curve in found.values()}) > 1:
+        raise XaibenchError(f"the curves of {keys['metric']} in {folder} differ in length.")
+    return ids, np.stack([found[image] for image in ids])
+
+
+def _scored(folder: Path, name: str, spec: str) -> str:
+    """A method or metric as the partitions of a folder of scores write it, however it was typed."""
+    known = {unquote(p.name.partition("=")[2]) for p in folder.glob(f"{name}=*")}
+    same = [one for one in known if parse(one) == parse(spec)]
+    if not same:
+        raise unknown(f"{name} in {folder}", spec, known)
+    return same[0]
 
 
 def load_maps(

@@ -37,6 +37,9 @@ SCORES = pa.schema(
         ("value", pa.float64()),
     ]
 )
+CURVE = "curve"
+"""The column of what values come from, last in a file of scores that has one."""
+WITH_CURVES = SCORES.append(pa.field(CURVE, pa.list_(pa.float64())))
 CONTENT = ("sha256", "modified")
 """Columns of predictions that say what an untouched image's file was (`datasets.blobs.Content`)."""
 PREDICTIONS = pa.schema(
@@ -68,39 +71,60 @@ def copy_rows(path: Path, rows: Sequence[int], into: Path) -> None:
 
 
 def _write(path: Path, table: pa.Table, origin: Origin) -> None:
-    table = table.replace_schema_metadata({KEY: sealed(path, origin, _checksum(table))})
+    curves = CURVE in table.column_names
+    more = {CURVE: _checksum_curves(table[CURVE])} if curves else {}
+    content = _checksum(table.drop_columns([CURVE]) if curves else table)
+    table = table.replace_schema_metadata({KEY: sealed(path, origin, content, **more)})
     write(
         path, lambda file: pq.write_table(table, file, compression="zstd", write_page_checksum=True)
     )
 
 
-def load(path: Path) -> tuple[pa.Table, Origin]:
-    """One Parquet file (its own columns, no partition keys) and what made it. Raises Unsound."""
+def load(path: Path, *, curves: bool = True) -> tuple[pa.Table, Origin]:
+    """One Parquet file (its own columns, no partition keys) and what made it. Raises Unsound.
+
+    curves: whether the curves of a file that has them are read and verified, or left out.
+    """
     check_regular(path)
     try:
         file = pq.ParquetFile(path, page_checksum_verification=True)
-        table = file.read(use_threads=False)  # a file is small: handing out its columns costs more
+        names = [name for name in file.schema_arrow.names if curves or name != CURVE]
+        # a file is small: handing out its columns costs more
+        table = file.read(names, use_threads=False)
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError, ValueError):
         raise Unsound(path, DAMAGED) from None
-    said = _said(path, file.metadata)
-    check_content(path, said, _checksum(table))
+    said, held = _said(path, file.metadata), CURVE in table.column_names
+    check_content(path, said, _checksum(table.drop_columns([CURVE]) if held else table))
+    if curves and said.get(CURVE) != (_checksum_curves(table[CURVE]) if held else None):
+        raise Unsound(path, DAMAGED)
     return table, said["made"]
 
 
-def read(path: Path) -> pa.Table:
-    """The columns of one Parquet file. Raises Unsound."""
-    return load(path)[0]
+def read(path: Path, *, curves: bool = True) -> pa.Table:
+    """The columns of one Parquet file, as `load` gives them. Raises Unsound."""
+    return load(path, curves=curves)[0]
 
 
 def read_ids(path: Path) -> tuple[str, ...]:
     """The image ids of a file."""
-    return tuple(read(path)["image"].to_pylist())
+    return tuple(read(path, curves=False)["image"].to_pylist())
+
+
+def has_curves(path: Path) -> bool:
+    """Whether a file says that it holds curves. Raises Unsound."""
+    return CURVE in _footer(path)
 
 
 def read_origin(path: Path) -> Origin:
     """What made a file, from its footer alone. Raises Unsound."""
+    made: Origin = _footer(path)["made"]
+    return made
+
+
+def _footer(path: Path) -> dict[str, Any]:
+    """What a file says of itself, without its columns. Raises Unsound."""
     check_regular(path)
     try:
         metadata = pq.read_metadata(path)
@@ -108,8 +132,7 @@ def read_origin(path: Path) -> Origin:
         raise
     except (pa.ArrowException, OSError, ValueError):
         raise Unsound(path, DAMAGED) from None
-    made: Origin = _said(path, metadata)["made"]
-    return made
+    return _said(path, metadata)
 
 
 def _said(path: Path, metadata: pq.FileMetaData) -> dict[str, Any]:
@@ -123,6 +146,16 @@ def _checksum(table: pa.Table) -> str:
     for name, column in zip(table.column_names, table.columns, strict=True):
         held = text(column) if pa.types.is_string(column.type) else column.to_numpy().tobytes()
         found.update(f"{name} {column.type} {len(held)} ".encode() + held)
+    return found.hexdigest()
+
+
+def _checksum_curves(column: pa.ChunkedArray) -> str:
+    """SHA-256 over the lengths and numbers of curves; a missing one has the length -1."""
+    found = hashlib.sha256()
+    for part in column.chunks:
+        found.update(part.value_lengths().fill_null(-1).to_numpy().tobytes())
+    for part in column.chunks:
+        found.update(part.flatten().to_numpy().tobytes())
     return found.hexdigest()
 
 

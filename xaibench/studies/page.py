@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xaibench.errors import XaibenchError
 from xaibench.store import layout
+from xaibench.store.atomic import read_object
 from xaibench.store.manifest import records
 
 if TYPE_CHECKING:
     from xaibench.analysis.compare import Source
+    from xaibench.analysis.ties import Tied
+    from xaibench.report.html.view import Failure
 
 
 def write_html_page(
@@ -28,9 +33,18 @@ def write_html_page(
     """
     from xaibench.report.html.build import write_html
     from xaibench.report.html.view import Run, View
+    from xaibench.studies.words import run_words
 
     runs = [
-        Run(name, source, directory, records(directory))
+        Run(
+            name,
+            source,
+            directory,
+            records(directory),
+            run_words(directory),
+            _tied(directory),
+            failures(directory),
+        )
         for name, source, directory in zip(
             names([directory.resolve() for directory in directories]),
             sources,
@@ -43,7 +57,7 @@ def write_html_page(
         folder=layout.report(directories[0]) / "html",
         single_file=single_file,
         options=options or {},
-        prepared=prepared(directories),
+        prepared=prepared(directories, sources, options or {}),
     )
     return write_html(view)
 
@@ -57,6 +71,36 @@ def names(directories: Sequence[Path]) -> list[str]:
     return list(map(str, directories))
 
 
-def prepared(_directories: Sequence[Path]) -> dict[str, Any]:
+def failures(directory: Path) -> list[Failure]:
+    """Images that could not be read, and units that failed; damaged records are left out."""
+    from xaibench.report.html.view import Failure
+    from xaibench.store.ledger import unreadable
+
+    found = [Failure(image, why, [image]) for image, why in unreadable(directory).items()]
+    for path in sorted(layout.failures(directory).glob("units/*/*/*/*/*.json")):
+        with suppress(XaibenchError):
+            held = read_object(path, "method", "metric", "transform", "reason")
+            words = [held["method"], held["metric"], held["transform"]]
+            what = ", ".join(str(word) for word in words if word != "none")
+            images = held.get("images")
+            named = list(map(str, images)) if isinstance(images, list) else []
+            found.append(Failure(what, str(held["reason"]), named))
+    return found
+
+
+def _tied(directory: Path) -> Tied | None:
+    """Shares of tied pixels where maps are stored; methods whose maps cannot be read left out."""
+    if not any(directory.glob("maps/*/*/none/none/*.safetensors")):
+        return None
+    from xaibench.studies.ties import measure_ties  # imports torch
+
+    return measure_ties(directory)
+
+
+def prepared(
+    directories: Sequence[Path], sources: Sequence[Source], options: Mapping[str, Any]
+) -> dict[str, Any]:
     """What sections need that no module of the report may read, by the section's key."""
-    return {}
+    from xaibench.studies.gallery import galleries
+
+    return {"gallery": galleries(directories, sources, options.get("gallery"))}

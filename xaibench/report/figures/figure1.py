@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -154,6 +155,11 @@ def overlay(photograph: Picture, saliency: Picture) -> Picture:
     tint = colormaps[_COLOURS](np.clip(saliency / bright, 0, 1))[..., :3]
     mixed: Picture = (1 - _OPACITY) * grey[..., None] + _OPACITY * tint
     return mixed
+
+
+def scale(steps: int = 9) -> list[str]:
+    """The colours of a map from 0 to the brightest, as `#rrggbb`."""
+    return [to_hex(colormaps[_COLOURS](place)) for place in np.linspace(0, 1, steps)]
 
 
 def _row_label(

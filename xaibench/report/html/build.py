@@ -15,7 +15,7 @@ from xaibench.errors import XaibenchError, reason
 from xaibench.report.html.view import HERE, SectionHtml, View, to_json
 from xaibench.store.atomic import write
 
-STYLES, SCRIPTS = ("page.css",), ("page.js",)
+STYLES, SCRIPTS = ("page.css",), ("page.js", "tables.js")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import math
 import mimetypes
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,11 @@ from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from xaibench.analysis.compare import Source
+from xaibench.analysis.fill import RunWords
+from xaibench.analysis.ties import Tied
 from xaibench.errors import shown
+from xaibench.report.document import Block, Document, Figure
+from xaibench.report.text import minus
 from xaibench.store.atomic import write
 
 HERE = Path(__file__).parent
@@ -44,16 +48,30 @@ class SectionHtml:
 
 
 @dataclass(frozen=True)
+class Failure:
+    """An image that could not be read, or a method or metric that raised; why; on which images."""
+
+    what: str
+    why: str
+    images: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class Run:
     """One run of the page: a name that no other has, its results, and what its processes left.
 
-    `folder` is its directory, None for results that have none.
+    `folder` is its directory, None for results that have none; `words` are the options that name
+    it, for commands that fill what is missing; `tied` the shares of tied pixels; `failures` what
+    could not be computed.
     """
 
     name: str
     source: Source
     folder: Path | None = None
     records: Sequence[Mapping[str, Any]] = ()
+    words: RunWords | None = None
+    tied: Tied | None = None
+    failures: Sequence[Failure] = ()
 
     @property
     def report(self) -> Path | None:
@@ -113,6 +131,26 @@ class View:
         """A file of `templates/` with `view` and these values in it, all escaped."""
         return Markup(environment().get_template(template).render(view=self, **values))
 
+    def document(self, page: Document, folder: Path | None = None) -> Markup:
+        """A page of the report as part of this one; folder: where its pictures lie."""
+        sections = [replace(s, blocks=self._pictured(s.blocks, folder)) for s in page.sections]
+        return self.render("document.html.j2", page=replace(page, sections=sections))
+
+    def _pictured(self, blocks: Sequence[Block], folder: Path | None) -> list[Block]:
+        """Blocks with pictures where this page has them; those that are not there left out."""
+        found: list[Block] = []
+        for block in blocks:
+            if not isinstance(block, Figure):
+                found.append(block)
+            elif folder and (folder / block.file).is_file():
+                url = self.asset(block.file, folder / block.file)
+                found.append(replace(block, file=url))
+        return found
+
+    def panels(self, bodies: Sequence[Markup | None]) -> Markup:
+        """One part a run, None where there is nothing: the reader switches between them."""
+        return self.render("panels.html.j2", bodies=bodies)
+
     def _beside(self, place: str, content: bytes) -> str:
         if not _NAME.fullmatch(place):
             raise ValueError(f"{place} is no plain name for a file of the page")
@@ -133,6 +171,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         finalize=lambda v: shown(v) if isinstance(v, str) and not isinstance(v, Markup) else v,
     )
+    made.filters["minus"] = minus
     made.filters["json"] = lambda value: Markup(to_json(value))
     return made
 

@@ -6,11 +6,11 @@ page. Colours and fonts are the page's own.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from html import escape
 
 from xaibench.report import document as d
+from xaibench.report.text import minus
 
 _STYLE = """<style>
 .xaibench { margin-block: 2em; line-height: 1.25 }
@@ -134,5 +134,4 @@ def _cell(cell: d.Cell | None) -> str:
 
 
 def _minus(text: str) -> str:
-    """Set a minus sign, not a hyphen, before a number."""
-    return re.sub(r"(?<!\w)-(?=\d)", "\u2212", escape(text))
+    return minus(escape(text))

@@ -174,8 +174,8 @@ def _noise(case: Case, metric: str) -> Tensor:
     options = case.options[metric]
     height, width = case.map.shape
     return draws.noise(
-        case.ctx, case.image_id, options["draws"], (height, width), options["radius"]
-    )
+        case.ctx, [case.image_id], options["draws"], (height, width), options["radius"]
+    )[0]
 
 
 def _sensitivity(case: Case, metric: str, value: float) -> Comparison:

@@ -1,0 +1,125 @@
+"""Ranks by metric: the order of the means, intervals from images drawn together, Kendall's tau."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from frames import declared, frame
+from scipy.stats import kendalltau
+
+from xaibench.analysis.ranks import Ranks, _taus, rank
+
+
+def scores(values: dict[tuple[str, str], list[float]], **more: str) -> pd.DataFrame:
+    """(method, metric) -> its values by image."""
+    return frame(
+        {"method": method, "metric": metric, "image": f"{i:02d}.jpg", "value": value, **more}
+        for (method, metric), column in values.items()
+        for i, value in enumerate(column)
+    )
+
+
+def ranks_of(found: Ranks, metric: str) -> dict[str, float]:
+    held = {one.column.metric: one for one in found.metrics}
+    return {method: one.rank for method, one in held[metric].ranks.items()}
+
+
+def rise(*shifts: float, images: int = 12) -> list[list[float]]:
+    """A column for each shift: the same images, harder and easier ones."""
+    base = np.linspace(0.1, 0.5, images)
+    return [list(base + shift) for shift in shifts]
+
+
+def test_ranks_are_of_means_in_the_metrics_own_direction() -> None:
+    low, middle, high = rise(0.0, 0.1, 0.2)
+    columns = {"gradcam": high, "rise": middle, "lime": low}
+    values = {(m, k): column for m, column in columns.items() for k in ("insertion", "deletion")}
+    found = rank(scores(values), declared())
+    assert ranks_of(found, "insertion") == {"gradcam": 1, "rise": 2, "lime": 3}
+    assert ranks_of(found, "deletion") == {"gradcam": 3, "rise": 2, "lime": 1}
+    assert [(one.tau, one.low, one.high) for one in found.concords] == [(-1, -1, -1)]
+
+
+def test_resamples_are_paired_so_that_a_constant_lead_is_sure() -> None:
+    """Means differ by far less than images do: unpaired resamples would mix the ranks."""
+    first, second = rise(0.01, 0.0)
+    found = rank(scores({("a", "insertion"): first, ("b", "insertion"): second}), declared())
+    (metric,) = found.metrics
+    assert metric.n == 12
+    assert vars(metric.ranks["a"]) == {"rank": 1.0, "low": 1.0, "high": 1.0}
+    assert vars(metric.ranks["b"]) == {"rank": 2.0, "low": 2.0, "high": 2.0}
+
+
+def test_what_two_images_in_three_decide_is_unsure() -> None:
+    first = [0.5] * 12
+    second = [0.6] * 7 + [0.4] * 5
+    found = rank(scores({("a", "insertion"): first, ("b", "insertion"): second}), declared())
+    one = found.metrics[0].ranks["b"]
+    assert (one.rank, one.low, one.high) == (1.0, 1.0, 2.0)
+
+
+def test_equal_means_share_a_rank() -> None:
+    values = {(m, "insertion"): [0.2, 0.3, 0.4] for m in ("a", "b")}
+    found = rank(scores(values | {("c", "insertion"): [0.1] * 3}), declared())
+    assert ranks_of(found, "insertion") == {"a": 1.5, "b": 1.5, "c": 3}
+
+
+def test_a_method_with_few_of_the_images_has_no_rank_and_shrinks_no_other() -> None:
+    first, second = rise(0.1, 0.0)
+    values = {("a", "insertion"): first, ("b", "insertion"): second, ("c", "insertion"): [0.9] * 5}
+    (metric,) = rank(scores(values), declared()).metrics
+    assert (metric.n, set(metric.ranks), metric.lost) == (12, {"a", "b"}, ("c",))
+
+
+def test_metrics_without_a_direction_rank_nothing() -> None:
+    values = {(m, "tried(x=1)"): [0.1, 0.2] for m in ("a", "b")}
+    found = rank(scores(values), declared())
+    assert (found.metrics, found.unranked) == ((), ("tried",))
+
+
+def test_one_image_gives_ranks_without_intervals() -> None:
+    found = rank(scores({("a", "insertion"): [0.1], ("b", "insertion"): [0.2]}), declared())
+    assert vars(found.metrics[0].ranks["b"]) == {"rank": 1.0, "low": None, "high": None}
+
+
+def test_other_targets_and_transforms_stand_aside() -> None:
+    good, bad = rise(0.1, 0.0)
+    own = scores({("a", "insertion"): good, ("b", "insertion"): bad})
+    other = scores({("a", "insertion"): bad, ("b", "insertion"): good}, target="predicted")
+    turned = scores({("a", "insertion"): bad, ("b", "insertion"): good}, transform="crop")
+    found = rank(pd.concat([other, own, turned], ignore_index=True), declared())
+    assert found.target == "ground_truth"
+    assert ranks_of(found, "insertion") == {"a": 1, "b": 2}
+
+
+def test_the_same_seed_gives_the_same_ranks_in_any_order_of_rows(full_study: pd.DataFrame) -> None:
+    once = rank(full_study, declared(), resamples=100)
+    again = rank(full_study.sample(frac=1, random_state=3), declared(), resamples=100)
+    assert once == again
+    assert len(once.metrics) >= 10
+    assert len(once.concords) == len(once.metrics) * (len(once.metrics) - 1) // 2
+
+
+def test_what_two_metrics_surely_rank_apart_is_named() -> None:
+    low, high = rise(0.0, 0.2)
+    values = {
+        ("a", "insertion"): high,
+        ("b", "insertion"): low,
+        ("a", "deletion"): high,
+        ("b", "deletion"): low,
+    }
+    spread = rank(scores(values), declared()).spread()
+    found = [(s.row.method, s.best.column.metric, s.worst.column.metric, s.gap) for s in spread]
+    assert found == [
+        ("a", "insertion", "deletion", 1.0),
+        ("b", "deletion", "insertion", 1.0),
+    ]
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_tau_is_scipys(ties: bool) -> None:
+    drawn = np.random.default_rng(0).normal(size=(2, 20, 7))
+    a, b = np.round(drawn, 0 if ties else 6)
+    expected = [kendalltau(one, two).statistic for one, two in zip(a, b, strict=True)]
+    np.testing.assert_allclose(_taus(a, b), expected, rtol=1e-12)

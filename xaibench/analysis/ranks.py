@@ -1,0 +1,253 @@
+"""Every method's rank by every metric, how sure it is, and where two metrics disagree.
+
+Ranks are of means over images, with a bootstrap over images: each resample is of the same images
+for all methods and metrics, so that what is hard for all moves no rank. A rank says less than its
+interval (Goldstein & Spiegelhalter 1996, Journal of the Royal Statistical Society A 159, 385-443).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xaibench.analysis.columns import TARGET_NAMES, Column, column_of
+from xaibench.analysis.layout import table_rows
+from xaibench.analysis.measure import Group, groups
+from xaibench.analysis.stats import LEVEL, MIN_IMAGES, RESAMPLES, SEED, Floats, draws
+from xaibench.analysis.types import Row
+from xaibench.config.catalog import Catalog
+from xaibench.published.tables import FORMS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LEAST = 0.5
+"""A method with a smaller share of a metric's images than this has no rank by it."""
+
+
+@dataclass(frozen=True)
+class Rank:
+    """A method by one metric: 1 is best, equal means share; 95% of the resamples are in between.
+
+    `low` and `high` are None with fewer than two images.
+    """
+
+    rank: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """One metric: over how many images its means are, and the rank of each method by spec.
+
+    `lost` are the methods that have too few of its images; `group` is what the metric is about.
+    """
+
+    column: Column
+    n: int
+    ranks: Mapping[str, Rank]
+    lost: tuple[str, ...] = ()
+    group: str = ""
+
+    @property
+    def unsure(self) -> bool:
+        """Whether so few images decide nothing."""
+        return self.n < MIN_IMAGES
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A method, the metric that ranks it best, the one that does worst, and the ranks between."""
+
+    row: Row
+    best: Ranked
+    worst: Ranked
+    gap: float
+
+
+@dataclass(frozen=True)
+class Concord:
+    """Two metrics: Kendall's tau-b of their orders of the methods that both rank.
+
+    1: the same order, 0: unrelated, -1: the opposite. None where it is not defined. `low` and
+    `high` hold 95% of the resamples.
+    """
+
+    first: str
+    second: str
+    methods: int
+    tau: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """All ranks of a run for one target, on images without a transform.
+
+    `unranked` are metrics of which nobody says which direction is better.
+    """
+
+    target: str
+    rows: tuple[Row, ...]
+    metrics: tuple[Ranked, ...]
+    concords: tuple[Concord, ...]
+    unranked: tuple[str, ...] = ()
+
+    def spread(self, group: str | None = None) -> list[Spread]:
+        """Methods that two metrics rank apart, intervals and all; the widest first.
+
+        group: of metrics about this alone. Metrics on too few images are left out.
+        """
+        found = []
+        for row in self.rows:
+            ends = [
+                (metric, rank.low, rank.high)
+                for metric in self.metrics
+                if group in (None, metric.group) and not metric.unsure
+                if (rank := metric.ranks.get(row.method))
+                if rank.low is not None and rank.high is not None
+            ]
+            if len(ends) > 1:
+                best, _, high = min(ends, key=lambda one: one[2])
+                worst, low, _ = max(ends, key=lambda one: one[1])
+                found += [Spread(row, best, worst, low - high)] if low > high else []
+        return sorted(found, key=lambda one: -one.gap)
+
+
+@dataclass(frozen=True)
+class _Values:
+    """Values (n, M) of the methods that a metric ranks, larger is better, and which images."""
+
+    methods: tuple[str, ...]
+    images: NDArray[np.int64]
+    values: Floats
+
+
+def rank(
+    scores: pd.DataFrame,
+    catalog: Catalog,
+    *,
+    target: str | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
+) -> Ranks:
+    """Rank the methods of a run by each metric that two of them have.
+
+    Args:
+        scores: tidy frame, one row an image, method, target, transform, variation and metric.
+        catalog: says which direction is better.
+        target: the explained class; by default the first that there are scores of.
+        resamples: number of bootstrap resamples.
+        seed: same seed, same ranks.
+    """
+    have = set(map(str, scores["target"].unique()))
+    target = target or next((one for one in TARGET_NAMES if one in have), min(have))
+    some = scores[(scores["target"] == target) & (scores["transform"] == "none")]
+    cells: dict[str, dict[str, Group]] = {}
+    for key, group in groups(some):
+        if len(group.images):
+            cells.setdefault(key.metric, {})[key.method] = group
+    named = sorted((m for m in cells if len(cells[m]) > 1), key=_order)
+    known = [m for m in named if catalog.metric(m).direction != "none"]
+    held = {m: _values(cells[m], catalog.metric(m).direction) for m in known}
+    held = {metric: one for metric, one in held.items() if len(one.methods) > 1}
+    means = _resampled(held, int(some["image"].nunique()), resamples, seed)
+    specs = {method for one in held.values() for method in one.methods}
+    return Ranks(
+        target=target,
+        rows=table_rows(specs, catalog),
+        metrics=tuple(
+            Ranked(
+                column_of(metric, catalog, float(np.abs(one.values.mean(axis=0)).max())),
+                len(one.images),
+                dict(zip(one.methods, _ranks(one, means[metric]), strict=True)),
+                tuple(sorted(set(cells[metric]) - set(one.methods))),
+                catalog.metric(metric).group,
+            )
+            for metric, one in held.items()
+        ),
+        concords=tuple(_concord(held, means, *pair) for pair in combinations(held, 2)),
+        unranked=tuple(catalog.metric(m).title for m in named if m not in known),
+    )
+
+
+def _order(metric: str) -> tuple[int, str]:
+    """As the paper has them, then by name."""
+    known = list(FORMS)
+    return (known.index(metric) if metric in known else len(known), metric)
+
+
+def _values(cells: Mapping[str, Group], direction: str) -> _Values:
+    """The values of the methods on the images that all of them have."""
+    most = max(len(group.images) for group in cells.values())
+    methods = tuple(sorted(m for m, g in cells.items() if len(g.images) >= LEAST * most))
+    shared = cells[methods[0]].images
+    for method in methods[1:]:
+        shared = np.intersect1d(shared, cells[method].images)
+    if not len(shared):
+        return _Values((), shared, np.empty((0, 0)))
+    columns = []
+    for group in map(cells.__getitem__, methods):
+        places = np.searchsorted(group.images, shared)
+        columns.append(group.sums[places] / group.counts[places])
+    values = np.stack(columns, axis=1)
+    return _Values(methods, shared, values if direction == "higher" else -values)
+
+
+def _resampled(
+    held: Mapping[str, _Values], images: int, resamples: int, seed: int
+) -> dict[str, Floats]:
+    """Means (R, M) of every resample of the run's images; NaN where it has none of a metric's."""
+    parts: dict[str, list[Floats]] = {metric: [] for metric in held}
+    for weights in draws(images, resamples, seed) if held else ():
+        for metric, one in held.items():
+            own = weights[:, one.images]
+            total = own.sum(axis=1, keepdims=True)
+            with np.errstate(invalid="ignore"):
+                parts[metric].append(own @ one.values / np.where(total > 0, total, np.nan))
+    return {metric: np.concatenate(part) for metric, part in parts.items()}
+
+
+def _ranks(one: _Values, means: Floats) -> list[Rank]:
+    from scipy.stats import rankdata
+
+    point = rankdata(-one.values.mean(axis=0))
+    if len(one.images) < 2:
+        return [Rank(float(rank), None, None) for rank in point]
+    drawn = rankdata(-means[np.isfinite(means).all(axis=1)], axis=1)
+    tail = (1 - LEVEL) / 2
+    ends = np.quantile(drawn, (tail, 1 - tail), axis=0, method="inverted_cdf")
+    return [Rank(*map(float, three)) for three in zip(point, *ends, strict=True)]
+
+
+def _concord(
+    held: Mapping[str, _Values], means: Mapping[str, Floats], first: str, second: str
+) -> Concord:
+    a, b = held[first], held[second]
+    both = [method for method in a.methods if method in b.methods]
+    at, to = ([one.methods.index(method) for method in both] for one in (a, b))
+    point = _taus(a.values.mean(axis=0)[None, at], b.values.mean(axis=0)[None, to])[0]
+    low = high = None
+    if min(len(a.images), len(b.images)) > 1 and len(both) > 1:
+        drawn = _taus(means[first][:, at], means[second][:, to])
+        drawn = drawn[np.isfinite(drawn)]
+        tail = (1 - LEVEL) / 2
+        low, high = np.quantile(drawn, (tail, 1 - tail)).tolist() if len(drawn) else (None, None)
+    tau = float(point) if np.isfinite(point) else None
+    return Concord(first, second, len(both), tau, low, high)
+
+
+def _taus(a: Floats, b: Floats) -> Floats:
+    """Kendall's tau-b of each two rows of (R, M) values; NaN where a row has one value alone."""
+    i, j = np.triu_indices(a.shape[1], 1)
+    one, two = (np.sign(part[:, i] - part[:, j]) for part in (a, b))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ordered = np.sqrt(np.square(one).sum(axis=1) * np.square(two).sum(axis=1))
+        return np.asarray((one * two).sum(axis=1) / ordered)
