@@ -138,6 +138,14 @@ def test_a_pair_is_what_it_is_whoever_else_is_there() -> None:
     assert [(d.share, d.p, d.interval) for d in both] == [(d.share, d.p, d.interval) for d in among]
 
 
+def test_controls_are_ranked_and_not_tested_against_each_other() -> None:
+    found = chosen(scores({"gradcam": 0.0, "fakecam": 0.1, "center": 0.2}))
+    assert {frozenset((d.first, d.second)) for d in found.duels} == {
+        frozenset(("gradcam", control)) for control in ("fakecam", "center")
+    }
+    assert all(sum(r.mean for r in s.ranks.values()) == pytest.approx(6) for s in found.standings)
+
+
 def test_images_without_a_usable_score_are_left_out_for_all() -> None:
     rows = scores({"gradcam": 0.0, "rise": 0.0})
     rows.loc[(rows.image == "03.jpg") & (rows.method == "rise"), "status"] = "nonfinite"

@@ -176,7 +176,11 @@ def _agreement(directory: Path) -> list[Pair]:
     from xaibench.analysis.agreement import summarise
     from xaibench.studies.agreement import compare  # imports torch
 
-    return summarise(compare(directory, target=targets[0], first=AGREEING))
+    try:
+        return summarise(compare(directory, target=targets[0], first=AGREEING))
+    except XaibenchError as error:
+        echo(f"agreement of methods is left out: {error}", err=True)
+        return []
 
 
 def other_protocols(run: Path, say: Callable[[str], None]) -> list[Path]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from xaibench.errors import XaibenchError
 from xaibench.report.html.view import Run, SectionHtml, View
 from xaibench.report.pages.choose import TITLE, of_run
 
@@ -21,7 +20,4 @@ def _panel(view: View, run: Run) -> Markup | None:
     scores = run.source.scores
     if scores.loc[scores["transform"] == "none", "method"].nunique() < 2:
         return None
-    try:
-        return view.document(of_run(run.source))
-    except XaibenchError:  # of targets that no page knows
-        return None
+    return view.document(of_run(run.source))
