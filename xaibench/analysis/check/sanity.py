@@ -60,8 +60,8 @@ def sanity(rows: pd.DataFrame, methods: Iterable[str], seed: int) -> tuple[Sane,
     """Every test of every method that has similarities, in the order of `methods`.
 
     An image's similarity is the mean of its rows; values that are not finite (a constant map has
-    no order) are left out. Noise is held against weights on the images that have both, nearer by more
-    than rounding.
+    no order) are left out. Noise is held against weights on the images that have both, and has
+    to be nearer by more than rounding.
     """
     kept = rows[np.isfinite(rows["value"].to_numpy(float))]
     kept = kept.astype({"test": str, "method": str, "image": str})
