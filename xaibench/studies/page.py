@@ -101,6 +101,10 @@ def prepared(
     directories: Sequence[Path], sources: Sequence[Source], options: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What sections need that no module of the report may read, by the section's key."""
+    from xaibench.studies.check import finished
     from xaibench.studies.gallery import galleries
 
-    return {"gallery": galleries(directories, sources, options.get("gallery"))}
+    return {
+        "check": list(map(finished, directories)),
+        "gallery": galleries(directories, sources, options.get("gallery")),
+    }
