@@ -66,7 +66,8 @@ MORE: dict[str, Any] = {
     ],
 }
 WITHOUT = (
-    *("metric_backend", "transform", "order", "until", "overwrite", "keep_stale", "keep_maps"),
+    *("metric_backend", "transform", "order", "until", "overwrite", "keep_stale"),
+    *("keep_maps", "keep_curves"),
     "profile",
 )
 
