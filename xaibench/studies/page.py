@@ -101,6 +101,8 @@ def prepared(
     directories: Sequence[Path], sources: Sequence[Source], options: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What sections need that no module of the report may read, by the section's key."""
-    from xaibench.studies.gallery import galleries
+    if options.get("gallery") == 0:
+        return {}
+    from xaibench.studies.gallery import galleries  # imports torch
 
     return {"gallery": galleries(directories, sources, options.get("gallery"))}

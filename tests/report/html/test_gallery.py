@@ -135,7 +135,7 @@ def opened(browser: Any, index: Path) -> Iterator[Opened]:
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on("request", lambda r: said.append(r.url) if "file:" != r.url[:5] else None)
-        page.goto(path.as_uri())
+        page.goto(f"{path.as_uri()}#gallery")
         pages.append(page)
         return page
 
@@ -227,7 +227,7 @@ def test_most_disagreement_comes_first(opened: Opened, index: Path) -> None:
 def test_all_by_keyboard(opened: Opened) -> None:
     """The controls are reached in their order, and the table of values opened."""
     page = opened(390)
-    page.get_by_label("Class").focus()
+    page.locator(".g-controls").get_by_label("Class").focus()
     for label in ("Prediction", "Metric", "Method", "Order"):
         page.keyboard.press("Tab")
         reached = page.evaluate("() => document.activeElement.parentElement.firstChild.data.trim()")
