@@ -138,6 +138,16 @@ def base(tmp_path_factory: pytest.TempPathFactory, common: dict[str, object]) ->
     return out
 
 
+MOSTLY_PUBLISHED = pytest.mark.parametrize(
+    "protocol",
+    ["published", pytest.param("reference", marks=pytest.mark.slow)],
+    indirect=True,
+    scope="module",
+)
+"""Runs of several minutes together: by reference, `make test` resumes one and turns batches."""
+
+
+@MOSTLY_PUBLISHED
 def test_a_grown_run_in_two_threads_equals_one_at_once(base, common, tmp_path):
     """One image alone, then the others, with worker processes, in twice the threads."""
     everything(common, tmp_path, limit=1, workers=1)
@@ -146,6 +156,7 @@ def test_a_grown_run_in_two_threads_equals_one_at_once(base, common, tmp_path):
     assert_same(base, tmp_path)
 
 
+@MOSTLY_PUBLISHED
 def test_any_order_and_one_thing_at_a_time(base, common, protocol, tmp_path):
     """Other targets beside, methods and metrics in turn and in reverse, another image first."""
     chosen = tmp_path / "list.txt"

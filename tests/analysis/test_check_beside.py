@@ -111,6 +111,14 @@ def test_so_many_images_are_needed_for_one_verdict(comparisons: int) -> None:
     assert least == 10 or slow_holm([2.0 ** (2 - least)] + [1.0] * (comparisons - 1))[0] >= ALPHA
 
 
+def test_last_bits_are_no_difference() -> None:
+    held = scores(good)
+    mine = held[held["method"] == "rise"]
+    held.loc[held["method"] == "edges", "value"] = mine["value"].to_numpy() + 1e-6
+    for beside in judge(evidence(held)).against("edges"):
+        assert (beside.difference, beside.share, beside.p) == (0, 0.5, 1)
+
+
 def test_images_that_one_lacks_are_left_out_of_the_pair() -> None:
     held = scores(good)
     whole = judge(evidence(held)).against("edges")[1]

@@ -190,7 +190,8 @@ def test_the_printed_command_fills_exactly_the_missing_cells(small: Path) -> Non
         assert code == 0, err
         before = xaibench.load_scores(small)
         assert "3 of the table's 6 cells are missing" in said
-        (line,) = [line for line in said.splitlines() if line.startswith("xaibench run")]
+        joined = said.replace("\\\n", "")  # as a shell does
+        (line,) = [line for line in joined.splitlines() if line.startswith("xaibench run")]
         code, done, err = cli(*shlex.split(line)[1:])
         assert code == 0, err
         assert "computed 3 scores" in done, "nothing twice, nothing else"

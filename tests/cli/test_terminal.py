@@ -85,6 +85,25 @@ def test_json_of_a_report_is_its_pages() -> None:
     assert err.endswith("next: xaibench report 'a run' --choose\n")
 
 
+def test_a_report_of_one_method_and_one_metric_alone() -> None:
+    words = ["report", RUN, "--method", "fakecam", "--metric", "sparseness", "--no-paper"]
+    code, said, err = cli(*words)
+    assert code == 0, err
+    for path in Path(RUN, "report").glob("tables.*"):
+        assert "Complexity" not in path.read_text().replace("Robustness and complexity", "")
+        assert "Grad" not in path.read_text()
+        assert "ACML" not in path.read_text()
+    assert "missing" not in said, "what is left out is not missing"
+    assert "Grad" not in said
+    for more in (["--page", "time"], ["--choose"], ["--claims"], ["--agreement"]):
+        code, said, err = cli(*words, *more)
+        assert (code == 0) == (more != ["--agreement"]), err
+    assert "has maps of 1" in err
+    code, _, err = cli("report", RUN, "--method", "gradcam")
+    assert code == 2
+    assert "unknown method of this run 'gradcam'" in err
+
+
 def test_json_of_an_audit_that_fails_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     bad = [Line("insertion", "oracle", 2, 1.0, 1e-5, 0, "gradcam x.jpg", False)]
     monkeypatch.setattr("xaibench.studies.audit.audit", lambda *_, **__: bad)

@@ -10,7 +10,7 @@ import pytest
 from xaibench.execution import progress as subject
 from xaibench.execution.progress import Progress
 from xaibench.meter import Counts
-from xaibench.stages.steps import PREDICTIONS, Step, Steps, Work
+from xaibench.stages.steps import IMAGES, PREDICTIONS, Step, Steps, Work
 
 RISE: Work = ("maps", "rise", "")
 FAKE: Work = ("maps", "fakecam", "")
@@ -92,6 +92,24 @@ def test_scores_made_as_maps_come_are_no_more_images() -> None:
     clock.after(1)
     one.step(Step("explain rise", "scores", "rise", {score: 2}, 2))
     assert "explain rise, 1.0 img/s, " in one.text
+
+
+def test_scores_are_counted_by_the_maps_that_they_are_of() -> None:
+    """Twenty images with three classes each are sixty maps, not sixty images."""
+    clock = Clock()
+    score: Work = ("scores", "rise", "insertion")
+    one = clock.progress({score: 60})
+    clock.after(6)
+    for _ in range(3):
+        one.step(Step("score rise", "scores", "rise", {score: 20}, 20))
+    assert "score rise, 10 maps/s" in one.text
+    assert one.count == "60/60 results"
+
+
+def test_what_takes_images_alone_counts_images() -> None:
+    one = Clock().progress({IMAGES: 20})
+    one.step(Step("agreement", "images", "", {IMAGES: 8}, 8))
+    assert one.count == "8/20 images"
 
 
 def test_forwards_a_second_are_those_of_the_last_half_minute() -> None:

@@ -48,6 +48,20 @@ def test_same_scores_same_bytes(
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
 
 
+def test_without_the_paper_its_numbers_are_nowhere(
+    full_study: pd.DataFrame, tmp_path: Path
+) -> None:
+    file = io.StringIO()
+    write_report(full_study, tmp_path, [1], Console(file=file, width=100), paper=False)
+    texts = [path.read_text() for path in tmp_path.iterdir()] + [file.getvalue()]
+    assert not [text for text in texts if "ACML" in text or "paper 6" in text]
+    content = json.loads((tmp_path / "tables.json").read_text())
+    assert content["paper"] is None
+    cells = content["tables"][0]["cells"]
+    assert len(cells) == 60
+    assert {(cell["paper"], cell["difference"]) for cell in cells} == {(None, None)}
+
+
 def test_import_is_cheap() -> None:
     heavy = "{'pandas', 'rich', 'numpy', 'torch'} & set(sys.modules)"
     code = f"import sys, xaibench.report; print(sorted({heavy}))"

@@ -41,6 +41,20 @@ def test_terminal_without_unicode(full_study: pd.DataFrame, tmp_path: Path) -> N
     assert b"AI% (+)" in raw.getvalue()
 
 
-def test_fill_command_is_printed_in_one_piece(make_frame, report: Callable[..., str]) -> None:
+def test_fill_command_is_folded_as_a_shell_joins_it(make_frame, report: Callable[..., str]) -> None:
     text = report(make_frame([{}]), 60, [4])
-    assert "xaibench run --method fakecam,gradient,ig,guidedbp,gradcam,gradcampp,scorecam" in text
+    assert max(map(len, text.splitlines())) <= 60
+    joined = text.replace("\\\n", "")
+    assert "fakecam,gradient,ig,guidedbp,gradcam,gradcampp,scorecam,rise,lime,iba" in joined
+
+
+def test_table_2_does_not_repeat_table_1(
+    full_study: pd.DataFrame, report: Callable[..., str], tmp_path: Path
+) -> None:
+    text = report(full_study, 100, [1, 2])
+    second = text[text.index("Table 2.") :]
+    assert re.search(r"ground-truth class *\nas in Table 1 above", second)
+    assert second.count("Grad-CAM++") == 2, "for two other classes"
+    assert (tmp_path / "tables.md").read_text().count("Grad-CAM++") == 4, "a file has all of it"
+    alone = report(full_study, 100, [2])
+    assert alone.count("Grad-CAM++") == 3

@@ -9,7 +9,7 @@ among equals.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -47,8 +47,8 @@ def choose(source: Source, *, resamples: int = RESAMPLES, seed: int = SEED) -> C
     methods = [row.method for row in table_rows((key.method for key in cells), catalog)]
     by_group = _by_group(cells, catalog)
     fields = {name: _field(name, methods, cells, by_group[name], catalog) for name in by_group}
-    duels, ranks = _meet(fields, resamples, seed)
     controls = tuple(m for m in methods if catalog.method(m).family == CONTROL)
+    duels, ranks = _meet(fields, controls, resamples, seed)
     device, seconds = _seconds(source, methods)
     return Choice(
         target=target,
@@ -138,9 +138,9 @@ def _field(
 
 
 def _meet(
-    fields: Mapping[str, _Field], resamples: int, seed: int
+    fields: Mapping[str, _Field], controls: Collection[str], resamples: int, seed: int
 ) -> tuple[tuple[Duel, ...], dict[str, dict[str, Rank]]]:
-    """Every two methods of each group, and the ranks that come of it."""
+    """Every two methods of each group but two controls, and the ranks that come of it."""
     samples: dict[tuple[str, ...], Sample] = {}
     p: dict[tuple[str, str, str], float] = {}
     for name, held in fields.items():
@@ -153,7 +153,9 @@ def _meet(
             won = wins(held.values[:, a], held.values[:, b])
             ranks[:, a] += (1.0 - won) / 2.0
             ranks[:, b] += (1.0 + won) / 2.0
-            more[name, held.methods[a], held.methods[b]] = won
+            pair = held.methods[a], held.methods[b]
+            if not set(pair) <= set(controls):
+                more[name, *pair] = won
         if more:
             tested = sign_flip_p(np.stack(list(more.values()), axis=1), seed=seed)
             p.update(zip(more, tested.tolist(), strict=True))

@@ -6,8 +6,8 @@ A section of the report in the form of a table, so that every format shows it as
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,6 +40,10 @@ class Tied:
 
     target: str
     shares: Mapping[str, Sequence[float]]
+
+    def of(self, methods: Container[str]) -> Tied:
+        """Those of some methods."""
+        return replace(self, shares={m: s for m, s in self.shares.items() if m in methods})
 
 
 def ties_tables(

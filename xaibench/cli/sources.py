@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,7 +80,7 @@ def tables(
     scores = only(held.frame, wanted.methods, wanted.metrics)
     methods = set(scores["method"].unique())
     if tied and not wanted.whole:
-        tied = replace(tied, shares={m: s for m, s in tied.shares.items() if m in methods})
+        tied = tied.of(methods)
     stopped = stopped_in(directory, scores["image"].unique())
     paths = write_report(
         scores,
@@ -176,7 +176,11 @@ def _agreement(directory: Path) -> list[Pair]:
     from xaibench.analysis.agreement import summarise
     from xaibench.studies.agreement import compare  # imports torch
 
-    return summarise(compare(directory, target=targets[0], first=AGREEING))
+    try:
+        return summarise(compare(directory, target=targets[0], first=AGREEING))
+    except XaibenchError as error:
+        echo(f"agreement of methods is left out: {error}", err=True)
+        return []
 
 
 def other_protocols(run: Path, say: Callable[[str], None]) -> list[Path]:
@@ -221,7 +225,7 @@ def write_page(
     sources = [source_of(directory, wanted, predictions=True) for directory in directories]
     for directory, source in zip(directories, sources, strict=True):
         drawing(directory, source.scores, Console(stderr=True))
-    options = {"paper": wanted.paper, "gallery": gallery}
+    options = {"paper": wanted.paper, "whole": wanted.whole, "gallery": gallery}
     index = write_html_page(directories, sources, single_file=single_file, options=options)
     size = index.stat().st_size
     if single_file:

@@ -12,7 +12,7 @@ from datetime import timedelta
 from xaibench import meter
 from xaibench.errors import shown
 from xaibench.execution.weights import BACKWARD
-from xaibench.stages.steps import Step, Tick, Work
+from xaibench.stages.steps import IMAGES, Step, Tick, Work
 
 Weigh = Callable[[Work], float]
 Show = Callable[[float, str], None]
@@ -45,6 +45,7 @@ class Progress:
         self._weigh, self._show, self._every = weigh, show, every
         self._clock, self._counts = clock, counts
         self._all, self._count, self._done = self._sum(total), sum(total.values()), 0
+        self._what = "images" if set(total) == {IMAGES} else "results"
         self._weight = self._ahead = 0.0
         self._doing, self._spent = "", dict[str, tuple[str, float, float]]()
         self._began = self._last = clock()
@@ -89,11 +90,11 @@ class Progress:
 
     @property
     def text(self) -> str:
-        """What is done, images and forwards a second, time left."""
-        now, (_, seconds, images) = self._clock(), self._spent.get(self._doing, ("", 0.0, 0.0))
+        """What is done, images (or maps) and forwards a second, time left."""
+        now, (kind, seconds, images) = self._clock(), self._spent.get(self._doing, ("", 0.0, 0.0))
         parts = [shown(self._doing)]
-        if images and seconds:
-            parts.append(f"{_rate(images / seconds)} img/s")
+        if images and seconds:  # an image is scored once for each of its maps
+            parts.append(f"{_rate(images / seconds)} {'maps' if kind == 'scores' else 'img'}/s")
         (then, before), forwards = self._passes[0], self._counts().forwards
         if forwards > before and now > then:
             parts.append(f"{_rate((forwards - before) / (now - then))} forwards/s")
@@ -104,8 +105,8 @@ class Progress:
 
     @property
     def count(self) -> str:
-        """How many predictions, maps and scores there are of all that are to come."""
-        return f"{self._done:,}/{self._count:,} results"
+        """How many predictions, maps and scores (or images) there are of all that are to come."""
+        return f"{self._done:,}/{self._count:,} {self._what}"
 
 
 def _rate(value: float) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 
 from xaibench.analysis.check.evidence import BETTER, UNDECIDED, WORSE, Beside
 from xaibench.analysis.columns import TARGET_NAMES, Column, column_of
+from xaibench.analysis.effects import ROUNDING
 from xaibench.analysis.intervals import Sample, alike, intervals
 from xaibench.analysis.measure import AVERAGED
 from xaibench.analysis.paired import holm, sign_flip_p, smallest_p
@@ -95,7 +96,10 @@ def columns_of(cells: Cells, catalog: Catalog) -> dict[str, Column]:
 def pairs_of(
     cells: Cells, method: str, others: Iterable[str], columns: Mapping[str, Column]
 ) -> dict[Place, Pair]:
-    """The method and each other on the images of both, by metrics that have a direction."""
+    """The method and each other on the images of both, by metrics that have a direction.
+
+    What differs by no more than rounding is equal.
+    """
     pairs = {}
     listed = [other for other in dict.fromkeys(others) if other != method]
     for metric, column in columns.items():
@@ -108,7 +112,8 @@ def pairs_of(
                 shared = mine.index.intersection(theirs.index)
                 if len(shared):
                     a, b = (np.asarray(x[shared], np.float64) for x in (mine, theirs))
-                    pairs[metric, other] = Pair(tuple(shared), a, b)
+                    equal = np.isclose(a, b, rtol=ROUNDING, atol=ROUNDING)
+                    pairs[metric, other] = Pair(tuple(shared), a, np.where(equal, a, b))
     return pairs
 
 

@@ -18,9 +18,8 @@ from xaibench.analysis.check.evidence import (
     Sane,
     Turned,
 )
+from xaibench.config.catalog import CONTROL
 
-CONTROL = "control"
-"""The family of methods that know nothing."""
 NAMED = 4
 """How many things a sentence names before "and N more"."""
 DOES = {

@@ -23,6 +23,7 @@ from xaibench.analysis.check.evidence import (
 )
 from xaibench.analysis.check.sanity import CHANGED, OTHER_CLASS
 from xaibench.analysis.columns import Column
+from xaibench.analysis.effects import ROUNDING
 from xaibench.analysis.footnotes import UNSURE
 from xaibench.analysis.stats import MIN_IMAGES
 from xaibench.report import document as d
@@ -180,9 +181,9 @@ def _rules(j: Judgement) -> list[str]:
     lines = [
         f"Better, worse: the two-sided sign-flip p of the mean difference (the method minus the "
         f"other, the same images), corrected by Holm for all {len(j.besides):,} comparisons, is "
-        f"below {ALPHA} on at least {MIN_IMAGES} images; else undecided. Intervals are 95%, paired "
-        "bootstrap over images, not corrected. The share behind them: images on which the "
-        "method is better, ties half.",
+        f"below {ALPHA} on at least {MIN_IMAGES} images; else undecided. Values within "
+        f"{ROUNDING:g} are equal. Intervals are 95%, paired bootstrap over images, not corrected. "
+        "The share behind them: images on which the method is better, ties half.",
         "Of no use: not better than noise by that metric.",
         "Sanity: passed where the exact 95% interval of the share of images on which the map "
         f"does what is asked lies above a half, failed where it lies below, on at least "

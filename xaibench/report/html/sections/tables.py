@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from markupsafe import Markup
 
 from xaibench.analysis.tables import build_tables
@@ -27,7 +29,12 @@ def _tables(view: View, run: Run) -> Markup:
     built = build_tables(
         source.scores, run=run.words, catalog=source.catalog, stopped=source.stopped
     )
-    built += ties_tables(source.scores, source.catalog, run.tied, run.words)
+    tied = run.tied
+    if tied and not view.options.get("whole", True):
+        tied = tied.of(set(source.scores["method"].unique()))
+    built += ties_tables(source.scores, source.catalog, tied, run.words)
+    if not view.options.get("whole", True):  # what was not asked for is not missing
+        built = [replace(table, fill=None) for table in built]
     paper = bool(view.options.get("paper", True))
     tables = [one for table in built for one in shown(table, catalog, paper)]
     return view.render("tables.html.j2", tables=tables, legend=legend(tables))
