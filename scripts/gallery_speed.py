@@ -82,6 +82,8 @@ def synthetic(images: int, steps: int = 29, strips: list[bytes] | None = None) -
         {"image": ids, "label": label, "argmax": found, "argmin": (label + 1) % CLASSES}
         | {f"probability_{t}": draws.random(images) for t in TARGETS}
     ).assign(transform="none", variation="none")
+    for target in ("ground_truth", "least_probable"):
+        predictions[f"probability_{target}"] = np.linspace(0.1, 0.9, images)
     curves = {
         metric: {
             method: dict(zip(ids, np.sort(draws.random((images, steps))), strict=True))

@@ -102,9 +102,10 @@ def prepared(
 ) -> dict[str, Any]:
     """What sections need that no module of the report may read, by the section's key."""
     from xaibench.studies.check import finished
-    from xaibench.studies.gallery import galleries
 
-    return {
-        "check": list(map(finished, directories)),
-        "gallery": galleries(directories, sources, options.get("gallery")),
-    }
+    found: dict[str, Any] = {"check": list(map(finished, directories))}
+    if options.get("gallery") != 0:
+        from xaibench.studies.gallery import galleries  # imports torch
+
+        found["gallery"] = galleries(directories, sources, options.get("gallery"))
+    return found
