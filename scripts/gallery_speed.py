@@ -26,7 +26,7 @@ from torch.nn.functional import interpolate
 from xaibench.analysis.compare import Source
 from xaibench.datasets.load import load_dataset, read_images
 from xaibench.models.load import load_model
-from xaibench.report.figures.figure1 import scale
+from xaibench.report.figures.picture import scale
 from xaibench.report.html.build import write_html
 from xaibench.report.html.gallery import Gallery, Shown
 from xaibench.report.html.view import Run, View
