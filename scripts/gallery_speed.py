@@ -26,7 +26,7 @@ from torch.nn.functional import interpolate
 from xaibench.analysis.compare import Source
 from xaibench.datasets.load import load_dataset, read_images
 from xaibench.models.load import load_model
-from xaibench.report.figures.figure1 import scale
+from xaibench.report.figures.picture import scale
 from xaibench.report.html.build import write_html
 from xaibench.report.html.gallery import Gallery, Shown
 from xaibench.report.html.view import Run, View
@@ -82,6 +82,8 @@ def synthetic(images: int, steps: int = 29, strips: list[bytes] | None = None) -
         {"image": ids, "label": label, "argmax": found, "argmin": (label + 1) % CLASSES}
         | {f"probability_{t}": draws.random(images) for t in TARGETS}
     ).assign(transform="none", variation="none")
+    for target in ("ground_truth", "least_probable"):
+        predictions[f"probability_{target}"] = np.linspace(0.1, 0.9, images)
     curves = {
         metric: {
             method: dict(zip(ids, np.sort(draws.random((images, steps))), strict=True))

@@ -205,7 +205,7 @@ def test_most_disagreement_comes_first(page: Any, index: Path) -> None:
 def test_all_by_keyboard(page: Any) -> None:
     """The controls are reached in their order, and the table of values opened."""
     page.set_viewport_size({"width": 390, "height": 900})
-    page.get_by_label("Class").focus()
+    page.locator(".g-controls").get_by_label("Class").focus()
     for label in ("Prediction", "Metric", "Method", "Order"):
         page.keyboard.press("Tab")
         reached = page.evaluate("() => document.activeElement.parentElement.firstChild.data.trim()")
