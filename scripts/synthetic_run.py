@@ -92,7 +92,9 @@ def write_predictions(run: Run, block: int, ids: tuple[str, ...], places: range)
         "label": labels,
         "argmax": np.where(draws.random(len(ids)) < 0.8, labels, (labels + 1) % CLASSES),
         "argmin": draws.integers(0, CLASSES, len(ids)),
+        "classes": [CLASSES] * len(ids),
     }
+    columns["rank"] = (columns["argmax"] != labels).astype(np.int64)
     for target in TARGETS:
         columns[f"logit_{target}"] = draws.normal(8, 3, len(ids)).astype(np.float32)
         columns[f"probability_{target}"] = draws.random(len(ids))

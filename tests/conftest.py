@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
@@ -18,6 +20,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 # xdist runs one worker a core; `make portable` tries two threads as well
 torch.set_num_threads(int(os.environ.get("XAIBENCH_TEST_THREADS", "1")))
 DEVICES = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _latest_runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests leave the user's record of the latest runs alone."""
+    place = tmp_path_factory.mktemp("cache") / "latest.json"
+    with mock.patch("xaibench.store.latest.place", return_value=place):
+        yield
 
 
 @pytest.fixture(scope="session", params=DEVICES)

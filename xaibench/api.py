@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from xaibench.config.run import RunConfig, load_config
 from xaibench.errors import UsageError, XaibenchError
+from xaibench.execution.result import RunResult as RunResult
 from xaibench.store.layout import SET_ASIDE
 
 if TYPE_CHECKING:
@@ -23,38 +23,6 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 ALL_STAGES = frozenset({"explain", "score"})
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """What a run did. computed counts images x methods x targets (x metrics) by stage.
-
-    sure: with --until, which means are, in words.
-    """
-
-    directory: Path
-    images: int
-    computed: dict[str, int]
-    unreadable: int
-    seconds: float
-    sure: str = ""
-
-    @property
-    def line(self) -> str:
-        """The last line of the command's output."""
-        made = {name: count for name, count in self.computed.items() if count}
-        lost = f"; {made.pop('failed')} failed" if "failed" in made else ""
-        if "left" in made:
-            lost += f"; {made.pop('left')} that failed before left alone (--no-retry-failed)"
-        done = ", ".join(f"{count} {name}" for name, count in made.items())
-        nothing = "computed nothing" if lost else "nothing left to compute"
-        skipped = f"; {self.unreadable} unreadable images skipped (failures/)"
-        return (
-            f"{self.directory}: {self.images} images, "
-            f"{'computed ' + done if done else nothing} "
-            f"in {self.seconds:.1f} s{lost}{skipped if self.unreadable else ''}"
-            f"{'; ' * bool(self.sure)}{self.sure}"
-        )
 
 
 def run(
@@ -78,6 +46,7 @@ def run(
 
     check_early(config)
     from xaibench.execution import start
+    from xaibench.execution.accuracy import Verdict
     from xaibench.execution.local import run_all
     from xaibench.execution.plan import plan
     from xaibench.execution.profile import profiling
@@ -119,16 +88,17 @@ def run(
         _say_unsound(todo.unsound, root, say)
         if any(todo.stale.values()):
             say(_stale_line(todo.stale))
-        sheet = Timesheet()
+        sheet, verdict = Timesheet(), Verdict(work, say)
         with (
             profiling(config.profile, root, work.device, say) as traced,
             progress(todo.works, weights(work)) as shown,
         ):
             try:
-                done = run_all(task, todo, each_of(sheet.step, traced, shown))
+                done = run_all(task, todo, each_of(sheet.step, traced, shown, verdict.step))
             finally:
                 manifest.note(timings=sheet.rows(work))
         _say_unsound(done.unsound, root, say)
+        verdict.end()
         return _finish(work, done, todo, manifest, time.monotonic() - started)
 
 
@@ -264,12 +234,13 @@ def run_configs(
     """
     errors: list[XaibenchError] = []
     emptied, told = set[Path](), set[str]()
+    once = _once(say)
     for number, config in enumerate(configs, 1):
         if config.directory in emptied:  # what an earlier one of these has put there stays
             config = config.model_copy(update={"overwrite": False})
         emptied.add(config.directory)
         try:
-            result = run(config, stages=stages, say=say)
+            result = run(config, stages=stages, say=say if config.dry_run else once)
         except UsageError:
             raise
         except XaibenchError as error:
@@ -286,6 +257,18 @@ def run_configs(
     if errors:
         _tell(errors, told, say)
         raise XaibenchError(f"{len(errors)} of {len(configs)} configurations have failures.")
+
+
+def _once(say: Say) -> Say:
+    """Says each line once: what holds of the network or the data holds of all configurations."""
+    said: set[str] = set()
+
+    def tell(line: str) -> None:
+        if line not in said:
+            said.add(line)
+            say(line)
+
+    return tell
 
 
 def _tell(errors: Sequence[XaibenchError], told: set[str], say: Say) -> None:

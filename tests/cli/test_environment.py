@@ -25,6 +25,7 @@ VALUES = {
     "weights": ("w.pth", Path("w.pth")),
     "cam_layer": ("features", "features"),
     "data": ("photos", "photos"),
+    "classes": ("classes.txt", Path("classes.txt")),
     "boxes": ("boxes", Path("boxes")),
     "metric_backend": ("quantus", "quantus"),
     "target": ("predicted,least-probable", ("predicted", "least_probable")),
@@ -99,7 +100,7 @@ def test_the_values_cover_every_option() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["run", "explain", "score", "report", "normalize", "clean", "check"]
+    "name", ["run", "explain", "score", "show", "report", "normalize", "clean", "check"]
 )
 def test_every_option_names_its_variable(name: str) -> None:
     command = typer.main.get_command(app).commands[name]

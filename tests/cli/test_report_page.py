@@ -18,9 +18,11 @@ __all__ = ["runs"]
 
 
 def test_one_run_is_a_page(runs: Path) -> None:
-    code, said, _ = cli("report", runs / "later", "--html")
-    assert code == 0
-    assert said.startswith("written: results/runs/later/report/html/index.html")
+    code, said, error = cli("report", runs / "later", "--html")
+    assert (code, error) == (0, "")
+    assert (
+        said == "written: results/runs/later/report/html/index.html; next: open it in a browser\n"
+    )
     folder = runs / "later" / "report" / "html"
     assert (folder / "static" / "page.js").is_file()
     assert "<h1>later</h1>" in (folder / "index.html").read_text()
@@ -42,9 +44,11 @@ def test_more_than_two_runs_are_one_page(runs: Path) -> None:
 def test_a_single_file_says_its_size_and_warns_where_it_is_large(
     runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code, _, error = cli("report", runs / "later", "--single-file", "--gallery=0")
+    code, said, error = cli("report", runs / "later", "--single-file", "--gallery=0")
+    assert (code, error) == (0, "")
     index = runs / "later" / "report" / "html" / "index.html"
-    assert (code, error) == (0, f"one file of {index.stat().st_size / 1e6:.1f} MB\n")
+    size = f"{index.stat().st_size / 1e6:.1f} MB"
+    assert said == f"written: {index} ({size}); next: open it in a browser\n"
     monkeypatch.setattr(sources, "LARGE", 1000)
     code, _, error = cli("report", runs / "later", "--single-file", "--gallery=0")
     assert code == 0

@@ -18,6 +18,7 @@ from xaibench.config.declared import shipped
 from xaibench.errors import XaibenchError
 from xaibench.published.tables import METHODS
 from xaibench.report.figures import figure1, figure2
+from xaibench.report.figures.picture import overlay
 from xaibench.report.figures.style import WIDTH, caption_lines
 
 RUN = "Model resnet50, dataset imagenet, 20 images, protocol published"
@@ -70,12 +71,12 @@ def test_only_images_that_every_method_has_are_compared(make_frame) -> None:
 
 def test_overlay() -> None:
     photograph = np.full((4, 4, 3), 0.5)
-    dark, bright = (figure1.overlay(photograph, np.full((4, 4), v)) for v in (0.0, 1.0))
+    dark, bright = (overlay(photograph, np.full((4, 4), v)) for v in (0.0, 1.0))
     assert dark.shape == (4, 4, 3)
     assert bright.mean() > dark.mean() + 0.2
     peak = np.zeros((20, 20))
     peak[0, 0] = 1.0  # less than a hundredth of the pixels: nothing to divide by
-    assert np.isfinite(figure1.overlay(np.zeros((20, 20, 3)), peak)).all()
+    assert np.isfinite(overlay(np.zeros((20, 20, 3)), peak)).all()
 
 
 def test_rank_correlation_is_that_of_scipy() -> None:

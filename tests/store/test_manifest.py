@@ -14,7 +14,6 @@ import pytest
 import xaibench
 from xaibench.config.files import digest
 from xaibench.errors import XaibenchError
-from xaibench.store import manifest
 from xaibench.store.identity import claim
 
 METRIC = "insertion(rows_per_step=112)"
@@ -141,12 +140,3 @@ def test_other_versions_are_a_warning_and_strict_refuses(tmp_path: Path) -> None
     assert [line for line in said if "warning" in line and "numpy 0." in line]
     with pytest.raises(XaibenchError, match=r"numpy 0\..*--strict"):
         xaibench.run(config | {"strict": True})
-
-
-def test_latest_run(tmp_path: Path) -> None:
-    with pytest.raises(XaibenchError, match="xaibench run"):
-        manifest.latest_run(tmp_path)
-    for name, stamp in (("old", "20250101T000000"), ("new", "20260101T000000")):
-        (tmp_path / name / "manifests").mkdir(parents=True)
-        (tmp_path / name / f"manifests/run-{stamp}-1.json").write_text("{}")
-    assert manifest.latest_run(tmp_path) == tmp_path / "new"

@@ -16,7 +16,7 @@ from PIL import Image
 
 import xaibench
 from xaibench.cli.sources import source_of
-from xaibench.report.figures.figure1 import overlay
+from xaibench.report.figures.picture import overlay
 from xaibench.report.html.gallery import Gallery, Shown
 from xaibench.studies.figures import maps_of, photographs
 from xaibench.studies.gallery import galleries, gallery

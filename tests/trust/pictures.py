@@ -64,15 +64,20 @@ def forge(out: Path, content: object) -> None:
 
 
 def run(data: Path, out: Path, config: Config, stages: frozenset[str] = BOTH) -> tuple[str, str]:
-    """The lines of a run, and its last line or error."""
+    """The lines of a run but for the network's accuracy, and its last line or error."""
     lines: list[str] = []
+
+    def said() -> str:
+        accuracy = ("accuracy", "warning: 0 of", "  ")
+        return "\n".join(line for line in lines if not line.startswith(accuracy))
+
     try:
         end = xaibench.run(
             {**config, "data": str(data), "out": out}, stages=stages, say=lines.append
         )
     except XaibenchError as error:
-        return "\n".join(lines), str(error)
-    return "\n".join(lines), end.line
+        return said(), str(error)
+    return said(), end.line
 
 
 def rows(out: Path) -> pd.DataFrame:

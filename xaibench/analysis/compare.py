@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xaibench.analysis.accuracy import Accuracy
 from xaibench.analysis.bare import from_values
 from xaibench.analysis.columns import TARGET_NAMES, Column, column_of
 from xaibench.analysis.header import Header, build_header
@@ -37,7 +38,8 @@ class Source:
     `catalog` is what its methods and metrics declare, by default what is shipped and what the
     scores' values give away; `stopped` how it came to its images, where it stopped when sure;
     `timings` are the rows of `store.manifest.timings`; `agreement`, where it has maps, compares
-    those of every two of its methods when it is called.
+    those of every two of its methods when it is called; `accuracy` is the network's, where
+    known.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Source:
     catalog: Catalog | None = None
     stopped: Stopped | None = None
     timings: Sequence[Mapping[str, Any]] = ()
+    accuracy: Accuracy | None = None
     agreement: Callable[[], Sequence[AgreeingPair]] | None = None
 
     @property

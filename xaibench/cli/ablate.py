@@ -88,10 +88,14 @@ def ablate(values: dict[str, Any]) -> None:
 
     from xaibench.report import write_page
     from xaibench.report.pages.ablation import page
+    from xaibench.report.runs import with_runs
+    from xaibench.store.accuracy import accuracy_in
     from xaibench.studies.ablation import directory, directory_name
 
-    folder, made = directory(config, after), page(study)
+    folder = directory(config, after)
+    first = folder / directory_name(study.before)
+    made = with_runs(page(study), {str(folder): accuracy_in(first)})
     paths = write_page(made, folder, Console(quiet=as_json))
     if as_json:
         document(made.content)
-    say(written(paths, folder) + next_is("report", folder / directory_name(study.before)))
+    say(written(paths, folder) + next_is("report", first))

@@ -66,7 +66,8 @@ MORE: dict[str, Any] = {
     ],
 }
 WITHOUT = (
-    *("metric_backend", "transform", "order", "until", "overwrite", "keep_stale", "keep_maps"),
+    *("metric_backend", "transform", "order", "until", "overwrite", "keep_stale"),
+    *("keep_maps", "keep_curves"),
     "profile",
 )
 
@@ -91,7 +92,8 @@ def check(values: dict[str, Any]) -> None:
     method, skip = values.pop("method"), values.pop("skip") or []
     against, switches, after = (values.pop(name) for name in ("against", "switch", "to"))
     as_json = values.pop("json")
-    from xaibench.config.run import find_config, load_config
+    from xaibench.config.run import load_config
+    from xaibench.config.shipped import config_files
     from xaibench.config.specs import split_all
     from xaibench.studies import check as checks
 
@@ -99,7 +101,7 @@ def check(values: dict[str, Any]) -> None:
         if part not in checks.PARTS:
             raise unknown("part", part, checks.PARTS)
     chosen = bool(values.get("metric"))
-    config = load_config(values, find_config("check"))
+    config = load_config(values, config_files()["check"])
     if config.out is None:
         out = checks.FOLDER / config.directory.name
         config = config.model_copy(update={"out": out})

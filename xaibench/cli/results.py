@@ -1,4 +1,4 @@
-"""`report`, `normalize`, `clean`: what to do with a run directory."""
+"""`report`, `audit`, `clean`: what to do with a run directory."""
 
 from __future__ import annotations
 
@@ -49,7 +49,6 @@ def add_to(app: typer.Typer) -> None:
         "  xaibench report --figures --agreement\n\n  xaibench report --choose\n\n"
         "  xaibench report RUN OTHER_RUN --html",
     )(report)
-    app.command("normalize", epilog="Example:\n\n  xaibench normalize --method gradcam")(normalize)
     app.command("audit", epilog="Example:\n\n  xaibench audit --fraction 0.05")(audit)
     app.command("clean", epilog="Examples:\n\n  xaibench clean\n\n  xaibench clean --maps --yes")(
         clean
@@ -61,8 +60,8 @@ def find_run(run: Path | None, read: bool = True) -> Path:
 
     XaibenchError where there is none, or where one of its records is damaged.
     """
+    from xaibench.store.latest import latest_run
     from xaibench.store.layout import is_run
-    from xaibench.store.manifest import latest_run
 
     if run is not None and not is_run(run):
         raise XaibenchError(f"{run} is not a run directory; give the --out of a run.")
@@ -136,12 +135,15 @@ def report(
             "or --claims and --compare."
         )
     wanted, first = Wanted(method or (), metric or (), paper), directories[0]
+    if not run and (html or len(directories) > 1 or claims):
+        say(f"run {first}")  # a page of one run says it itself
     if html:
         drawing = partial(drawn, figures=figures, agreement=agreement, top=top, whole=wanted.whole)
         index = write_page(directories, single_file, drawing, wanted, gallery)
         if as_json:
             document({"html": index})
-        say(f"written: {index}; next: open it in a browser")
+        size = f" ({index.stat().st_size / 1e6:,.1f} MB)" * single_file
+        say(f"written: {index}{size}; next: open it in a browser")
         return
     from rich.console import Console
 
@@ -196,26 +198,6 @@ def _check_gallery(gallery: int | None, html: bool) -> None:
         raise UsageError(f"gallery {gallery}: give a number of images, or 0 for no gallery.")
     if gallery is not None and not html:
         raise UsageError("--gallery is a part of the page: add --html.")
-
-
-def normalize(
-    run: Run = None,
-    method: o.Method = None,
-    target: o.Target = None,
-    as_json: o.Json = None,
-) -> None:
-    """Write the normalised maps of a run as .npy files beside a list of image ids (normalized/)."""
-    directory = find_run(run)
-    from xaibench.stages.normalize import materialize
-
-    made = []
-    for path, count in materialize(directory, method or [], target or []):
-        made.append({"file": path, "maps": count})
-        (aside if as_json else echo)(f"{path}: {count} maps")
-    if as_json:
-        document({"run": directory, "written": made})
-    last = f"written: {directory / 'normalized'}{next_is('report', directory, '--agreement')}"
-    (aside if as_json else echo)(last)
 
 
 def audit(

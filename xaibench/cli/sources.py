@@ -54,6 +54,7 @@ def tables(
     from xaibench.analysis.chosen import only
     from xaibench.analysis.header import of_passes
     from xaibench.report import write_report
+    from xaibench.store.accuracy import accuracy_in
     from xaibench.store.catalog import catalog_in
     from xaibench.store.layout import unmapped
     from xaibench.store.manifest import identity_of, timings
@@ -81,7 +82,8 @@ def tables(
     methods = set(scores["method"].unique())
     if tied and not wanted.whole:
         tied = tied.of(methods)
-    stopped = stopped_in(directory, scores["image"].unique())
+    images = scores["image"].unique()
+    stopped, accuracy = stopped_in(directory, images), accuracy_in(directory, images)
     paths = write_report(
         scores,
         into,
@@ -92,6 +94,8 @@ def tables(
         tied,
         notes,
         stopped,
+        accuracy=accuracy,
+        name=str(directory),
         paper=wanted.paper,
         whole=wanted.whole,
     )
@@ -144,6 +148,7 @@ def source_of(
     """
     from xaibench.analysis.chosen import narrowed
     from xaibench.analysis.compare import Source
+    from xaibench.store.accuracy import accuracy_in
     from xaibench.store.catalog import catalog_in
     from xaibench.store.manifest import identity_of, timings
     from xaibench.store.read import load_predictions, load_scores
@@ -152,14 +157,16 @@ def source_of(
 
     some = predictions and any(directory.glob("predictions/*/*/*.parquet"))
     scores = load_scores(directory) if plain else read_scores(directory, REPORTED).frame
+    images = scores["image"].unique()
     source = Source(
         name=str(directory),
         scores=scores,
         identity=identity_of(directory),
         predictions=load_predictions(directory) if some else None,
         catalog=catalog_in(directory),
-        stopped=stopped_in(directory, scores["image"].unique()),
+        stopped=stopped_in(directory, images),
         timings=timings(directory),
+        accuracy=accuracy_in(directory, images),
         agreement=partial(_agreement, directory),
     )
     return source if wanted.whole else narrowed(source, wanted.methods, wanted.metrics)
@@ -214,7 +221,7 @@ def write_page(
     wanted: Wanted = ALL,
     gallery: int | None = None,
 ) -> Path:
-    """The HTML page of runs; says how large it is where it is one file, and returns its path.
+    """The HTML page of runs; warns of a large file, and returns its path.
 
     drawing: makes the figures of a run that were asked for.
     """
@@ -227,9 +234,6 @@ def write_page(
         drawing(directory, source.scores, Console(stderr=True))
     options = {"paper": wanted.paper, "whole": wanted.whole, "gallery": gallery}
     index = write_html_page(directories, sources, single_file=single_file, options=options)
-    size = index.stat().st_size
-    if single_file:
-        echo(f"one file of {size / 1e6:,.1f} MB", err=True)
-    if single_file and size > LARGE:
+    if single_file and index.stat().st_size > LARGE:
         echo("That is large for one file: without --single-file the page is a directory.", err=True)
     return index

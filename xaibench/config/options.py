@@ -87,7 +87,15 @@ class Options:
         str | None,
         Option(
             "'samples' (20 embedded photographs), ImageNet in any of its layouts, or a folder of "
-            "images, in subfolders named by WordNet id or class index.",
+            "images, in subfolders named by WordNet id, class index or class name.",
+            of_run=True,
+        ),
+    ] = None
+    classes: Annotated[
+        Path | None,
+        Option(
+            "A text file: the names of the network's classes, one a line in their order; or a line "
+            "FOLDER, tab, CLASS for each folder of the data.",
             of_run=True,
         ),
     ] = None

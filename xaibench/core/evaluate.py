@@ -72,7 +72,7 @@ def evaluate(
         for method in asked:
             found = bench.explain(method, batch, states[method.spec])
             for t in range(len(bench.names)):
-                rows += _scored(bench, batch, t, method, found, states[method.spec], wanted, shared)
+                rows += scored(bench, batch, t, method, found, states[method.spec], wanted, shared)
     return _frame(rows)
 
 
@@ -131,7 +131,7 @@ def score_maps(
     for start, stop in bench.blocks():
         batch = bench.batch(start, stop)
         found = Explanation(native[start:stop, None].to(bench.ctx.device))
-        rows += _scored(bench, batch, 0, method, found, None, wanted, memo({}))
+        rows += scored(bench, batch, 0, method, found, None, wanted, memo({}))
     return _frame(rows)
 
 
@@ -146,7 +146,7 @@ def checked_maps(maps: Any, count: int) -> Tensor:
     return native.detach().float()
 
 
-def _scored(
+def scored(
     bench: Bench,
     whole: Batch,
     t: int,
@@ -156,7 +156,10 @@ def _scored(
     metrics: Sequence[MetricRequest],
     shared: Memo,
 ) -> list[dict[str, Any]]:
-    """The rows of one target of a block. Raises XaibenchError where a metric fails."""
+    """The rows of one target of a block: its maps by each metric, by columns of `load_scores`.
+
+    Raises XaibenchError where a metric fails.
+    """
     batch = replace(whole, targets=whole.targets[:, t : t + 1], target_names=(bench.names[t],))
     rows = slice(whole.positions[0], whole.positions[-1] + 1)
     pick = batch.targets.cpu()
@@ -181,8 +184,8 @@ def _scored(
         shared=shared,
         extras=extras,
     )
-    scored = score(scoring, metrics)
-    for spec, why in (scored.failed | scored.short).items():
+    done = score(scoring, metrics)
+    for spec, why in (done.failed | done.short).items():
         raise XaibenchError(f"{spec} of {method.spec} failed: {why}")
     explained = pick if found.explained is None else found.explained[:, t : t + 1].cpu()
     return [
@@ -194,14 +197,14 @@ def _scored(
             "variation": "none",
             "method": method.spec,
             "metric": metric.spec,
-            "status": scored.results[metric.spec].statuses[i],
+            "status": done.results[metric.spec].statuses[i],
             "model": bench.ctx.classifier.name,
             "dataset": "memory",
             "protocol": bench.protocol.name,
             "label": int(batch.labels[i]),
             "class_index": int(pick[i, 0]),
             "explained_index": int(explained[i, 0]),
-            "value": scored.results[metric.spec].values[i],
+            "value": done.results[metric.spec].values[i],
         }
         for i, image in enumerate(batch.ids)
         for metric in metrics

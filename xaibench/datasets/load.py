@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from xaibench.config.classes import Classes, read_classes
 from xaibench.datasets.base import Dataset
 from xaibench.datasets.blobs import Content
 from xaibench.datasets.pixels import Geometry, read_pixels
@@ -19,12 +21,14 @@ from xaibench.registry import entries, get
 from xaibench.registry.foreign import foreign
 
 
-def load_dataset(source: str) -> Dataset:
+def load_dataset(source: str, classes: Path | None = None) -> Dataset:
     """The dataset that --data names: a registered one, NAME or NAME:PATH, or a path.
 
-    Layouts look at a path in their declared order; the first that recognises it reads it. Raises
-    XaibenchError with what is wrong and what to do.
+    Layouts look at a path in their declared order; the first that recognises it reads it. classes:
+    a file that says which class a folder or a label is. Raises XaibenchError with what is wrong and
+    what to do.
     """
+    said = None if classes is None else read_classes(classes)
     known = entries("datasets")
     name, colon, rest = source.partition(":")
     if name in known and (colon or "order" not in known[name].metadata):
@@ -37,10 +41,22 @@ def load_dataset(source: str) -> Dataset:
     readers = {key: get("datasets", key) for key in layouts}
     for key, reader in readers.items():
         with foreign(f"dataset '{key}' failed on '{source}'", "check --data, or mend it"):
-            dataset = reader(source)
+            of_folders = said is not None and "classes" in reader.metadata
+            dataset = reader(source, said) if of_folders else reader(source)
         if isinstance(dataset, Dataset):
-            return dataset
+            return dataset if said is None or of_folders else _relabelled(dataset, said)
     raise XaibenchError(f"dataset '{name}' finds nothing of its own in '{rest}'; check --data.")
+
+
+def _relabelled(dataset: Dataset, classes: Classes) -> Dataset:
+    """A dataset whose labels a file gives other classes; names alone change nothing."""
+    if not classes.folders or not dataset.labelled:
+        return dataset
+    known = {label: classes.label(str(label)) for label in sorted(set(dataset.labels))}
+    for label, index in known.items():
+        if index is None:
+            raise classes.unlabelled(str(label))
+    return replace(dataset, labels=tuple(known[label] or 0 for label in dataset.labels))
 
 
 @dataclass(frozen=True)

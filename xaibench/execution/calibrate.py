@@ -28,6 +28,7 @@ from xaibench.execution.amounts import Line
 from xaibench.models.device import device_name, exact_arithmetic
 from xaibench.stages.run import Run
 from xaibench.store.atomic import read_json, write_json
+from xaibench.store.latest import cache
 from xaibench.store.manifest import versions
 from xaibench.types import Answer, Batch, Context, Scoring
 
@@ -50,8 +51,7 @@ class _Enough(Exception):
 
 def cache_folder() -> Path:
     """Where rates are kept: xaibench/rates in XDG_CACHE_HOME, or in ~/.cache."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if base else Path.home() / ".cache") / "xaibench" / "rates"
+    return cache() / "rates"
 
 
 def key_of(line: Line) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from xaibench.config.classes import read_classes
 from xaibench.config.declared import of_run
 from xaibench.config.early import check_boxes
 from xaibench.config.files import digest
@@ -13,9 +14,10 @@ from xaibench.errors import UsageError, XaibenchError
 from xaibench.execution.until import asked, bounds_of
 from xaibench.models.device import device_name
 from xaibench.models.inference import BFLOAT16, why_slow
-from xaibench.stages.labels import labelled
+from xaibench.stages.labels import labelled, unnamed
 from xaibench.stages.run import Run
 from xaibench.store import layout
+from xaibench.store.accuracy import record_names
 from xaibench.store.atomic import read_json, write_json
 from xaibench.store.catalog import record
 from xaibench.store.clean import holdings, remove
@@ -27,6 +29,7 @@ from xaibench.store.identity import (
     claim_subset,
     known,
 )
+from xaibench.store.latest import remember
 from xaibench.store.manifest import Manifest, version_drift
 from xaibench.store.sources import check_files, claim_files, claim_maps
 
@@ -100,7 +103,10 @@ def announce(run: Run, say: Say) -> None:
         if free:
             say(f"until {config.until:g}: without bounds, so on all images: {', '.join(free)}")
     if not run.dataset.labelled and not config.target:
-        say(f"the images of {run.dataset.name} have no classes: explaining the predicted class")
+        say(
+            f"the images of {run.dataset.name} have no classes{unnamed(run.dataset)}: explaining "
+            "the predicted class"
+        )
 
 
 def check_directory(run: Run) -> None:
@@ -122,11 +128,13 @@ def open_directory(run: Run, stages: frozenset[str], say: Say) -> Manifest:
         identity = held | run.light_identity()
     else:
         identity = run.identity()
-        fits = {"labelled": labelled(run.classifier, run.dataset)}
+        fits = {"labelled": labelled(run.classifier, run.dataset, config.classes is not None)}
     if config.overwrite:
         _empty(root, say)
     claim(root, identity, say)
     claim_files(root, config.files)
+    if config.classes is not None:
+        record_names(root, read_classes(config.classes).names)
     for entry in (method.entry for method in run.methods if "content" in method.entry.metadata):
         claim_maps(root, entry.key, Path(entry.source), str(entry.metadata["content"]))
     if run.transformed:
@@ -144,6 +152,7 @@ def open_directory(run: Run, stages: frozenset[str], say: Say) -> Manifest:
         say(f"warning: {line}")
     record(root, of_run(run.methods, run.metrics, run.protocol.model_dump(mode="json")))
     resolved = _resolved(run)
+    remember(root)
     return Manifest(
         root,
         {

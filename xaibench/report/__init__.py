@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
+    from xaibench.analysis.accuracy import Accuracy
     from xaibench.analysis.agreement import Agreement
     from xaibench.analysis.compare import Source
     from xaibench.analysis.fill import RunWords
@@ -61,6 +62,8 @@ def write_report(
     notes: Sequence[str] = (),
     stopped: Stopped | None = None,
     *,
+    accuracy: Accuracy | None = None,
+    name: str = "",
     paper: bool = True,
     whole: bool = True,
 ) -> list[Path]:
@@ -78,6 +81,8 @@ def write_report(
         tied: shares of tied pixels (`xaibench.studies.ties.measure_ties`), for the report on ties.
         notes: what else has to be said above the tables.
         stopped: how the run came to its images, where it stopped when sure.
+        accuracy: how often the network was right on these images.
+        name: of the run, which the page says first.
         paper: whether the paper's numbers stand beside ours.
         whole: whether these are all of the run's scores, so that what is not there is missing.
 
@@ -88,13 +93,14 @@ def write_report(
     from xaibench.analysis.tables import build_tables
     from xaibench.analysis.ties import ties_tables
     from xaibench.report.pages.tables import page
+    from xaibench.report.runs import with_runs
 
     header = build_header(scores, catalog)
     header = replace(header, notes=(*(header.notes if paper else ()), *notes))
     built = build_tables(scores, tables, run=run, catalog=catalog, stopped=stopped, beside=paper)
     built += ties_tables(scores, catalog, tied, run) if tables is None else []
     built = built if whole else [replace(table, fill=None) for table in built]
-    return write_page(page(header, built, paper), out_dir, console)
+    return write_page(with_runs(page(header, built, paper), {name: accuracy}), out_dir, console)
 
 
 def write_pages(
@@ -109,7 +115,17 @@ def write_pages(
         XaibenchError: for a file that cannot be imported.
     """
     builders = [_builder(name) for name in names]
-    return [p for build in builders for p in write_page(build(source), out_dir, console)]
+    return [p for build in builders for p in _write(build(source), [source], out_dir, console)]
+
+
+def _write(
+    page: Document, sources: Sequence[Source], out_dir: Path, console: Console
+) -> list[Path]:
+    """Write a page of some runs with the accuracy of their networks."""
+    from xaibench.report.runs import with_runs
+
+    runs = {source.name: source.accuracy for source in sources}
+    return write_page(with_runs(page, runs), out_dir, console)
 
 
 def _builder(name: str) -> Callable[[Source], Document]:
@@ -140,7 +156,7 @@ def write_comparison(a: Source, b: Source, out_dir: Path, console: Console) -> l
     from xaibench.analysis.compare import compare
     from xaibench.report.pages.compare import page
 
-    return write_page(page(compare(a, b)), out_dir, console)
+    return _write(page(compare(a, b)), [a, b], out_dir, console)
 
 
 def write_claims(sources: Sequence[Source], out_dir: Path, console: Console) -> list[Path]:
@@ -152,14 +168,22 @@ def write_claims(sources: Sequence[Source], out_dir: Path, console: Console) -> 
     from xaibench.analysis.claims.check import check_claims
     from xaibench.report.pages.claims import page
 
-    return write_page(page(*check_claims(list(sources))), out_dir, console)
+    return _write(page(*check_claims(list(sources))), sources, out_dir, console)
 
 
-def write_agreement(agreement: Agreement, out_dir: Path, console: Console) -> list[Path]:
+def write_agreement(
+    agreement: Agreement,
+    out_dir: Path,
+    console: Console,
+    accuracy: Accuracy | None = None,
+    name: str = "",
+) -> list[Path]:
     """Print the table; write `agreement.md`, `.csv`, `.json`, `.png` and `.svg` into `out_dir`."""
     from xaibench.analysis.agreement import summarise
     from xaibench.report.figures.heatmap import draw
     from xaibench.report.pages.agreement import page
+    from xaibench.report.runs import with_runs
 
     pairs = summarise(agreement)
-    return write_page(page(agreement, pairs), out_dir, console) + draw(agreement, pairs, out_dir)
+    shown = with_runs(page(agreement, pairs), {name: accuracy})
+    return write_page(shown, out_dir, console) + draw(agreement, pairs, out_dir)

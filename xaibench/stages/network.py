@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from xaibench.config.classes import read_classes
 from xaibench.config.requests import MetricRequest
 from xaibench.config.run import RunConfig
 from xaibench.core.explain import cam_channels, cost
@@ -36,8 +37,10 @@ def loaded(run: Run) -> TorchClassifier:
     """The network on the device, as the configuration wants it, not compiled."""
     config = run.config
     found = run.network or load_model(config.model_name, config.weights, config.cam_layer)
+    if config.classes is not None:
+        read_classes(config.classes).check(found.num_classes, found.name)
     if "ground_truth" in run.targets:
-        check_labels(found, run.dataset)
+        check_labels(found, run.dataset, said=config.classes is not None)
     return replace(found.to(run.device), rows=run.batch_size, dtype=config.dtype)
 
 

@@ -133,6 +133,8 @@ def _columns(
         "label": labels.tolist(),
         "argmax": classes["predicted"].tolist(),
         "argmin": classes["least_probable"].tolist(),
+        "rank": _ranks(logits, labels).tolist(),
+        "classes": [logits.shape[1]] * len(ids),
     }
     for target in TARGETS:
         of = known.classes(ids, target) if known else classes[target]
@@ -142,6 +144,19 @@ def _columns(
             column = torch.where(there, table.gather(1, pick)[:, 0], torch.nan)
             columns[f"{kind}_{target}"] = column.numpy()
     return columns
+
+
+def _ranks(logits: Tensor, labels: Tensor) -> Tensor:
+    """How many classes come before each label (N,), of equal logits those of lower index.
+
+    0 where the label is the predicted class, -1 where there is no label.
+    """
+    there = (labels >= 0) & (labels < logits.shape[1])
+    own = labels.where(there, 0)[:, None]
+    of = logits.gather(1, own)
+    lower = torch.arange(logits.shape[1]) < own
+    before = (logits > of) | ((logits == of) & lower)
+    return before.sum(1).where(there, -1)
 
 
 def load_predictions(

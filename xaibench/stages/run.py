@@ -273,7 +273,7 @@ def resolve(
     methods = resolve_methods(config.method, protocol)
     metrics = resolve_metrics(config.metric, protocol, config.metric_backend)
     device = resolve_device(config.device)
-    dataset = load_dataset(config.data_name)
+    dataset = load_dataset(config.data_name, config.classes)
     subset = subset or ordered(dataset, config.subset, config.per_class, config.seed)
     subset = in_drawn_order(subset, config.seed) if config.order == "drawn" else subset
     if config.maps is not None:

@@ -156,14 +156,6 @@ class Manifest:
         self.note(ended=datetime.now(UTC).isoformat(), **counts)
 
 
-def latest_run(base: Path) -> Path:
-    """The run directory below `base` in which something ran last."""
-    found = by_age(base)
-    if not found:
-        raise XaibenchError(f"no run below {base}; start one with `xaibench run`.")
-    return found[-1]
-
-
 def by_age(base: Path) -> list[Path]:
     """The run directories below `base`, that in which something ran last at the end."""
     records = [path for folder in base.glob("*") for path in layout.manifests(folder)]

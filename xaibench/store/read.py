@@ -206,9 +206,11 @@ def load_predictions(out: str | Path) -> pd.DataFrame:
     """What the network said of every image: one row an image, transform and variation.
 
     Columns: image (str); label, argmax, argmin (int64, label -1 for none); logit_TARGET (float32)
-    and probability_TARGET (float64) for the three targets, NaN where a target has no class;
-    transform and variation (str, "none" for the untouched image). Sorted by transform, variation
-    and image. Raises XaibenchError where there are none.
+    and probability_TARGET (float64) for the three targets, NaN where a target has no class; rank
+    (int64), how many classes come before the label, -1 without one, and classes (int64), of how
+    many, 0 in files of earlier versions, which say neither; transform and variation (str, "none"
+    for the untouched image). Sorted by transform, variation and image. Raises XaibenchError where
+    there are none.
     """
     import pandas as pd
 
@@ -223,7 +225,8 @@ def load_predictions(out: str | Path) -> pd.DataFrame:
             transform, variation = map(unquote, folder.parts[-2:])
             for path in layout.results(folder):
                 part = held.table(path).drop_columns(list(tables.CONTENT)).to_pandas()
-                parts.append(part.assign(transform=transform, variation=variation))
+                older = {k: v for k, v in tables.RANK.items() if k not in part}
+                parts.append(part.assign(transform=transform, variation=variation, **older))
         return parts
 
     parts = steadily(read)

@@ -55,8 +55,12 @@ PREDICTIONS = pa.schema(
         ),
         ("sha256", pa.string()),
         ("modified", pa.int64()),
+        ("rank", pa.int64()),
+        ("classes", pa.int64()),
     ]
 )
+RANK = {"rank": -1, "classes": 0}
+"""How many classes are before an image's label, and of how many; what older files leave open."""
 
 
 def save(path: Path, columns: Mapping[str, Any], schema: pa.Schema, origin: Origin) -> None:

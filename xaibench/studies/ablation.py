@@ -170,7 +170,7 @@ def study(config: RunConfig, after: str, only: Iterable[str] = ()) -> Study:
         raise UsageError(f"both protocols are called {first.name}: give one another `name:`.")
     if config.order != "dataset":
         raise UsageError("an ablation takes the dataset's order: drop --order and --until.")
-    dataset = load_dataset(config.data_name)
+    dataset = load_dataset(config.data_name, config.classes)
     targets = config.target or (("ground_truth",) if dataset.labelled else ("predicted",))
     cells = tuple(  # in the order of their tables
         Cell(method, metric, target, transform)

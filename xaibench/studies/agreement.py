@@ -23,6 +23,7 @@ from xaibench.execution.progress import progress
 from xaibench.normalize import STATUS_CONSTANT, STATUS_OK, statuses
 from xaibench.stages.steps import IMAGES, Step
 from xaibench.store import layout
+from xaibench.store.accuracy import accuracy_in
 from xaibench.store.catalog import catalog_in
 from xaibench.store.read import MapReader
 
@@ -48,7 +49,8 @@ def write_agreement(
     target = _main_target(root)
     names = [name for name in layout.mapped(root, target) if only is None or name in only]
     agreement = compare(root, names, target, top)
-    return report.write_agreement(agreement, root / "report", console)
+    accuracy = accuracy_in(root, agreement.images)
+    return report.write_agreement(agreement, root / "report", console, accuracy, str(root))
 
 
 def compare(

@@ -51,7 +51,7 @@ def gallery(root: Path, source: Source, limit: int = LIMIT) -> Gallery | None:
     cannot be had, `notes` say why and the rest is shown.
     """
     from xaibench.analysis.layout import table_rows
-    from xaibench.report.figures.figure1 import scale
+    from xaibench.report.figures.picture import scale
     from xaibench.studies.figures import main_target
 
     try:
@@ -213,7 +213,7 @@ def strip(
     """
     from PIL import Image
 
-    from xaibench.report.figures.figure1 import overlay
+    from xaibench.report.figures.picture import overlay
 
     height, width = size
     held = io.BytesIO()

@@ -8,10 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib import colormaps
-from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from xaibench.analysis.columns import paper_column
 from xaibench.analysis.layout import table_rows
@@ -19,6 +16,7 @@ from xaibench.analysis.measure import AVERAGED
 from xaibench.config.catalog import Catalog
 from xaibench.errors import XaibenchError
 from xaibench.published.tables import FIGURE_1, FORMS
+from xaibench.report.figures.picture import SCALE, Picture, overlay
 from xaibench.report.figures.style import (
     LINE,
     WIDTH,
@@ -40,11 +38,6 @@ if TYPE_CHECKING:
 
 _MARGIN, _GAP, _BETWEEN = 0.36, 0.03, 0.07  # inches: row labels, between columns, between metrics
 _LARGEST = 0.85  # inches: the side of a picture where there are few methods
-_OPACITY = 0.6
-_COLOURS = "viridis"
-_BRIGHT = 0.99
-
-Picture = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -144,24 +137,6 @@ def draw(
         return save(fig, folder, "figure1", caption)
 
 
-def overlay(photograph: Picture, saliency: Picture) -> Picture:
-    """The map (H, W) in colour over the photograph (H, W, 3) in grey: (H, W, 3) in [0, 1].
-
-    The brightest colour stands for the 99th percentile and above: a gradient's few peaks would
-    leave the rest black.
-    """
-    grey = photograph @ np.array([0.299, 0.587, 0.114])
-    bright = float(np.quantile(saliency, _BRIGHT)) or 1.0
-    tint = colormaps[_COLOURS](np.clip(saliency / bright, 0, 1))[..., :3]
-    mixed: Picture = (1 - _OPACITY) * grey[..., None] + _OPACITY * tint
-    return mixed
-
-
-def scale(steps: int = 9) -> list[str]:
-    """The colours of a map from 0 to the brightest, as `#rrggbb`."""
-    return [to_hex(colormaps[_COLOURS](place)) for place in np.linspace(0, 1, steps)]
-
-
 def _row_label(
     fig: Figure, label: str, choices: Sequence[Choice], index: int, top: float, side: float
 ) -> None:
@@ -185,7 +160,7 @@ def _caption(choices: Sequence[Choice], run: str, catalog: Catalog) -> str:
     return (
         "Best and worst image of each metric: the highest and lowest mean over the methods, ties "
         "by image name, among the images that all methods have a score for. Below each map "
-        "(dark 0, bright its 99th percentile) its value as in the tables, where a bar means 100 "
+        f"({SCALE}) its value as in the tables, where a bar means 100 "
         f"minus the metric; below each image the probability of the explained class. {run}. "
         f"Images: {listed}."
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
 import textwrap
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,6 +45,7 @@ _RC: Any = {
 }
 # Okabe & Ito's palette: distinct for all common kinds of colour vision.
 _COLOURS = dict(zip(FAMILIES, ("#666666", "#0072B2", "#D55E00", "#009E73", "#CC79A7"), strict=True))
+_MARKS, _MORE = " _-/(,=", "\u2026"
 _LABEL = 10  # characters in a line of a method's label
 
 
@@ -83,17 +86,22 @@ def add_head(fig: Figure, middle: float, height: float, text: str, **more: Any) 
 
 def save(fig: Figure, folder: Path, name: str, title: str) -> list[Path]:
     """Write `name.png` and `name.svg`, each replaced atomically; `title` is the text for ears."""
-    paths, title = [], shown(title)
-    for kind, metadata in (("png", {"Title": title}), ("svg", {"Title": title, "Date": None})):
-        path = folder / f"{name}.{kind}"
-
-        def draw(file: Path, kind: str = kind, metadata: dict[str, Any] = metadata) -> None:
-            with rc_context(_RC):
-                fig.savefig(file, format=kind, dpi=_DPI[kind], metadata=metadata)
-
-        write(path, draw)
-        paths.append(path)
+    paths = [folder / f"{name}.{kind}" for kind in _DPI]
+    for path in paths:
+        save_as(fig, path, title)
     return paths
+
+
+def save_as(fig: Figure, path: Path, title: str, dpi: int | None = None) -> None:
+    """Write a figure as a PNG or SVG, by the path's ending, replaced atomically."""
+    kind = path.suffix[1:].lower()
+    metadata = {"Title": shown(title)} | ({"Date": None} if kind == "svg" else {})
+
+    def draw(file: Path) -> None:
+        with rc_context(_RC), _any_script():
+            fig.savefig(file, format=kind, dpi=dpi or _DPI[kind], metadata=metadata)
+
+    write(path, draw)
 
 
 def caption_lines(text: str, width: float) -> list[str]:
@@ -108,12 +116,43 @@ def caption_lines(text: str, width: float) -> list[str]:
     return lines
 
 
+def fitted(text: str, width: float, most: int, bold: bool = False) -> list[str]:
+    """A name cut into at most so many lines of `width` inches, after marks where it has some."""
+    lines, rest = list[str](), " ".join(shown(text).split())
+    while rest and len(lines) < most:
+        end = _end(rest, width, bold)
+        marks = [place + 1 for place in range(end // 2, end) if rest[place] in _MARKS]
+        cut = marks[-1] if marks and end < len(rest) and rest[end] != " " else end
+        lines.append(rest[:cut].strip())
+        rest = rest[cut:].strip()
+    if rest:
+        lines[-1] = f"{lines[-1][: _end(lines[-1], width - text_width(_MORE, bold), bold)]}{_MORE}"
+    return lines or [""]
+
+
+def _end(text: str, width: float, bold: bool) -> int:
+    """How many characters of a text fit, at least one."""
+    end = bisect.bisect_right(
+        range(1, len(text) + 1), width, key=lambda count: text_width(text[:count], bold)
+    )
+    return max(end, 1)
+
+
 def text_width(text: str, bold: bool = False) -> float:
     """Inches that a line of type takes."""
     weight = "bold" if bold else "normal"
     font = FontProperties(family="DejaVu Sans", size=TYPE, weight=weight)
-    wide, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
+    with _any_script():
+        wide, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
     return float(wide) / 72
+
+
+@contextmanager
+def _any_script() -> Iterator[None]:
+    """A character that the font lacks is a box, and no warning."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        yield
 
 
 def method_label(name: str) -> str:

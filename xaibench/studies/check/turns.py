@@ -83,7 +83,7 @@ def turns_of(check: Check, after: str | None, names: Sequence[str], skip: bool) 
         passes += len(check.methods) * scoring(others, 0.0)[0]
         found += orders
     if not check.call:
-        found += _of_maps(check, found)
+        found += list(_of_maps(check, found))
     return Turns(plan, tuple(dict.fromkeys(found)), tuple(left), base, passes)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xaibench.analysis.header import PAPER, build_header, of_passes
-from xaibench.report.html.view import SectionHtml, View
+from xaibench.report.html.view import Run, SectionHtml, View
 
 title, key, place = "Overview", "overview", 0
 
@@ -14,7 +14,13 @@ def section(view: View) -> SectionHtml:
     notes = dict.fromkeys(
         note
         for run, header in zip(view.runs, headers, strict=True)
-        for note in (*header.notes, *of_passes(run.source.identity))
+        for note in (*_doubts(run), *header.notes, *of_passes(run.source.identity))
     )
     runs = list(zip(view.runs, headers, strict=True))
     return SectionHtml(view.render("overview.html.j2", runs=runs, notes=list(notes), paper=PAPER))
+
+
+def _doubts(run: Run) -> list[str]:
+    """What to ask about the labels of a run."""
+    found = run.source.accuracy
+    return [f"{run.name}: {found.doubt}"] if found and found.doubt else []
