@@ -37,6 +37,7 @@ METRICS = (
     "average_increase average_drop average_gain insertion deletion monotonicity max_sensitivity "
     "avg_sensitivity sparseness complexity effective_complexity completeness"
 ).split()
+TARGETS = ("ground_truth", "predicted", "least_probable")
 CLASSES, ROUNDS = 100, 7
 PAINTED = "() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))"
 FIRST = "() => performance.getEntriesByName('first-contentful-paint')[0].startTime"
@@ -78,8 +79,11 @@ def synthetic(images: int, steps: int = 29, strips: list[bytes] | None = None) -
     label = np.arange(images) % CLASSES
     found = np.where(draws.random(images) < 0.75, label, draws.integers(0, CLASSES, images))
     predictions = pd.DataFrame(
-        {"image": ids, "label": label, "argmax": found, "probability_predicted": draws.random()}
+        {"image": ids, "label": label, "argmax": found, "argmin": (label + 1) % CLASSES}
+        | {f"probability_{t}": draws.random(images) for t in TARGETS}
     ).assign(transform="none", variation="none")
+    for target in ("ground_truth", "least_probable"):
+        predictions[f"probability_{target}"] = np.linspace(0.1, 0.9, images)
     curves = {
         metric: {
             method: dict(zip(ids, np.sort(draws.random((images, steps))), strict=True))

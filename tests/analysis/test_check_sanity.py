@@ -34,6 +34,11 @@ def test_a_map_that_never_changes_fails_every_test() -> None:
     assert {sane.passed for sane in found.values()} == {0}
 
 
+def test_last_bits_bring_no_map_nearer() -> None:
+    found = by_test(similar(tests={"weights": 0.2, "noise": 0.2 + 1e-7}))
+    assert (found["noise"].passed, found["noise"].verdict) == (0, FAILED)
+
+
 def test_a_map_of_network_and_class_passes() -> None:
     found = by_test(similar())
     assert {test: found[test].verdict for test in found} == dict.fromkeys(ALL, PASSED)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
+from dataclasses import astuple
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from frames import declared, frame
-from scipy.stats import kendalltau
+from scipy.stats import binomtest, kendalltau
 
 from xaibench.analysis.ranks import Ranks, _taus, rank
 
@@ -25,7 +30,7 @@ def ranks_of(found: Ranks, metric: str) -> dict[str, float]:
     return {method: one.rank for method, one in held[metric].ranks.items()}
 
 
-def rise(*shifts: float, images: int = 12) -> list[list[float]]:
+def rise(*shifts: float, images: int = 20) -> list[list[float]]:
     """A column for each shift: the same images, harder and easier ones."""
     base = np.linspace(0.1, 0.5, images)
     return [list(base + shift) for shift in shifts]
@@ -46,9 +51,9 @@ def test_resamples_are_paired_so_that_a_constant_lead_is_sure() -> None:
     first, second = rise(0.01, 0.0)
     found = rank(scores({("a", "insertion"): first, ("b", "insertion"): second}), declared())
     (metric,) = found.metrics
-    assert metric.n == 12
-    assert vars(metric.ranks["a"]) == {"rank": 1.0, "low": 1.0, "high": 1.0}
-    assert vars(metric.ranks["b"]) == {"rank": 2.0, "low": 2.0, "high": 2.0}
+    assert metric.n == 20
+    assert astuple(metric.ranks["a"]) == (1, 1, 1, 1, 1)
+    assert astuple(metric.ranks["b"]) == (2, 2, 2, 2, 2)
 
 
 def test_what_two_images_in_three_decide_is_unsure() -> None:
@@ -69,7 +74,7 @@ def test_a_method_with_few_of_the_images_has_no_rank_and_shrinks_no_other() -> N
     first, second = rise(0.1, 0.0)
     values = {("a", "insertion"): first, ("b", "insertion"): second, ("c", "insertion"): [0.9] * 5}
     (metric,) = rank(scores(values), declared()).metrics
-    assert (metric.n, set(metric.ranks), metric.lost) == (12, {"a", "b"}, ("c",))
+    assert (metric.n, set(metric.ranks), metric.lost) == (20, {"a", "b"}, ("c",))
 
 
 def test_metrics_without_a_direction_rank_nothing() -> None:
@@ -80,7 +85,7 @@ def test_metrics_without_a_direction_rank_nothing() -> None:
 
 def test_one_image_gives_ranks_without_intervals() -> None:
     found = rank(scores({("a", "insertion"): [0.1], ("b", "insertion"): [0.2]}), declared())
-    assert vars(found.metrics[0].ranks["b"]) == {"rank": 1.0, "low": None, "high": None}
+    assert astuple(found.metrics[0].ranks["b"]) == (1, None, None, None, None)
 
 
 def test_other_targets_and_transforms_stand_aside() -> None:
@@ -117,9 +122,53 @@ def test_what_two_metrics_surely_rank_apart_is_named() -> None:
     ]
 
 
+def test_ranks_among_other_methods_and_of_equals_are_not_set_against_each_other() -> None:
+    """Last of two is not apart from second of three; where all are equal no rank says anything."""
+    low, middle, high = rise(0.0, 0.1, 0.2)
+    few = {("a", "deletion"): high, ("b", "deletion"): middle}
+    three = {(m, "insertion"): c for m, c in zip("abc", (high, middle, low), strict=True)}
+    equal = {(m, "completeness"): [0.0] * 20 for m in "abc"}
+    assert rank(scores(few | three | equal), declared()).spread() == []
+    more = rank(scores(few | {("c", "deletion"): low} | three | equal), declared()).spread()
+    assert {(s.row.method, s.best.column.metric, s.worst.column.metric) for s in more} == {
+        ("a", "insertion", "deletion"),
+        ("c", "deletion", "insertion"),
+    }
+
+
+def test_what_is_said_of_single_ranks_allows_for_their_number() -> None:
+    """Sure to 95% by each metric alone, and not of all ranks at once."""
+    apart = [0.5] * 20, [0.61] * 14 + [0.4] * 6
+    values = {
+        (m, k): column
+        for k, columns in (("insertion", apart), ("deletion", apart))
+        for m, column in zip("ab", columns, strict=True)
+    }
+    found = rank(scores(values), declared())
+    first = found.metrics[0].ranks["b"]
+    assert (first.low, first.high) == (1, 1)
+    assert (first.least, first.most) == (1, 2)
+    assert found.spread() == []
+
+
 @pytest.mark.parametrize("ties", [False, True])
 def test_tau_is_scipys(ties: bool) -> None:
     drawn = np.random.default_rng(0).normal(size=(2, 20, 7))
     a, b = np.round(drawn, 0 if ties else 6)
     expected = [kendalltau(one, two).statistic for one, two in zip(a, b, strict=True)]
     np.testing.assert_allclose(_taus(a, b), expected, rtol=1e-12)
+
+
+def test_docs_ranks_is_what_the_script_gives() -> None:
+    """Its smallest row simulated again with fewer runs, and no rate of the rule over 5%."""
+    root = Path(__file__).parents[2]
+    lines = (root / "docs" / "ranks.md").read_text(encoding="utf-8").splitlines()
+    cells = [[c.strip() for c in line.strip("|").split("|")] for line in lines if line[:3] != "| m"]
+    found = {(c[0], c[1]): [float(p.rstrip("%")) for p in c[2:]] for c in cells if "%" in c[-1]}
+    assert len(found) == 9
+    assert max(said for said, _ in found.values()) <= 5
+    sys.path.insert(0, str(root / "scripts"))
+    rates = importlib.import_module("simulate_ranks").rates
+    said, plain = rates(20, 5, 8)
+    assert binomtest(round(8 * said), 8, found["5", "20"][0] / 100 or 0.01).pvalue > 1e-5
+    assert binomtest(round(8 * plain), 8, found["5", "20"][1] / 100).pvalue > 1e-5

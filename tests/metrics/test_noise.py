@@ -25,10 +25,10 @@ def test_a_map_of_the_image_alone_does_not_change(context, photographs, device):
 
 
 def test_it_is_the_mean_rank_correlation_with_maps_of_noisy_images(context, photographs, device):
-    base = based(context, photographs, device, "gradient")
-    batch, method = base.batch, request("gradient")
+    base = based(context, photographs, device, "gradcam")
+    batch, method = base.batch, request("gradcam")
     expected = np.zeros(2)
-    drawn = torch.stack([noise(context, i, 2, batch.size, RADIUS) for i in batch.ids])
+    drawn = noise(context, batch.ids, 2, batch.size, RADIUS)
     for draw in range(2):
         noisy = replace(batch, images=batch.images + drawn[:, draw].to(device))
         native = method.entry(context, noisy, None, **method.options).maps[:, 0]

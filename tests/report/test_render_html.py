@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 
+from xaibench.analysis.fill import RunWords
 from xaibench.analysis.header import build_header
 from xaibench.analysis.tables import build_tables
 from xaibench.report.pages.tables import cell_words
@@ -70,7 +71,9 @@ def test_heads_have_scopes_and_bars(whole) -> None:
 
 def test_everything_is_escaped_and_nothing_runs(make_frame) -> None:
     rows = [{"method": WILD}, {"method": "gradcam", "metric": "odd(a='<b>')"}]
-    _, text, tree = page(make_frame(rows, dataset="<i>data</i>"), run={False: ["--out", "a <b>"]})
+    _, text, tree = page(
+        make_frame(rows, dataset="<i>data</i>"), run=RunWords({False: ["--out", "a <b>"]})
+    )
     assert not list(tree.iter("script"))
     assert not list(tree.iter("i"))
     assert WILD in {t for e in tree.iter("code") for t in e.itertext()}
@@ -80,7 +83,7 @@ def test_everything_is_escaped_and_nothing_runs(make_frame) -> None:
 
 def test_gaps_and_the_command(make_frame) -> None:
     rows = [{"method": "gradcam"}, {"method": "rise"}, {"method": "rise", "metric": "deletion"}]
-    (table,), _, tree = page(make_frame(rows), run={False: ["--out", "it's"]})
+    (table,), _, tree = page(make_frame(rows), run=RunWords({False: ["--out", "it's"]}))
     missing = tree.findall(".//td[@class='missing']")
     assert [td.get("title") for td in missing] == ["not scored"]
     assert tree.find(".//pre/code").text == table.fill.command

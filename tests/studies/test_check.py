@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -103,12 +104,13 @@ def test_its_scores_are_those_of_a_run(
     xaibench.run(direct)
     scores = xaibench.load_scores(tmp_path / "run")
     mine = {"method": "gradcam", "metric": INSERTION}
-    assert values(evidence.scores, **mine) == values(scores, **mine)
+    near = partial(pytest.approx, abs=1e-6)  # the tiny network rounds by place in the batch
+    assert values(evidence.scores, **mine) == near(values(scores, **mine))
     switched = {"causal.kernel: 5 -> 11": kernel, "causal.ties: reverse -> row_major": ties}
     for label, metric in switched.items():
         found = values(evidence.switched, switch=label, **mine)
-        assert found == values(scores, method="gradcam", metric=metric)
-        assert found != values(evidence.scores, **mine), "or this test could not fail"
+        assert found == near(values(scores, method="gradcam", metric=metric))
+        assert found != near(values(evidence.scores, **mine)), "or this test could not fail"
 
 
 def test_a_whole_protocol_of_one_switch_has_a_directory_of_its_own(
@@ -132,10 +134,10 @@ def test_the_sanity_tests_set_maps_beside_each_other(done: Finished, out: Path) 
     ids, maps = xaibench.load_maps(out, "gradcam")
     others, least = xaibench.load_maps(out, "gradcam", target="least_probable")
     assert ids == others
-    pairs = zip(ids, maps, least, strict=True)
-    expected = {i: spearmanr(a.ravel(), b.ravel()).statistic for i, a, b in pairs}
+    pairs = {i: (a.ravel(), b.ravel()) for i, a, b in zip(ids, maps, least, strict=True)}
+    expected = {i: spearmanr(*p).statistic for i, p in pairs.items() if all(map(np.ptp, p))}
     found = values(sane, test="class", method="gradcam")
-    assert found == pytest.approx({i: v for i, v in expected.items() if np.isfinite(v)}, abs=1e-9)
+    assert found == pytest.approx(expected, abs=1e-9)
     scores = xaibench.load_scores(out)
     for test, metric in record.sanity.items():
         assert values(sane, test=test, method="gradient") == values(
@@ -143,7 +145,8 @@ def test_the_sanity_tests_set_maps_beside_each_other(done: Finished, out: Path) 
         )
     for method in ("random", "center", "fakecam"):  # they see neither image nor network
         for test in ("weights", "class", "noise"):
-            assert set(values(sane, test=test, method=method).values()) == {pytest.approx(1.0)}
+            found = values(sane, test=test, method=method)
+            assert found == pytest.approx(dict.fromkeys(ids, 1.0))
 
 
 def test_the_same_command_computes_nothing_again(
@@ -172,10 +175,14 @@ def test_dear_switches_are_left_out_unless_they_are_named(
     left = dict(turns_of(asked, None, (), False).left_out)
     label = "causal.rows_per_step: 8 -> 1"
     assert "--switch causal.rows_per_step takes it" in left[label]
+    usual = {turn.label for turn in turns_of(asked, None, (), False).all}
+    assert "normalization.gradcam.native_minmax: True -> False" in usual
+    beside = "gradient.batchnorm: train -> eval"  # no option of the judged method
+    assert beside not in usual
     named = turns_of(asked, None, ("causal.rows_per_step",), False)
     assert {turn.label for turn in named.all} == {label}
     every = {turn.label for turn in turns_of(asked, None, ("all",), False).all}
-    assert label in every
+    assert {label, beside} < every
     assert "causal.ties: reverse -> random" in every
     assert not turns_of(asked, None, (), True).all
     with pytest.raises(UsageError, match=r"unknown switch 'causal.kernal'.*causal.kernel"):
@@ -203,7 +210,7 @@ def test_metrics_that_cost_much_are_left_out_and_said(
     assert "max_sensitivity" in published.metrics
 
 
-@pytest.mark.parametrize("method", ["fakecam", "gradient", "gradient(reduction='sum')"])
+@pytest.mark.parametrize("method", ["fakecam", "gradient", "gradient(reduction='minmax_max')"])
 def test_a_method_is_never_beside_itself(
     method: str, config: Callable[..., RunConfig], tmp_path: Path
 ) -> None:

@@ -28,18 +28,24 @@ if TYPE_CHECKING:
 
 LEAST = 0.5
 """A method with a smaller share of a metric's images than this has no rank by it."""
+SPOKEN = 20
+"""Images below which no rank is said to differ from another (`docs/ranks.md`)."""
 
 
 @dataclass(frozen=True)
 class Rank:
     """A method by one metric: 1 is best, equal means share; 95% of the resamples are in between.
 
-    `low` and `high` are None with fewer than two images.
+    `low` and `high` are None with fewer than two images. `least` and `most` hold so much more of
+    the resamples that all ranks of the page are inside at once (Bonferroni): what is said of
+    single ones rests on these (`docs/ranks.md`).
     """
 
     rank: float
     low: float | None
     high: float | None
+    least: float | None = None
+    most: float | None = None
 
 
 @dataclass(frozen=True)
@@ -101,24 +107,36 @@ class Ranks:
     unranked: tuple[str, ...] = ()
 
     def spread(self, group: str | None = None) -> list[Spread]:
-        """Methods that two metrics rank apart, intervals and all; the widest first.
+        """Methods that two metrics surely rank apart (`least`, `most`); the widest first.
 
-        group: of metrics about this alone. Metrics on too few images are left out.
+        group: of metrics about this alone. Of metrics that rank the same methods, and not all
+        alike; those on fewer than `SPOKEN` images are left out.
         """
+        telling = [
+            one
+            for one in self.metrics
+            if group in (None, one.group) and one.n >= SPOKEN and len(_ends(one)) > 1
+        ]
         found = []
-        for row in self.rows:
-            ends = [
-                (metric, rank.low, rank.high)
-                for metric in self.metrics
-                if group in (None, metric.group) and not metric.unsure
-                if (rank := metric.ranks.get(row.method))
-                if rank.low is not None and rank.high is not None
-            ]
-            if len(ends) > 1:
-                best, _, high = min(ends, key=lambda one: one[2])
-                worst, low, _ = max(ends, key=lambda one: one[1])
-                found += [Spread(row, best, worst, low - high)] if low > high else []
-        return sorted(found, key=lambda one: -one.gap)
+        for methods in dict.fromkeys(frozenset(one.ranks) for one in telling):
+            held = [one for one in telling if one.ranks.keys() == methods]
+            for row in self.rows if len(held) > 1 else ():
+                if row.method in methods:
+                    best = min(held, key=lambda one: _ends(one)[row.method][1])
+                    worst = max(held, key=lambda one: _ends(one)[row.method][0])
+                    gap = _ends(worst)[row.method][0] - _ends(best)[row.method][1]
+                    found += [Spread(row, best, worst, gap)] if gap > 0 else []
+        return sorted(found, key=lambda one: (-one.gap, one.row.method))
+
+
+def _ends(metric: Ranked) -> dict[str, tuple[float, float]]:
+    """Between which ranks each method surely is; nothing where all share one or none is known."""
+    known = {
+        method: (one.least, one.most)
+        for method, one in metric.ranks.items()
+        if one.least is not None and one.most is not None
+    }
+    return known if len({one.rank for one in metric.ranks.values()}) > 1 else {}
 
 
 @dataclass(frozen=True)
@@ -160,6 +178,7 @@ def rank(
     held = {metric: one for metric, one in held.items() if len(one.methods) > 1}
     means = _resampled(held, int(some["image"].nunique()), resamples, seed)
     specs = {method for one in held.values() for method in one.methods}
+    many = sum(len(one.methods) for one in held.values())
     return Ranks(
         target=target,
         rows=table_rows(specs, catalog),
@@ -167,7 +186,7 @@ def rank(
             Ranked(
                 column_of(metric, catalog, float(np.abs(one.values.mean(axis=0)).max())),
                 len(one.images),
-                dict(zip(one.methods, _ranks(one, means[metric]), strict=True)),
+                dict(zip(one.methods, _ranks(one, means[metric], many), strict=True)),
                 tuple(sorted(set(cells[metric]) - set(one.methods))),
                 catalog.metric(metric).group,
             )
@@ -215,7 +234,8 @@ def _resampled(
     return {metric: np.concatenate(part) for metric, part in parts.items()}
 
 
-def _ranks(one: _Values, means: Floats) -> list[Rank]:
+def _ranks(one: _Values, means: Floats, many: int) -> list[Rank]:
+    """The ranks of a metric's methods, of so many on the page."""
     from scipy.stats import rankdata
 
     point = rankdata(-one.values.mean(axis=0))
@@ -223,8 +243,9 @@ def _ranks(one: _Values, means: Floats) -> list[Rank]:
         return [Rank(float(rank), None, None) for rank in point]
     drawn = rankdata(-means[np.isfinite(means).all(axis=1)], axis=1)
     tail = (1 - LEVEL) / 2
-    ends = np.quantile(drawn, (tail, 1 - tail), axis=0, method="inverted_cdf")
-    return [Rank(*map(float, three)) for three in zip(point, *ends, strict=True)]
+    tails = (tail, 1 - tail, tail / many, 1 - tail / many)
+    ends = np.quantile(drawn, tails, axis=0, method="inverted_cdf")
+    return [Rank(*map(float, held)) for held in zip(point, *ends, strict=True)]
 
 
 def _concord(

@@ -142,7 +142,8 @@ def report(
         index = write_page(directories, single_file, drawing, wanted, gallery)
         if as_json:
             document({"html": index})
-        say(f"written: {index}; next: open it in a browser")
+        size = f" ({index.stat().st_size / 1e6:,.1f} MB)" * single_file
+        say(f"written: {index}{size}; next: open it in a browser")
         return
     from rich.console import Console
 

@@ -221,7 +221,7 @@ def write_page(
     wanted: Wanted = ALL,
     gallery: int | None = None,
 ) -> Path:
-    """The HTML page of runs; says how large it is where it is one file, and returns its path.
+    """The HTML page of runs; warns of a large file, and returns its path.
 
     drawing: makes the figures of a run that were asked for.
     """
@@ -234,9 +234,6 @@ def write_page(
         drawing(directory, source.scores, Console(stderr=True))
     options = {"paper": wanted.paper, "whole": wanted.whole, "gallery": gallery}
     index = write_html_page(directories, sources, single_file=single_file, options=options)
-    size = index.stat().st_size
-    if single_file:
-        echo(f"one file of {size / 1e6:,.1f} MB", err=True)
-    if single_file and size > LARGE:
+    if single_file and index.stat().st_size > LARGE:
         echo("That is large for one file: without --single-file the page is a directory.", err=True)
     return index

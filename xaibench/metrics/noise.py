@@ -45,10 +45,10 @@ def noise_correlation(
         raise ValueError("this scoring cannot explain")
     batch, device = scoring.batch, scoring.batch.images.device
     rows = torch.arange(len(batch), device=device)
-    drawn = torch.stack([noise(scoring.ctx, i, draws, batch.size, radius) for i in batch.ids], 1)
+    drawn = noise(scoring.ctx, batch.ids, draws, batch.size, radius).to(device)
     own = scoring.maps.flatten(1)
     found = []
-    for added in drawn:  # (B, 3, H, W)
-        maps = scoring.explain(batch.images + added.to(device), rows)
+    for draw in range(draws):
+        maps = scoring.explain(batch.images + drawn[:, draw], rows)
         found.append(spearman(own, maps.flatten(1)))
     return {"noise_correlation": torch.stack(found).mean(0)}

@@ -101,6 +101,11 @@ def prepared(
     directories: Sequence[Path], sources: Sequence[Source], options: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What sections need that no module of the report may read, by the section's key."""
-    from xaibench.studies.gallery import galleries
+    from xaibench.studies.check import finished
 
-    return {"gallery": galleries(directories, sources, options.get("gallery"))}
+    found: dict[str, Any] = {"check": list(map(finished, directories))}
+    if options.get("gallery") != 0:
+        from xaibench.studies.gallery import galleries  # imports torch
+
+        found["gallery"] = galleries(directories, sources, options.get("gallery"))
+    return found

@@ -24,6 +24,7 @@ from xaibench.analysis.check.evidence import (
     WEIGHTS,
     Sane,
 )
+from xaibench.analysis.effects import ROUNDING
 from xaibench.analysis.intervals import Sample, intervals
 from xaibench.analysis.stats import LEVEL, MIN_IMAGES, Floats
 
@@ -59,7 +60,8 @@ def sanity(rows: pd.DataFrame, methods: Iterable[str], seed: int) -> tuple[Sane,
     """Every test of every method that has similarities, in the order of `methods`.
 
     An image's similarity is the mean of its rows; values that are not finite (a constant map has
-    no order) are left out. Noise is held against weights on the images that have both.
+    no order) are left out. Noise is held against weights on the images that have both, and has
+    to be nearer by more than rounding.
     """
     kept = rows[np.isfinite(rows["value"].to_numpy(float))]
     kept = kept.astype({"test": str, "method": str, "image": str})
@@ -74,7 +76,7 @@ def sanity(rows: pd.DataFrame, methods: Iterable[str], seed: int) -> tuple[Sane,
                 continue
             if test == NOISE and drawn is not None:
                 values = values[values.index.intersection(drawn.index)]
-                passes = values > drawn[values.index]
+                passes = values > drawn[values.index] + ROUNDING
             else:
                 passes = values < (CHANGED if test == WEIGHTS else OTHER_CLASS)
             if len(values):

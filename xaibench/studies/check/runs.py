@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from xaibench.analysis.check.evidence import NOISE, WEIGHTS
 from xaibench.api import ALL_STAGES, run
 from xaibench.config.run import RunConfig
 from xaibench.errors import UsageError, XaibenchError
@@ -19,7 +20,7 @@ from xaibench.studies.check.asked import Check
 from xaibench.studies.check.turns import Turns
 
 Say = Callable[[str], None]
-SANITY = {"weights": "parameter_randomization(stages=1)", "noise": "noise_correlation"}
+SANITY = {WEIGHTS: "parameter_randomization(stages=1)", NOISE: "noise_correlation"}
 """The metrics that set a map beside that of another network, or of a noisy image."""
 
 
@@ -37,6 +38,11 @@ class Runs:
             self._said.add(line)
             self.say(line)
 
+    def fail(self, error: XaibenchError) -> None:
+        """Keep an error after which the rest goes on, and say it."""
+        self.failed.append(error)
+        self.say(str(error))
+
     def go(self, config: RunConfig, stages: frozenset[str] = ALL_STAGES) -> None:
         """One run; an error that the same command may mend is kept."""
         try:
@@ -45,7 +51,6 @@ class Runs:
             raise
         except XaibenchError as error:
             self.failed.append(error)
-            self.say(str(error))
         else:
             if not config.dry_run:
                 self.say(result.line)
@@ -68,13 +73,15 @@ def run_all(check: Check, turns: Turns, sanity: bool, say: Say) -> list[Xaibench
         same = {"maps": None, "name": None, **(_same_images(check) if _scored(check) else {})}
         runs.go(config.model_copy(update=same))
         plan = replace(plan, config=plan.config.model_copy(update=same))
+    if runs.failed and (config.dry_run or not _scored(check)):
+        raise runs.failed[0]
     if config.dry_run:
         return []
-    if not _scored(check):
-        raise runs.failed[0]
+    for error in runs.failed:
+        say(str(error))
     mine = [t.place for t in turns.all if check.call or t.method != check.method]
     if mine:
-        run_jobs(plan, jobs(mine), check.folder, runs.say, runs.failed.append)
+        run_jobs(plan, jobs(mine), check.folder, runs.once, runs.fail)
     return runs.failed
 
 

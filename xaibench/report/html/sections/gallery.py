@@ -34,8 +34,11 @@ def section(view: View) -> SectionHtml | None:
     data = [g and _data(view, run, g, at) for at, (run, g) in enumerate(pairs)]
     if not any(data):
         return None
-    body = view.render("gallery.html.j2", galleries=[g for _, g in pairs], data=data)
-    return SectionHtml(body, data, ("gallery.css",), ("gallery.js",))
+    bodies = [
+        view.render("gallery.html.j2", g=g, at=at, target=target_name(g.target)) if g else None
+        for at, (_, g) in enumerate(pairs)
+    ]
+    return SectionHtml(view.panels(bodies), data, ("gallery.css",), ("gallery.js",))
 
 
 def _data(view: View, run: Run, gallery: Gallery, at: int) -> dict[str, Any]:
@@ -53,11 +56,10 @@ def _data(view: View, run: Run, gallery: Gallery, at: int) -> dict[str, Any]:
     labels, found, certain = _classes(source.predictions, gallery.images)
     named = sorted({index for index in (*labels, *found) if index >= 0})
     return {
-        "target": target_name(gallery.target),
-        "total": gallery.total,
         "size": gallery.size,
         "methods": [known.label(method) for method in gallery.methods],
         "metrics": [_metric(column, known, gallery) for column in columns],
+        "first": next((i for i, c in enumerate(columns) if not known.metric(c.metric).binary), 0),
         "images": [shown(image) for image in gallery.images],
         "label": labels,
         "predicted": found,

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from xaibench.analysis.columns import TARGET_NAMES
-from xaibench.analysis.ranks import Rank, Ranked, Ranks, Spread, rank
+from xaibench.analysis.ranks import SPOKEN, Rank, Ranked, Ranks, Spread, rank
+from xaibench.analysis.stats import RESAMPLES
 from xaibench.report.html.view import Run, SectionHtml, View
 from xaibench.report.text import number
 
@@ -39,8 +40,8 @@ def section(view: View) -> SectionHtml | None:
         view.panels(panels),
         styles=("ranks.css",),
         lead="Every method's rank by every metric, 1 at the left and best. A line holds 95% of "
-        "2,000 bootstrap resamples, each of the same images for all methods and metrics: where "
-        "lines overlap, the order is not settled.",
+        f"{RESAMPLES:,} bootstrap resamples, each of the same images for all methods and metrics: "
+        "where lines overlap, the order is not settled.",
     )
 
 
@@ -50,6 +51,7 @@ def _panel(view: View, run: Run) -> Markup | None:
         return None
     return view.render(
         "ranks.html.j2",
+        run=run,
         ranks=found,
         target=TARGET_NAMES.get(found.target, found.target),
         lanes=[one.column for one in found.metrics],
@@ -59,6 +61,7 @@ def _panel(view: View, run: Run) -> Markup | None:
         counts=[one.n for one in found.metrics],
         size=(LANE, EDGE, LINE),
         apart=_apart(found),
+        spoken=SPOKEN if any(one.n < SPOKEN for one in found.metrics) else None,
         matrix=_matrix(found),
         lost={one.column.header: one.lost for one in found.metrics if one.lost},
         label=run.source.known.label,

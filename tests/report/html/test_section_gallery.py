@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -17,7 +17,8 @@ sys.path.insert(0, str(Path(__file__).parents[3] / "scripts"))
 
 from gallery_speed import METHODS, METRICS, synthetic
 
-from xaibench.report.html.build import write_html
+from xaibench.report.html import build
+from xaibench.report.html.sections import gallery as module
 from xaibench.report.html.sections.gallery import POINTS, section
 from xaibench.report.html.view import View
 
@@ -32,6 +33,15 @@ def view_of(folder: Path, images: int = 3, steps: int = 5, **changed: Any) -> Vi
     made = synthetic(images, steps)
     gallery = replace(made.prepared["gallery"][0], **changed)
     return View(made.runs, folder, prepared={"gallery": [gallery]})
+
+
+def written(view: View) -> Path:
+    """The page with this section alone."""
+    html = section(view)
+    assert html is not None
+    only = [build.Made(module.key, module.title, html)]
+    with mock.patch.object(build, "made", return_value=only):
+        return build.write_html(view)
 
 
 def test_values_are_those_of_the_tables(tmp_path: Path) -> None:
@@ -87,19 +97,6 @@ def test_without_pictures_or_a_gallery(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Headless Chromium."""
-    sync_api = pytest.importorskip("playwright.sync_api")
-    path = shutil.which("chromium")
-    if path is None:
-        pytest.skip("chromium is not installed")
-    with sync_api.sync_playwright() as play:
-        held = play.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield held
-        held.close()
-
-
-@pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page of 130 images, the first of a hostile name, with pictures."""
     folder = tmp_path_factory.mktemp("page")
@@ -118,31 +115,15 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     gallery = replace(gallery, images=names)
     runs = (replace(run, source=source),)
-    return write_html(View(runs, folder, prepared={"gallery": [gallery]}))
-
-
-Opened = Callable[..., Any]
+    return written(View(runs, folder, prepared={"gallery": [gallery]}))
 
 
 @pytest.fixture
-def opened(browser: Any, index: Path) -> Iterator[Opened]:
-    """Open the page; afterwards nothing was said on the console and nothing fetched."""
-    said: list[str] = []
-    pages: list[Any] = []
-
-    def open_page(width: int = 1000, path: Path = index) -> Any:
-        page = browser.new_page(viewport={"width": width, "height": 900})
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda r: said.append(r.url) if "file:" != r.url[:5] else None)
-        page.goto(path.as_uri())
-        pages.append(page)
-        return page
-
-    yield open_page
-    assert said == []
-    for page in pages:
-        page.close()
+def page(opened: Callable[..., Any], index: Path) -> Iterator[Any]:
+    """The page, anew; afterwards nothing was said on the console and nothing fetched."""
+    yield (held := opened(index, 1000))
+    assert held.complaints == []
+    held.close()
 
 
 def choose(page: Any, control: str, value: str) -> None:
@@ -154,8 +135,7 @@ def names(page: Any) -> list[str]:
     return found
 
 
-def test_pages_of_a_hundred_and_pictures_that_come_when_they_are_near(opened: Opened) -> None:
-    page = opened()
+def test_pages_of_a_hundred_and_pictures_that_come_when_they_are_near(page: Any) -> None:
     status = page.locator(".g-status")
     assert status.inner_text() == "130 of 130 images, 1 to 100"
     assert len(names(page)) == 100
@@ -172,8 +152,7 @@ def test_pages_of_a_hundred_and_pictures_that_come_when_they_are_near(opened: Op
     assert page.evaluate("() => document.activeElement.className") == "g-status"
 
 
-def test_filters(opened: Opened) -> None:
-    page = opened()
+def test_filters(page: Any) -> None:
     choose(page, "class", "7")
     assert names(page) == ["007/00007.jpg", "007/00107.jpg"]
     assert "made-up class 7 " in page.locator(".g-facts").first.inner_text()
@@ -189,8 +168,8 @@ def test_filters(opened: Opened) -> None:
     assert len(names(page)) <= 2
 
 
-def test_best_and_worst_come_first(opened: Opened) -> None:
-    page, every = opened(), synthetic(IMAGES, 5).runs[0].source.scores
+def test_best_and_worst_come_first(page: Any) -> None:
+    every = synthetic(IMAGES, 5).runs[0].source.scores
     for order, metric, method, largest in (
         ("best", "insertion", "", True),
         ("worst", "insertion", "", False),
@@ -210,10 +189,9 @@ def test_best_and_worst_come_first(opened: Opened) -> None:
         assert ("mean over all methods" in said) == (not method)
 
 
-def test_most_disagreement_comes_first(opened: Opened, index: Path) -> None:
+def test_most_disagreement_comes_first(page: Any, index: Path) -> None:
     text = index.read_text().partition('id="data-gallery">')[2].partition("</script>")[0]
     data = json.loads(text)[0]
-    page = opened()
     choose(page, "order", "maps")
     apart = np.argsort(-np.array(data["apart"]), kind="stable")
     assert names(page)[:9] == [data["images"][i] for i in apart[:9]]
@@ -224,10 +202,10 @@ def test_most_disagreement_comes_first(opened: Opened, index: Path) -> None:
     assert names(page)[:9] == [data["images"][i] for i in np.argsort(-spread, kind="stable")[:9]]
 
 
-def test_all_by_keyboard(opened: Opened) -> None:
+def test_all_by_keyboard(page: Any) -> None:
     """The controls are reached in their order, and the table of values opened."""
-    page = opened(390)
-    page.get_by_label("Class").focus()
+    page.set_viewport_size({"width": 390, "height": 900})
+    page.locator(".g-controls").get_by_label("Class").focus()
     for label in ("Prediction", "Metric", "Method", "Order"):
         page.keyboard.press("Tab")
         reached = page.evaluate("() => document.activeElement.parentElement.firstChild.data.trim()")
@@ -243,8 +221,7 @@ def test_all_by_keyboard(opened: Opened) -> None:
     assert wide <= 390, "nothing but the table scrolls sideways"
 
 
-def test_the_chosen_method_stands_out_in_the_curves(opened: Opened) -> None:
-    page = opened()
+def test_the_chosen_method_stands_out_in_the_curves(page: Any) -> None:
     choose(page, "method", "4")
     page.wait_for_selector(".g-card:first-child polyline.g-on")
     marked = page.locator(".g-card:first-child polyline.g-on")
@@ -254,12 +231,31 @@ def test_the_chosen_method_stands_out_in_the_curves(opened: Opened) -> None:
     assert places == ["2", "2"]
 
 
-def test_a_single_file_holds_it_all(
-    opened: Opened, index: Path, tmp_path: Path, browser: Any
-) -> None:
-    view = view_of(tmp_path, images=30)
-    single = write_html(replace(view, single_file=True))
+def test_a_single_file_holds_it_all(opened: Callable[..., Any], tmp_path: Path) -> None:
+    single = written(replace(view_of(tmp_path, images=30), single_file=True))
     assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
-    page = opened(path=single)
+    page = opened(single)
     page.wait_for_selector(".g-card:first-child polyline")
     assert page.locator(".g-card").count() == 30
+    assert page.complaints == []
+    page.close()
+
+
+@pytest.mark.parametrize("width", [390, 900, 1440])
+def test_it_fits_every_width_in_the_dark(
+    opened: Callable[..., Any], index: Path, width: int
+) -> None:
+    page = opened(index, width, dark=True)
+    page.wait_for_selector(".g-card:first-child img")
+    page.locator(".g-card").first.locator("summary").click()
+    page.wait_for_selector(".g-card table")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    background, line = (
+        page.locator(f".g-card:first-child {what}").first.evaluate(
+            f"one => getComputedStyle(one).{of}"
+        )
+        for what, of in (("svg", "backgroundColor"), ("polyline", "stroke"))
+    )
+    assert background == "rgba(0, 0, 0, 0)"
+    assert line == page.evaluate("getComputedStyle(document.body).color")
+    page.close()
