@@ -257,6 +257,13 @@ def test_maps_made_elsewhere_are_judged_on_the_images_that_have_one(
     )
 
 
+def test_a_method_that_could_not_be_run_is_not_beside_it(done: Finished, out: Path) -> None:
+    (record,) = kept(out)
+    evidence = evidence_of(out, record.model_copy(update={"standards": ("gradient", "rise")}))
+    assert evidence.standards == ("gradient",)
+    assert "nothing was scored" in dict(evidence.untested)["beside rise"]
+
+
 def test_a_damaged_record_is_named(tmp_path: Path) -> None:
     path = tmp_path / "report" / "check" / "rise.json"
     path.parent.mkdir(parents=True)
