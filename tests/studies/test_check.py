@@ -264,6 +264,14 @@ def test_a_method_that_could_not_be_run_is_not_beside_it(done: Finished, out: Pa
     assert "nothing was scored" in dict(evidence.untested)["beside rise"]
 
 
+def test_maps_alone_need_a_metric_that_explains_nothing(
+    config: Callable[..., RunConfig], tmp_path: Path
+) -> None:
+    one = config(maps=tmp_path / "m.npz", protocol="reference", metric=["max_sensitivity"])
+    with pytest.raises(UsageError, match="max_sensitivity cannot be taken .* another --metric"):
+        asked_for(one, None, (), True)
+
+
 def test_a_damaged_record_is_named(tmp_path: Path) -> None:
     path = tmp_path / "report" / "check" / "rise.json"
     path.parent.mkdir(parents=True)
