@@ -268,7 +268,7 @@ def test_maps_alone_need_a_metric_that_explains_nothing(
     config: Callable[..., RunConfig], tmp_path: Path
 ) -> None:
     one = config(maps=tmp_path / "m.npz", protocol="reference", metric=["max_sensitivity"])
-    with pytest.raises(UsageError, match="max_sensitivity cannot be taken .* another --metric"):
+    with pytest.raises(UsageError, match=r"max_sensitivity cannot be taken .* another --metric"):
         asked_for(one, None, (), True)
 
 
