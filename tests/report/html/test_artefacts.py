@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from pages import source
+from PIL import Image
 
 from xaibench.report.html.artefacts import table
 from xaibench.report.html.sections import ablation, agreement, figures
@@ -21,7 +22,8 @@ def run(tmp_path: Path) -> Run:
         (root / folder).mkdir(parents=True)
     (root / "manifests" / "run-1-1.json").write_text("{}")
     for name in ("agreement", "figure2"):
-        (root / "report" / f"{name}.png").write_bytes(b"picture")
+        Image.new("L", (40, 30)).save(root / "report" / f"{name}.png")
+    (root / "report" / "figure1.png").write_bytes(b"torn")
     (root / "report" / "agreement.csv").write_text(
         "first,second,correlation,correlation_low,correlation_high,overlap,overlap_low,"
         "overlap_high,n,n_constant\ngradcam,rise,0.9546,0.8854,0.9868,,,,10,0\n"
@@ -45,6 +47,8 @@ def test_a_picture_that_is_older_than_the_run_says_so(run: Run, tmp_path: Path) 
     made = figures.section(View([run], tmp_path / "html"))
     assert made is not None
     assert "after this was made" not in made.body
+    assert 'width="40" height="30" loading="lazy"' in made.body
+    assert "figure1" not in made.body, "which is no picture"
     os.utime(run.folder / "report" / "figure2.png", (1, 1))
     made = figures.section(View([run], tmp_path / "html"))
     assert made is not None

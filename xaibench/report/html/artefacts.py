@@ -14,17 +14,30 @@ from xaibench.store import layout
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure that lies in a folder: its file, what it shows, and whether the run has gone on."""
+    """A figure that lies in a folder: its file, what it shows, whether the run has gone on since.
+
+    `width` and `height` are its pixels, so that the page keeps room until it is loaded.
+    """
 
     path: Path
     text: str
     older: bool
+    width: int
+    height: int
 
 
 def picture(run: Run, name: str, text: str) -> Picture | None:
     """The figure of a name, as PNG; None where nobody made it."""
     path = run.report / f"{name}.png" if run.report else None
-    return Picture(path, text, older(run, path)) if path and path.is_file() else None
+    if path is None or not path.is_file():
+        return None
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return Picture(path, text, older(run, path), *image.size)
+    except OSError:
+        return None  # no picture: the command that made it makes it again
 
 
 def older(run: Run, path: Path) -> bool:
