@@ -175,10 +175,14 @@ def test_dear_switches_are_left_out_unless_they_are_named(
     left = dict(turns_of(asked, None, (), False).left_out)
     label = "causal.rows_per_step: 8 -> 1"
     assert "--switch causal.rows_per_step takes it" in left[label]
+    usual = {turn.label for turn in turns_of(asked, None, (), False).all}
+    assert "normalization.gradcam.native_minmax: True -> False" in usual
+    beside = "gradient.batchnorm: train -> eval"  # no option of the judged method
+    assert beside not in usual
     named = turns_of(asked, None, ("causal.rows_per_step",), False)
     assert {turn.label for turn in named.all} == {label}
     every = {turn.label for turn in turns_of(asked, None, ("all",), False).all}
-    assert label in every
+    assert {label, beside} < every
     assert "causal.ties: reverse -> random" in every
     assert not turns_of(asked, None, (), True).all
     with pytest.raises(UsageError, match=r"unknown switch 'causal.kernal'.*causal.kernel"):

@@ -16,6 +16,7 @@ from PIL import Image
 
 import xaibench
 from xaibench.cli.sources import source_of
+from xaibench.published.classes import imagenet
 from xaibench.report.figures.picture import overlay
 from xaibench.report.html.gallery import Gallery, Shown
 from xaibench.studies.figures import maps_of, photographs
@@ -166,6 +167,8 @@ def test_the_page_has_the_gallery(copy: Path) -> None:
     assert len(list((page / "assets" / "gallery").glob("*.jpg"))) == 2
     text = (page / "index.html").read_text()
     data = json.loads(text.partition('id="data-gallery">')[2].partition("</script>")[0])[0]
+    assert set(data["classes"].values()) <= {imagenet().label(i) for i in range(1000)}
+    assert data["classes"]["0"] == "tench"
     assert data["methods"] == ["Fake-CAM", "Gradient", "Grad-CAM"]
     assert len(data["images"]) == 2
     assert "xaibench report --html --gallery 7" in text

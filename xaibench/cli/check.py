@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Annotated, Any, Optional
 
 import typer
 
 from xaibench.cli import options as o
-from xaibench.cli.screen import echo
+from xaibench.cli.screen import aside, document, echo, next_is, written
 from xaibench.errors import XaibenchError, unknown
 
 METHOD = typer.Argument(
@@ -61,9 +60,7 @@ MORE: dict[str, Any] = {
     "skip": Annotated[
         Optional[list[str]], o.option("skip", "What to leave out: sanity, switches; repeatable.")
     ],
-    "json": Annotated[
-        Optional[bool], o.option("json", "Print the page as JSON, all else to stderr.")
-    ],
+    "json": o.Json,
 }
 WITHOUT = (
     *("metric_backend", "transform", "order", "until", "overwrite", "keep_stale"),
@@ -91,7 +88,7 @@ def check(values: dict[str, Any]) -> None:
     """
     method, skip = values.pop("method"), values.pop("skip") or []
     against, switches, after = (values.pop(name) for name in ("against", "switch", "to"))
-    as_json = values.pop("json")
+    as_json = bool(values.pop("json"))
     from xaibench.config.run import load_config
     from xaibench.config.shipped import config_files
     from xaibench.config.specs import split_all
@@ -105,7 +102,12 @@ def check(values: dict[str, Any]) -> None:
     if config.out is None:
         out = checks.FOLDER / config.directory.name
         config = config.model_copy(update={"out": out})
-    say = partial(echo, err=bool(as_json))
+    say, said = aside if as_json else echo, list[str]()
+
+    def tell(line: str) -> None:
+        said.append(line)
+        say(line)
+
     done = checks.check(
         config,
         method,
@@ -114,22 +116,25 @@ def check(values: dict[str, Any]) -> None:
         after=after,
         switches=split_all(switches or []),
         skip=skip,
-        say=say,
+        say=tell,
     )
     if done is None:
+        if as_json:
+            document({"lines": said})
         return
     from rich.console import Console
 
     from xaibench.report import write_page
     from xaibench.report.pages.check import page
-    from xaibench.report.render import json
+    from xaibench.report.runs import with_runs
+    from xaibench.store.accuracy import accuracy_in
 
-    folder, made = done.root / "report", page(done.judgement)
-    paths = write_page(made, folder, Console(quiet=bool(as_json)))
-    for line in json.render(made).splitlines() if as_json else ():
-        echo(line)
-    names = ",".join(path.name for path in paths)
-    say(f"written: {folder}/{{{names}}}; next: xaibench report {done.root} --html")
+    folder = done.root / "report"
+    made = with_runs(page(done.judgement), {str(done.root): accuracy_in(done.root)})
+    paths = write_page(made, folder, Console(quiet=as_json))
+    if as_json:
+        document(made.content)
+    say(written(paths, folder) + next_is("report", done.root, "--html"))
     if done.failed:
         raise XaibenchError(
             f"{len(done.failed)} parts failed, first: {str(done.failed[0]).rstrip('.')}."

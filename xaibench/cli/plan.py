@@ -77,5 +77,4 @@ def plan(values: dict[str, Any]) -> None:
         return
     for line in estimate.page(done, devices, price):
         echo(line)
-    places = ", ".join(dict.fromkeys(str(config.directory) for config in configs))
-    echo(f"nothing is written; next: `xaibench run` with the same options computes into {places}")
+    echo("nothing is written; next: `xaibench run` with the same options")

@@ -16,12 +16,14 @@ from xaibench.registry import entries
 from xaibench.report.html.gallery import Curves, Gallery, Shown
 from xaibench.stages.steps import IMAGES, Step
 from xaibench.store import layout
+from xaibench.store.accuracy import names_in
 from xaibench.store.read import MapReader, load_curves
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from xaibench.analysis.compare import Source
+    from xaibench.published.classes import ClassNames
     from xaibench.stages.run import Run
 
 LIMIT = 100
@@ -83,9 +85,15 @@ def gallery(root: Path, source: Source, limit: int = LIMIT) -> Gallery | None:
         size=size,
         colours=scale(),
         curves=curves,
-        class_name=lambda index: f"class {index}",
+        class_name=_names(root, source).label,
         notes=notes,
     )
+
+
+def _names(root: Path, source: Source) -> ClassNames:
+    """What the classes of the run's network are called."""
+    known = source.predictions
+    return names_in(root, 0 if known is None or known.empty else int(known["classes"].max()))
 
 
 def _run(root: Path, notes: list[str]) -> Run | None:
@@ -213,7 +221,7 @@ def strip(
     """
     from PIL import Image
 
-    from xaibench.report.figures.picture import overlay
+    from xaibench.report.figures.picture import overlay, tint
 
     height, width = size
     held = io.BytesIO()
@@ -223,11 +231,8 @@ def strip(
         if place and map_ is None:
             continue
         if map_ is not None:
-            saliency = map_.cpu().numpy()
-            below = photograph
-            if below is None or below.shape[:2] != saliency.shape:
-                below = np.full((*saliency.shape, 3), 0.5)
-            shown = overlay(below, saliency)
+            values = map_.cpu().numpy()
+            shown = tint(values) if photograph is None else overlay(photograph, values)
         if shown is not None:
             tile = Image.fromarray(np.rint(np.clip(shown, 0, 1) * 255).astype(np.uint8))
             whole.paste(tile.resize((width, height), Image.Resampling.LANCZOS), (place * width, 0))

@@ -88,13 +88,14 @@ def _believed(j: Judgement) -> str:
     said = []
     if best:
         others = listed(dict.fromkeys(j.catalog.label(b.other) for b in besides))
+        by = listed(metric_name(j, metric) for metric in best)
         said.append(
-            f"by {listed(metric_name(j, m) for m in best)} ({len(best)} of {metrics} metrics) its "
-            f"maps are better than every control ({others}) on {j.images:,} images"
+            f"are better than every control ({others}) by {by} "
+            f"({len(best)} of {metrics} metrics) on {j.images:,} images"
         )
-    said += [f"they {DOES[s.test]} ({s.passed} of {s.n} images)" for s in _own(j, PASSED)]
+    said += [f"{DOES[s.test]} ({s.passed} of {s.n} images)" for s in _own(j, PASSED)]
     if said:
-        return f"What may be believed of {name}: {'; '.join(said)}."
+        return f"What may be believed of {name}: its maps {'; '.join(said)}."
     if not j.decidable and besides:
         return f"Nothing may be believed of {name} yet: {_few(j)}."
     return (
@@ -108,9 +109,9 @@ def _doubted(j: Judgement) -> str:
     for beside in _controls(j):
         if beside.verdict == WORSE:
             worse.setdefault(beside.other, []).append(metric_name(j, beside.metric))
-    said = [f"worse than {j.catalog.label(o)} by {listed(names)}" for o, names in worse.items()]
-    said = [f"its maps are {'; '.join(said)}"] if said else []
-    said += [f"they {DOES_NOT[s.test]} ({s.n - s.passed} of {s.n})" for s in _own(j, FAILED)]
+    said = [f"are worse than {j.catalog.label(o)} by {listed(names)}" for o, names in worse.items()]
+    said += [f"{DOES_NOT[s.test]} ({s.n - s.passed} of {s.n})" for s in _own(j, FAILED)]
+    said = [f"its maps {'; '.join(said)}"] if said else []
     open_ = sum(beside.verdict == UNDECIDED for beside in _controls(j))
     if open_:
         few = "" if j.decidable else f" ({_few(j)})"

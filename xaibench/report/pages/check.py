@@ -98,13 +98,14 @@ def _beside(besides: Sequence[Beside], j: Judgement) -> list[d.Block]:
     cells = [[_difference(held.get((m, other))) for other in others] for m in metrics]
     rows = [_row(firsts[m].column, firsts[m].mean, m in j.useless) for m in metrics]
     columns = [d.Column(j.catalog.label(other)) for other in others]
-    return [d.Grid(("Metric",), columns, rows, cells)]
+    return [d.Grid(("Metric",), columns, rows, cells, widest=28)]
 
 
 def _row(column: Column, mean: float, useless: bool) -> d.Row:
-    better = d.Column(column.header, better=column.higher_is_better)
-    detail = f"mean {number(mean, column.digits)}" + ", of no use" * useless
-    return d.Row(better.head, detail)
+    detail = f"mean {number(mean, column.digits)}" + ", lower is better" * (
+        column.higher_is_better is False
+    )
+    return d.Row(column.header, detail + ", of no use" * useless)
 
 
 def _difference(beside: Beside | None) -> d.Cell | None:

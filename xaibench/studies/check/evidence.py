@@ -14,7 +14,7 @@ from xaibench.analysis.measure import AVERAGED
 from xaibench.analysis.timings import spent
 from xaibench.config.declared import shipped
 from xaibench.errors import XaibenchError
-from xaibench.normalize import STATUS_CONSTANT
+from xaibench.normalize import STATUS_CONSTANT, STATUS_NONFINITE
 from xaibench.ops.statistics import spearman
 from xaibench.store.catalog import catalog_in
 from xaibench.store.manifest import timings
@@ -29,6 +29,7 @@ _STEP = 16
 """Images whose maps are held at once."""
 SWITCHED = ["switch", "method", "metric", "image", "value"]
 SANE = ["test", "method", "image", "value"]
+CONSTANT = "on no image are both maps other than constant"
 FAILED = "nothing was scored: the same command tries it again"
 
 
@@ -121,10 +122,16 @@ def _sanity(own: pd.DataFrame, record: Record) -> tuple[pd.DataFrame, list[tuple
     ]
     parts += [pd.DataFrame(rows, columns=SANE)] * bool(rows)
     sane = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=SANE)
-    asked = (*record.sanity, *((CLASS,) if record.sanity else ()))
+    tests = {**record.sanity, **({CLASS: ""} if record.sanity else {})}
+    mine = own[own.method == record.method]
     there = set(sane.test[sane.method == record.method])
-    why = "on no image are both maps other than constant"
-    return sane, [(f"sanity: {test}", why) for test in asked if test not in there]
+    lacking = []
+    for test, metric in tests.items():
+        rows_of = mine[mine.metric == metric]
+        lost = not metric or (rows_of.status == STATUS_NONFINITE).any()
+        if test not in there:
+            lacking.append((f"sanity: {test}", CONSTANT if lost else FAILED))
+    return sane, lacking
 
 
 def _switched(

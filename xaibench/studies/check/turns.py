@@ -14,6 +14,7 @@ from xaibench.studies.ablation import Place, Study, study
 from xaibench.studies.check.asked import Check, Left
 from xaibench.studies.check.passes import of_study, scoring
 
+_RUNS = ("preprocessing", "probability")
 ALL, TIES = "all", "ties"
 """Words of --switch beside the names of differences."""
 
@@ -49,7 +50,8 @@ def turns_of(check: Check, after: str | None, names: Sequence[str], skip: bool) 
     """What is switched: differences to the protocol `after`, and orders of ties.
 
     names: of switches, whatever they cost; without any, those that take no more passes than the
-    protocol itself does. skip: none at all. Raises UsageError for an unknown name.
+    protocol itself does, but for options of the methods that the judged one is set beside. skip:
+    none at all. Raises UsageError for an unknown name.
     """
     config = check.config.model_copy(
         update={"method": check.calls, "out": check.folder, "maps": None, "name": None}
@@ -64,6 +66,8 @@ def turns_of(check: Check, after: str | None, names: Sequence[str], skip: bool) 
     left: list[tuple[str, str]] = []
     for switch in plan.switches if only or ALL in names or not names else ():
         cells = [cell for cell in plan.cells if switch in plan.moving(cell)]
+        if not (names or _concerns(check, plan, switch, cells)):
+            continue
         label, cost = (
             _label(switch.name, switch.before, switch.after),
             of_study(plan, cells, switch),
@@ -85,6 +89,12 @@ def turns_of(check: Check, after: str | None, names: Sequence[str], skip: bool) 
     if not check.call:
         found += list(_of_maps(check, found))
     return Turns(plan, tuple(dict.fromkeys(found)), tuple(left), base, passes)
+
+
+def _concerns(check: Check, plan: Study, switch: Switch, cells: Iterable[Cell]) -> bool:
+    """Whether a switch is of more than the methods that the judged one is set beside."""
+    mine = any(plan.base(cell).method == check.method for cell in cells)
+    return mine or switch.section in (*_RUNS, "metrics")
 
 
 def _label(name: str, before: str, after: str) -> str:

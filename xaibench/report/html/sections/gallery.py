@@ -59,6 +59,7 @@ def _data(view: View, run: Run, gallery: Gallery, at: int) -> dict[str, Any]:
         "size": gallery.size,
         "methods": [known.label(method) for method in gallery.methods],
         "metrics": [_metric(column, known, gallery) for column in columns],
+        "first": next((i for i, c in enumerate(columns) if not known.metric(c.metric).binary), 0),
         "images": [shown(image) for image in gallery.images],
         "label": labels,
         "predicted": found,

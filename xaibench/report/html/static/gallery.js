@@ -181,6 +181,7 @@
       if (option.value === "maps") option.disabled = known(data.apart).length < 2;
       else if (option.value) option.disabled = !data.metrics.length;
     }
+    field("metric").value = data.first;
     form.hidden = false;
     let page = 0, found = [];
     const near = new IntersectionObserver((entries) => {
