@@ -162,8 +162,8 @@ def test_predictions(runs: Path) -> None:
     assert len(frame) == len(IMAGES) + 2
     kinds = [f"{k}_{t}" for t in ("ground_truth", "predicted", "least_probable")
              for k in ("logit", "probability")]  # fmt: skip
-    expected = ["image", "label", "argmax", "argmin", *kinds, "transform", "variation"]
-    assert list(frame.columns) == expected
+    expected = ["image", "label", "argmax", "argmin", *kinds, *tables.RANK]
+    assert list(frame.columns) == [*expected, "transform", "variation"]
     assert frame["image"].tolist() == [*IMAGES, "a.jpg", "b.jpg"]
     assert frame["transform"].tolist() == ["none"] * len(IMAGES) + ["resize"] * 2
     assert frame["variation"].tolist() == ["none"] * len(IMAGES) + ["64"] * 2
