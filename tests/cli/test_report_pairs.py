@@ -29,7 +29,7 @@ def save_predictions(place: Path, images: list[str], probability: np.ndarray, ru
     columns: dict[str, object] = {"image": images, "label": 3, "argmax": 4, "argmin": 5}
     for target in ("ground_truth", "predicted", "least_probable"):
         columns |= {f"logit_{target}": 1.5, f"probability_{target}": probability}
-    columns |= dict.fromkeys(tables.CONTENT) | tables.RANK
+    columns |= dict.fromkeys(tables.CONTENT) | {"rank": 2, "classes": 10}
     count = len(images)
     wide = {k: v if isinstance(v, list | np.ndarray) else [v] * count for k, v in columns.items()}
     tables.save(place, wide, tables.PREDICTIONS, Origin(run=run))
@@ -162,8 +162,9 @@ def test_predictions(runs: Path) -> None:
     assert len(frame) == len(IMAGES) + 2
     kinds = [f"{k}_{t}" for t in ("ground_truth", "predicted", "least_probable")
              for k in ("logit", "probability")]  # fmt: skip
-    expected = ["image", "label", "argmax", "argmin", *kinds, *tables.RANK]
-    assert list(frame.columns) == [*expected, "transform", "variation"]
+    expected = ["image", "label", "argmax", "argmin", *kinds, "rank", "classes"]
+    expected += ["transform", "variation"]
+    assert list(frame.columns) == expected
     assert frame["image"].tolist() == [*IMAGES, "a.jpg", "b.jpg"]
     assert frame["transform"].tolist() == ["none"] * len(IMAGES) + ["resize"] * 2
     assert frame["variation"].tolist() == ["none"] * len(IMAGES) + ["64"] * 2

@@ -214,7 +214,9 @@ def _words(bench: Bench, names: ClassNames, place: int) -> list[str]:
 
 
 def _p(bench: Bench, place: int, index: int) -> str:
-    return f"{float(bench.probabilities[place, index]):.2f}"
+    """A probability in words: two decimals, or one digit where these are zeros."""
+    value = float(bench.probabilities[place, index])
+    return f"{value:.2f}" if value >= 0.005 else f"{value:.1g}"
 
 
 def _say_predictions(bench: Bench, names: ClassNames, say: Say) -> None:

@@ -71,7 +71,8 @@ def evidence_of(root: Path, record: Record) -> Evidence:
     sane, lacking = _sanity(own, record)
     switched, missing = _switched(frame, record)
     constant = own[own.status == STATUS_CONSTANT].groupby("method").image.nunique()
-    met = set(scores.method)
+    met = set(_usable(scores).method)
+    lost = [(f"beside {m}", FAILED) for m in record.methods[1:] if m not in met]
     return Evidence(
         method=record.method,
         scores=scores,
@@ -87,7 +88,7 @@ def evidence_of(root: Path, record: Record) -> Evidence:
         constant={method: int(constant.get(method, 0)) for method in record.methods},
         controls=tuple(m for m in record.controls if m in met),
         standards=tuple(m for m in record.standards if m in met),
-        untested=(*record.untested, *lacking, *missing),
+        untested=(*record.untested, *lost, *lacking, *missing),
     )
 
 
