@@ -29,7 +29,7 @@ def save_predictions(place: Path, images: list[str], probability: np.ndarray, ru
     columns: dict[str, object] = {"image": images, "label": 3, "argmax": 4, "argmin": 5}
     for target in ("ground_truth", "predicted", "least_probable"):
         columns |= {f"logit_{target}": 1.5, f"probability_{target}": probability}
-    columns |= dict.fromkeys(tables.CONTENT) | {"rank": 2, "classes": 10}
+    columns |= dict.fromkeys(tables.CONTENT) | tables.RANK
     count = len(images)
     wide = {k: v if isinstance(v, list | np.ndarray) else [v] * count for k, v in columns.items()}
     tables.save(place, wide, tables.PREDICTIONS, Origin(run=run))

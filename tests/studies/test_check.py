@@ -26,6 +26,7 @@ from xaibench.studies.check.turns import turns_of
 INSERTION, SPARSENESS = "insertion(rows_per_step=56)", "sparseness"
 CONTROLS = {"random", "center", "edges", "fakecam"}
 IMAGES = 3
+NOISE = "noise_correlation"
 BROKEN = """
 import torch
 from xaibench.types import Explanation
@@ -262,6 +263,12 @@ def test_a_method_that_could_not_be_run_is_not_beside_it(done: Finished, out: Pa
     evidence = evidence_of(out, record.model_copy(update={"standards": ("gradient", "rise")}))
     assert evidence.standards == ("gradient",)
     assert "nothing was scored" in dict(evidence.untested)["beside rise"]
+
+
+def test_noise_is_untested_where_weights_are(done: Finished, out: Path) -> None:
+    (record,) = kept(out)
+    evidence = evidence_of(out, record.model_copy(update={"sanity": {"noise": NOISE}}))
+    assert "held against other weights" in dict(evidence.untested)["sanity: noise"]
 
 
 def test_maps_alone_need_a_metric_that_explains_nothing(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tqdm import tqdm
 
 from xaibench.config.catalog import Catalog
 from xaibench.config.classes import Classes, network_names, read_classes
@@ -146,7 +147,7 @@ def _explained(
     rows: dict[str, list[dict[str, Any]]] = {}
     failed: dict[str, str] = {}
     batch, shared = bench.batch(0, len(bench.inputs.ids)), memo({})
-    for method in methods:
+    for method in tqdm(methods, unit="method", delay=1, leave=False, disable=None):
         try:
             state: State | None = bench.prepare(method)
             found = bench.explain(method, batch, state)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from xaibench.analysis.check.evidence import CLASS, Evidence
+from xaibench.analysis.check.evidence import CLASS, NOISE, WEIGHTS, Evidence
 from xaibench.analysis.measure import AVERAGED
 from xaibench.analysis.timings import spent
 from xaibench.config.declared import shipped
@@ -132,6 +132,8 @@ def _sanity(own: pd.DataFrame, record: Record) -> tuple[pd.DataFrame, list[tuple
         lost = not metric or (rows_of.status == STATUS_NONFINITE).any()
         if test not in there:
             lacking.append((f"sanity: {test}", CONSTANT if lost else FAILED))
+    if NOISE in there and WEIGHTS not in there:
+        lacking.append((f"sanity: {NOISE}", "it is held against other weights"))
     return sane, lacking
 
 
