@@ -59,5 +59,5 @@ def test_types_on_the_command_line() -> None:
 
 
 def test_what_a_run_is() -> None:
-    of_run = "boxes model weights cam_layer data protocol order subset per_class dtype seed"
+    of_run = "boxes model weights cam_layer data classes protocol order subset per_class dtype seed"
     assert [name for name, option in OPTIONS.items() if option.of_run] == of_run.split()
