@@ -182,6 +182,7 @@ def test_dear_switches_are_left_out_unless_they_are_named(
     assert beside not in usual
     named = turns_of(asked, None, ("causal.rows_per_step",), False)
     assert {turn.label for turn in named.all} == {label}
+    assert "switches that --switch does not name" in dict(named.left_out)
     every = {turn.label for turn in turns_of(asked, None, ("all",), False).all}
     assert {label, beside} < every
     assert "causal.ties: reverse -> random" in every

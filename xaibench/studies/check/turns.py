@@ -84,6 +84,8 @@ def turns_of(check: Check, after: str | None, names: Sequence[str], skip: bool) 
         others = resolve_metrics({turn.place.metric for turn in orders}, check.protocol)
         passes += len(check.methods) * scoring(others, 0.0)[0]
         found += orders
+    if names and ALL not in names:
+        left.append(("switches that --switch does not name", "--switch all takes them"))
     if not check.call:
         found += list(_of_maps(check, found))
     return Turns(plan, tuple(dict.fromkeys(found)), tuple(left), base, passes)
