@@ -30,6 +30,13 @@ def _latest_runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _workers_at_once() -> Iterator[None]:
+    """Worker processes read all images that they are asked for, also the first few."""
+    with mock.patch("xaibench.datasets.pixels.START", 0.0):
+        yield
+
+
 @pytest.fixture(scope="session", params=DEVICES)
 def device(request: pytest.FixtureRequest) -> torch.device:
     return torch.device(request.param)

@@ -143,7 +143,10 @@ def serve() -> None:
     """In the process that is forked: answer requests until the other end is closed."""
     import torch
 
+    from xaibench.datasets import pixels
+
     torch.set_num_threads(1)
+    pixels.START = 0.0  # workers read the first images, too
     for text in sys.stdin:
         request = json.loads(text)
         if "wait" in request:

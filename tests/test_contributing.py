@@ -98,6 +98,7 @@ def test_the_dataset_recipe_works_as_a_plug_in(tmp_path: Path) -> None:
     assert "20 scores" in run_with(package, "xaibench", "run", *words, *model)
     code = (
         "from pathlib import Path; from zipped import Entry, zipped; "
+        "from xaibench.datasets import pixels; pixels.START = 0; "
         "from xaibench.datasets.pixels import Geometry, read_pixels as read; "
         "d = zipped.function('photos.zip'); g = Geometry(64, 64, True); "
         "here, there = (read(d.blobs, g, workers) for workers in (0, 1)); "

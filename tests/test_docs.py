@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = (
     *("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md"),
     *("docs/protocol.md", "docs/promises.md", "results/README.md"),
+    *("docs/check.md", "results/check/README.md"),
 )
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
 BOTH = (load_protocol("published"), load_protocol("reference"))

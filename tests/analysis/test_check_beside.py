@@ -36,9 +36,9 @@ def slow_holm(p: list[float]) -> list[float]:
 
 
 def test_equals_slow_loops() -> None:
-    """Ten images, three others, two metrics: one of which is better the lower it is."""
+    """Eleven images, three others, two metrics: one of which is better the lower it is."""
     two = ("deletion", "sparseness")
-    held = scores(lambda who, _metric: 4.0 * (who == "rise"), 10, metrics=two)
+    held = scores(lambda who, _metric: 4.0 * (who == "rise"), 11, metrics=two)
     held.loc[held["metric"] == "sparseness", "value"] = np.round(held["value"], 1)  # ties
     found = judge(evidence(held, controls=("random", "edges"), standards=("gradcam",))).besides
     rows = held[["method", "metric", "image", "value"]].itertuples(index=False)
@@ -54,8 +54,8 @@ def test_equals_slow_loops() -> None:
         ]
         wins = sum(a < b if lower else a > b for a, b in pair)
         draws = sum(a == b for a, b in pair)
-        assert beside.share == pytest.approx((wins + draws / 2) / 10)
-        mean = 100 * sum(a - b for a, b in pair) / 10 * (-1 if lower else 1)  # 100 - D%
+        assert beside.share == pytest.approx((wins + draws / 2) / 11)
+        mean = 100 * sum(a - b for a, b in pair) / 11 * (-1 if lower else 1)  # 100 - D%
         assert beside.difference == pytest.approx(mean)
         assert beside.mean - beside.other_mean == pytest.approx(mean)
         p.append(slow_p([a - b for a, b in pair]))

@@ -52,7 +52,7 @@ def test_a_control_fails_visibly(method: str, ahead: float) -> None:
 
 def test_too_few_images_are_said_to_be_too_few() -> None:
     said = judge(evidence(scores(good, 6), sanity=similar(images=6))).sentences
-    few = "6 images are too few, any of 24 comparisons needs at least 11"
+    few = "6 images are too few, any of 24 comparisons needs at least 13"
     assert said[0] == f"Nothing may be believed of RISE yet: {few}."
     assert f"16 of 16 comparisons with controls are undecided ({few})" in said[1]
     assert not any("Of no use" in sentence for sentence in said)

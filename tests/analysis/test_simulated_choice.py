@@ -63,7 +63,7 @@ def test_the_best_is_found_as_often_as_the_page_says() -> None:
 
 
 def test_without_a_correction_chance_would_be_found_out() -> None:
-    kind, runs = script.Kind(5), 15
+    kind, runs = script.Kind(10), 15
     with mock.patch.object(choose, "holm", lambda p: np.asarray(p)):
         rng = np.random.default_rng(1)
         worlds = [script.choice(kind, 10, rng) for _ in range(runs)]

@@ -48,7 +48,7 @@ def test_a_dry_run_says_what_is_set_beside_what_and_writes_nothing() -> None:
     assert {"random", "center", "edges", "fakecam", "gradient:"} <= set(
         first.replace(",", "").split()
     )
-    assert "about 20 images: " in out
+    assert "forward passes for 20 images" in out
     assert "would write to results/checks/samples-" in out
     assert not list(Path().rglob("*"))
 

@@ -6,6 +6,7 @@ import io
 import json
 import re
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
@@ -17,6 +18,7 @@ from rich.console import Console
 from xaibench.cli.screen import folded
 from xaibench.execution.doctor import Check
 from xaibench.report import write_report
+from xaibench.report.pages.ablation import Ablation
 from xaibench.report.render.terminal import shell_lines
 from xaibench.studies.audit import Line
 
@@ -55,6 +57,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _at_80_columns(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("xaibench.store.health.SHARED_MEMORY", folder / "none")  # others' leavings
     checks = [Check("torch", True, "2.0"), Check("devices", True, "cpu")]
     monkeypatch.setattr("xaibench.execution.doctor.checks", lambda: checks)
     monkeypatch.setattr("xaibench.studies.audit.audit", lambda *_, **__: LINES)
@@ -121,6 +124,25 @@ def test_json_of_what_is_deleted(tmp_path: Path) -> None:
     assert code == 0
     assert held["deleted"] == ["maps"]
     assert {"name", "files", "size", "advice"} <= set(held["held"][0])
+
+
+@pytest.mark.parametrize("found", [None, Ablation("published", "reference", "m", "d", (), ())])
+def test_json_of_an_ablation(found: Ablation | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ablate(*_: object, say: Callable[[str], None]) -> Ablation | None:
+        say("causal.kernel: 5 -> 11")
+        return found
+
+    monkeypatch.setattr("xaibench.studies.ablate.ablate", ablate)
+    code, said, err = cli("ablate", "--out", "ablation", "--json")
+    assert code == 0, err
+    held = json.loads(said)
+    assert err.startswith("causal.kernel: 5 -> 11\n")
+    assert (
+        held == {"lines": ["causal.kernel: 5 -> 11"]}
+        if found is None
+        else held["to"] == "reference"
+    )
+    assert found is None or err.endswith("; next: xaibench report ablation/published\n")
 
 
 def test_an_error_stays_one_line() -> None:

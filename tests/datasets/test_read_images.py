@@ -7,6 +7,7 @@ import io
 import os
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import BinaryIO
 from unittest import mock
 
@@ -49,6 +50,28 @@ def test_the_same_bits_whatever_the_number_of_workers(
         assert (again, none) == (order, [])
         assert others.dtype == torch.float32
         assert torch.equal(images.view(torch.int32), others.view(torch.int32)), "to the last bit"
+
+
+@pytest.mark.parametrize("read_here", [0, 1, 5, 12])
+def test_the_first_are_read_here_until_workers_would_have_started(
+    read_here: int, tmp_path: Path, photos: list[Photo]
+) -> None:
+    """What is left after START seconds goes to workers; broken ones are named either way."""
+    dataset = damaged(tmp_path / "data", photos, "web")
+    expected = read_images(dataset, range(12), tiny(), "squash", 0)
+    times = iter([0.0, *[0.1] * read_here, *[1.0] * 12])
+    gather = mock.Mock(wraps=pixels.pool.gather)
+    with (
+        mock.patch.object(pixels, "START", 0.5),
+        mock.patch.object(pixels, "time", SimpleNamespace(monotonic=times.__next__)),
+        mock.patch.object(pixels.pool, "started", return_value=False),
+        mock.patch.object(pixels.pool, "gather", gather),
+    ):
+        found = read_images(dataset, range(12), tiny(), "squash", 1)
+    assert sum(len(blobs) for _, blobs in gather.call_args.args[2]) == 12 - read_here
+    assert torch.equal(found.images, expected.images)
+    assert (found.places, found.failures) == (expected.places, expected.failures)
+    assert found.contents == expected.contents
 
 
 @pytest.mark.parametrize("layout", ["archive", "wnid_folders", "hub", "web"])

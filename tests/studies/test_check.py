@@ -16,7 +16,7 @@ from scipy.stats import spearmanr
 
 import xaibench
 from xaibench.config.run import RunConfig, find_config, load_config
-from xaibench.errors import UsageError
+from xaibench.errors import UsageError, XaibenchError
 from xaibench.studies.check import Finished, check, finished
 from xaibench.studies.check.asked import asked_for
 from xaibench.studies.check.evidence import evidence_of
@@ -26,6 +26,7 @@ from xaibench.studies.check.turns import turns_of
 INSERTION, SPARSENESS = "insertion(rows_per_step=56)", "sparseness"
 CONTROLS = {"random", "center", "edges", "fakecam"}
 IMAGES = 3
+NOISE = "noise_correlation"
 BROKEN = """
 import torch
 from xaibench.types import Explanation
@@ -181,6 +182,7 @@ def test_dear_switches_are_left_out_unless_they_are_named(
     assert beside not in usual
     named = turns_of(asked, None, ("causal.rows_per_step",), False)
     assert {turn.label for turn in named.all} == {label}
+    assert "switches that --switch does not name" in dict(named.left_out)
     every = {turn.label for turn in turns_of(asked, None, ("all",), False).all}
     assert {label, beside} < every
     assert "causal.ties: reverse -> random" in every
@@ -240,7 +242,7 @@ def test_maps_made_elsewhere_are_judged_on_the_images_that_have_one(
     ids, maps = xaibench.load_maps(out, "gradcam")
     np.savez(tmp_path / "maps.npz", ids=np.array(ids[1:]), maps=maps[1:])
     one = config(out=tmp_path / "out", maps=tmp_path / "maps.npz", name="mine")
-    found = check(one, None, chosen=True, switches=("causal.kernel",))
+    found = check(one, None, chosen=True)
     assert found is not None
     assert not found.failed
     (record,) = kept(tmp_path / "out")
@@ -249,6 +251,39 @@ def test_maps_made_elsewhere_are_judged_on_the_images_that_have_one(
     assert set(evidence.scores.method) == {"mine", "gradcam", "gradient", *CONTROLS}
     kernel = {"switch": "causal.kernel: 5 -> 11", "metric": INSERTION}
     mine, theirs = (values(evidence.switched, method=m, **kernel) for m in ("mine", "gradcam"))
-    assert mine == theirs
+    assert mine == pytest.approx(theirs, abs=1e-6)
     assert evidence.sanity.empty
-    assert "there are maps alone" in dict(evidence.untested).values()
+    assert not set(evidence.switched.switch) & {"preprocessing.resize: squash -> short_side"}
+    assert dict(evidence.untested)["preprocessing.resize: squash -> short_side"] == (
+        "there are maps alone"
+    )
+
+
+def test_a_method_that_could_not_be_run_is_not_beside_it(done: Finished, out: Path) -> None:
+    (record,) = kept(out)
+    evidence = evidence_of(out, record.model_copy(update={"standards": ("gradient", "rise")}))
+    assert evidence.standards == ("gradient",)
+    assert "nothing was scored" in dict(evidence.untested)["beside rise"]
+
+
+def test_noise_is_untested_where_weights_are(done: Finished, out: Path) -> None:
+    (record,) = kept(out)
+    evidence = evidence_of(out, record.model_copy(update={"sanity": {"noise": NOISE}}))
+    assert "held against other weights" in dict(evidence.untested)["sanity: noise"]
+
+
+def test_maps_alone_need_a_metric_that_explains_nothing(
+    config: Callable[..., RunConfig], tmp_path: Path
+) -> None:
+    one = config(maps=tmp_path / "m.npz", protocol="reference", metric=["max_sensitivity"])
+    with pytest.raises(UsageError, match=r"max_sensitivity cannot be taken .* another --metric"):
+        asked_for(one, None, (), True)
+
+
+def test_a_damaged_record_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "report" / "check" / "rise.json"
+    path.parent.mkdir(parents=True)
+    for text in ("{", '{"method": "rise"}'):
+        path.write_text(text)
+        with pytest.raises(XaibenchError, match=r"rise\.json is damaged"):
+            finished(tmp_path)

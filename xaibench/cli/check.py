@@ -16,7 +16,7 @@ METHOD = typer.Argument(
         "file:PATH.py:NAME. [none with --maps]"
     ),
     show_default=False,
-    metavar="[METHOD]",
+    metavar="METHOD",
 )
 MORE: dict[str, Any] = {
     "method": Annotated[Optional[str], METHOD],

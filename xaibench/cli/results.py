@@ -229,20 +229,15 @@ def audit(
 
 
 def _audited(lines: Sequence[Line]) -> Iterator[str]:
-    """The comparisons as a table of at most 80 columns; a longer metric stands in a line above."""
+    """The comparisons as a table; a line that is too long for the screen is folded."""
     yield f"{'metric':<32} {'against':<8} {'values':>6} {'largest':>9} {'allowed':>9}"
     for line in lines:
-        if len(line.metric) > 32:
-            yield line.metric
-        name = line.metric if len(line.metric) <= 32 else ""
+        near = f"  {line.left_out} near-ties left out" if line.left_out else ""
+        verdict = "" if line.good else f"  OUT OF TOLERANCE: {line.worst}"
         yield (
-            f"{name:<32} {line.source:<8} {line.compared:>6} {line.largest:>9.1e} "
-            f"{line.tolerance:>9.1e}"
+            f"{line.metric:<32} {line.source:<8} {line.compared:>6} {line.largest:>9.1e} "
+            f"{line.tolerance:>9.1e}{near}{verdict}"
         )
-        if line.left_out:
-            yield f"  {line.left_out} near-ties left out"
-        if not line.good:
-            yield f"  OUT OF TOLERANCE: {line.worst}"
 
 
 def clean(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -126,6 +128,14 @@ class TorchClassifier:
         example = example.contiguous(memory_format=torch.channels_last)
         shape = (self.rows, *example.shape[1:]) if self.compiled else ()
         return prepared(self.module, example, self.dtype, shape)
+
+    @contextmanager
+    def preparing(self) -> Iterator[None]:
+        """While open, `inference` is made in a thread; it is there at the end."""
+        with ThreadPoolExecutor(1, "xaibench-prepare") as thread:
+            made = thread.submit(lambda: self.inference)
+            yield
+            made.result()
 
     @cached_property
     def roles(self) -> dict[str, str]:

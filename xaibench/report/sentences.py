@@ -55,7 +55,9 @@ def _decision(found: Choice) -> str:
     if open_to:
         quick = found.fastest(open_to)
         say = f"; the fastest of them is {name(found, quick)}" if quick else ""
-        return f"Choose among {names(found, open_to)}: no test here tells them apart{say}."
+        every = open_to == list(found.methods)
+        which = f"all {len(open_to)} methods" if every else names(found, open_to)
+        return f"Choose among {which}: no test here tells them apart{say}."
     kept = [(found.unbeaten(s), s.group) for s in found.judged]
     best = [f"{names(found, held, 'or')} for {group}" for held, group in kept if held]
     return f"No method is unbeaten in every group{': choose ' * bool(best)}{', '.join(best)}."
@@ -104,7 +106,7 @@ def _controls(found: Choice) -> str:
         for control in (c for c in found.controls if c in standing.ranks):
             lost = [m for m in open_to if control not in found.beaten(standing.group, m)]
             if lost:
-                which = names(found, lost)
+                which = "any method" if lost == list(found.methods) else names(found, lost)
                 missed.setdefault(f"{which} against {name(found, control)}", []).append(
                     standing.group
                 )

@@ -41,7 +41,8 @@ def predict(desk: Desk, block: int, part: Part) -> int:
     desk.steps.begin(f"predict {part.variation.label}".strip(), "predictions")
     places = [p for p in part.predictions if p not in desk.lost]
     if part.variation.request is None:
-        places, _, failures = desk.images.read(places)
+        with run.classifier.preparing():
+            places, _, failures = desk.images.read(places)
         if failures:
             name = layout.block_name(block, [f.image for f in failures])
             rows = {"unreadable": [asdict(f) for f in failures]}

@@ -101,9 +101,11 @@ def prepared(
     directories: Sequence[Path], sources: Sequence[Source], options: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What sections need that no module of the report may read, by the section's key."""
-    from xaibench.studies.check import finished
+    found: dict[str, Any] = {}
+    if any((layout.report(root) / "check").is_dir() for root in directories):
+        from xaibench.studies.check import finished  # imports torch
 
-    found: dict[str, Any] = {"check": list(map(finished, directories))}
+        found["check"] = list(map(finished, directories))
     if options.get("gallery") != 0:
         from xaibench.studies.gallery import galleries  # imports torch
 

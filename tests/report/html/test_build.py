@@ -99,3 +99,18 @@ def test_the_command_to_repeat_has_what_differs_from_defaults_and_its_own_direct
         "--batch-size 8 --maps small --strict --no-retry-failed --out results/runs/again"
     )
     assert how.again({}) == "xaibench run --out results/runs/again"
+
+
+def test_records_that_somebody_edited_are_no_error(tmp_path: Path) -> None:
+    record = {
+        "command": 3,
+        "counts": {"images": "many", "maps": 4},
+        "config": {"method": [1], "limit": {}},
+        "versions": {"torch": None},
+        "batch_size": [],
+        "started": 7,
+    }
+    run = Run("a", source("a"), None, [record, {"counts": 5, "command": "run"}])
+    said = str(how.section(View([run], tmp_path)).body)
+    assert "4 maps" in said
+    assert "many" not in said

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Cells = Mapping[tuple[str, str], pd.Series[float]]
     """Each image's value, by (method, metric)."""
 
-ALPHA = 0.025
+ALPHA = 0.01
 """Of the corrected p. At 0.05 more than 5% of checks tell methods of equal means apart where one's
 values are skewed and the other's constant: these are not exchangeable (docs/statistics.md)."""
 

@@ -90,7 +90,7 @@ def _static(view: View, name: str) -> str | Markup:
 def _clear(view: View) -> None:
     """Remove what an earlier page left in the folders that are the page's own."""
     kept = set(view.written.values())
-    for folder in ("assets", "data", "static"):
-        for path in (view.folder / folder).rglob("*"):
+    for folder in (view.folder / name for name in ("assets", "data", "static")):
+        for path in () if folder.is_symlink() else folder.rglob("*"):
             if path.is_file() and path not in kept:
                 path.unlink()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from xaibench.analysis import types
+from xaibench.analysis.footnotes import UNSURE
 from xaibench.config.catalog import Catalog
 from xaibench.published.tables import METHODS, TABLES
 from xaibench.report import document as d
@@ -60,7 +61,7 @@ def shown(table: types.Table, catalog: Catalog, paper: bool = True) -> Iterator[
     if split:
         more = f"{table.name}: methods that the paper does not have"
         part = _shown(table, f"{key}-more", more, [not k for k in known], catalog, paper)
-        yield replace(part, notes=(), fill="", command="")
+        yield replace(part, notes=[], fill="", command="")
 
 
 def _shown(
@@ -82,7 +83,7 @@ def _shown(
         title,
         d.Grid(("Family", "Method"), columns, labels, words),
         cells,
-        table.notes,
+        [note for note in table.notes if note != UNSURE],
         fill_line(fill) if fill else "",
         fill.command if fill else "",
     )
@@ -128,13 +129,11 @@ def step(difference: float, against: float) -> int:
 
 
 def legend(tables: Sequence[Shown]) -> dict[str, Any]:
-    """What of the legend is needed: whether any cell has the paper's number, a place, or a mark."""
+    """What of the legend is needed: the paper's number, places, and what a mark is, said once."""
     cells = [c for table in tables for line in table.cells for c in line if c]
-    flags = [flag for c in cells for flag in c.words.flags]
     return {
         "paper": any(c.difference for c in cells),
         "places": any(c.words.tone for c in cells),
-        "doubted": any(c.words.interval.endswith("!") for c in cells),
-        "flags": bool(flags),
+        "doubted": UNSURE if any(c.words.interval.endswith("!") for c in cells) else "",
         "steps": [f"{100 * least:g}%" for least in STEPS],
     }

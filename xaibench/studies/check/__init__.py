@@ -94,12 +94,9 @@ def _announce(asked: Check, turns: Turns, say: Say) -> None:
     count = len({turn.label for turn in turns.all})
     say(f"check {asked.method} beside {names}: {len(asked.metrics)} metrics, {count} switches")
     limit = asked.config.limit
-    of = (
-        f"{limit} images: {limit * turns.passes:,.0f}"
-        if limit
-        else f"an image: {turns.passes:,.0f}"
-    )
-    say(f"about {of} passes by what methods and metrics declare (`xaibench plan` times them)")
+    images = f"{limit} images" if limit else "an image"
+    passes = (limit or 1) * turns.passes
+    say(f"at most about {passes:,.0f} forward passes for {images}, as what is run declares them")
 
 
 def _record(asked: Check, turns: Turns, sanity: bool) -> Record:

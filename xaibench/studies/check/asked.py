@@ -153,5 +153,8 @@ def _metrics(
             )
         else:
             kept.append(metric.spec)
+    if not kept:
+        what, why = next(iter(left.items()))
+        raise UsageError(f"{what} cannot be taken ({why}): give another --metric.")
     left |= dict.fromkeys(() if chosen or config.boxes else boxes, "--boxes DIR takes it")
     return tuple(kept), tuple(left.items())

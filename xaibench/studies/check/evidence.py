@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from xaibench.analysis.check.evidence import CLASS, Evidence
+from xaibench.analysis.check.evidence import CLASS, NOISE, WEIGHTS, Evidence
 from xaibench.analysis.measure import AVERAGED
 from xaibench.analysis.timings import spent
 from xaibench.config.declared import shipped
@@ -71,7 +71,8 @@ def evidence_of(root: Path, record: Record) -> Evidence:
     sane, lacking = _sanity(own, record)
     switched, missing = _switched(frame, record)
     constant = own[own.status == STATUS_CONSTANT].groupby("method").image.nunique()
-    met = set(scores.method)
+    met = set(_usable(scores).method)
+    lost = [(f"beside {m}", FAILED) for m in record.methods[1:] if m not in met]
     return Evidence(
         method=record.method,
         scores=scores,
@@ -87,7 +88,7 @@ def evidence_of(root: Path, record: Record) -> Evidence:
         constant={method: int(constant.get(method, 0)) for method in record.methods},
         controls=tuple(m for m in record.controls if m in met),
         standards=tuple(m for m in record.standards if m in met),
-        untested=(*record.untested, *lacking, *missing),
+        untested=(*record.untested, *lost, *lacking, *missing),
     )
 
 
@@ -131,6 +132,8 @@ def _sanity(own: pd.DataFrame, record: Record) -> tuple[pd.DataFrame, list[tuple
         lost = not metric or (rows_of.status == STATUS_NONFINITE).any()
         if test not in there:
             lacking.append((f"sanity: {test}", CONSTANT if lost else FAILED))
+    if NOISE in there and WEIGHTS not in there:
+        lacking.append((f"sanity: {NOISE}", "it is held against other weights"))
     return sane, lacking
 
 

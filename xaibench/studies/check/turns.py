@@ -68,24 +68,24 @@ def turns_of(check: Check, after: str | None, names: Sequence[str], skip: bool) 
         cells = [cell for cell in plan.cells if switch in plan.moving(cell)]
         if not (names or _concerns(check, plan, switch, cells)):
             continue
-        label, cost = (
-            _label(switch.name, switch.before, switch.after),
-            of_study(plan, cells, switch),
-        )
-        if cells and switch.redefines:
+        label = _label(switch.name, switch.before, switch.after)
+        cost = of_study(plan, cells, switch)
+        if cells and not check.call and switch.section != "metrics":
+            left.append((label, "there are maps alone"))
+        elif cells and switch.redefines:
             left.append((label, "it makes another quantity of the metric"))
         elif cost > base and not names:
             left.append((label, f"{cost:,.0f} passes an image; --switch {switch.name} takes it"))
         elif cells:
             found += _turned(plan, label, switch, cells)
             passes += cost
-            if not check.call and switch.section != "metrics":
-                left.append((f"{label} of {check.method}", "there are maps alone"))
     if not names or {ALL, TIES}.intersection(names):
         orders = list(_orders(check))
         others = resolve_metrics({turn.place.metric for turn in orders}, check.protocol)
         passes += len(check.methods) * scoring(others, 0.0)[0]
         found += orders
+    if names and ALL not in names:
+        left.append(("switches that --switch does not name", "--switch all takes them"))
     if not check.call:
         found += list(_of_maps(check, found))
     return Turns(plan, tuple(dict.fromkeys(found)), tuple(left), base, passes)

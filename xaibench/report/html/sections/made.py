@@ -48,7 +48,7 @@ def again(record: Mapping[str, Any]) -> str:
 
     Every option that differs from its default, with the batch size that was at work.
     """
-    said = record.get("command") or [""]
+    said = _words(record.get("command"))
     stage = said[1] if len(said) > 1 and said[1] in _STAGES else _STAGES[0]
     config = {**(record.get("config") or {}), "batch_size": record.get("batch_size") or "auto"}
     words = ["xaibench", stage]
@@ -61,23 +61,32 @@ def again(record: Mapping[str, Any]) -> str:
         if isinstance(value, bool):
             words.append(f"--{flag}" if value else f"--no-{flag}")
         else:
-            words += [f"--{flag}", ",".join(value) if isinstance(value, tuple) else str(value)]
+            words += [
+                f"--{flag}",
+                ",".join(map(str, value)) if isinstance(value, tuple) else str(value),
+            ]
     return shlex.join([*words, "--out", AGAIN])
 
 
 def _process(record: Mapping[str, Any]) -> dict[str, Any]:
     """What one process says of itself, in words."""
-    said = [str(word) for word in record.get("command") or ()]
-    counts = record.get("counts") or {}
+    said, counts = _words(record.get("command")), record.get("counts")
+    known = counts.items() if isinstance(counts, Mapping) else ()
     return {
         "command": shlex.join(["xaibench", *said[1:]]) if said else MISSING,
         "started": str(record.get("started") or MISSING)[:19].replace("T", " "),
         "ended": str(record.get("ended") or "did not end")[:19].replace("T", " "),
         "device": record.get("device") or MISSING,
         "batch": record.get("batch_size") or MISSING,
-        "counts": ", ".join(f"{n:,} {name}" for name, n in counts.items() if n) or MISSING,
+        "counts": ", ".join(f"{n:,} {name}" for name, n in known if n and type(n) is int)
+        or MISSING,
         "revision": record.get("git_revision") or MISSING,
     }
+
+
+def _words(command: object) -> list[str]:
+    """A recorded command as its words; records can be edited by hand."""
+    return list(map(str, command)) if isinstance(command, list) else []
 
 
 def _counted(run: Run) -> list[tuple[str, int]]:

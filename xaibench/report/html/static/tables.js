@@ -78,28 +78,39 @@
   document.querySelectorAll("table.sortable").forEach(setUp);
 
   const tip = document.getElementById("tip");
+  let owner = null;
   const hide = () => {
     tip.hidden = true;
-    document.querySelector("[aria-describedby=tip]")?.removeAttribute("aria-describedby");
+    owner?.removeAttribute("aria-describedby");
+    owner = null;
   };
   const show = (element) => {
     hide();
+    owner = element;
     tip.textContent = element.dataset.hint;
     tip.hidden = false;
     element.setAttribute("aria-describedby", "tip");
-    const box = element.getBoundingClientRect();
+    put();
+  };
+  const put = () => {
+    if (!owner) return;
+    const box = owner.getBoundingClientRect();
     const left = Math.min(Math.max(8, box.left), innerWidth - tip.offsetWidth - 8);
     const below = box.bottom + 6;
     tip.style.left = `${left}px`;
     tip.style.top = `${below + tip.offsetHeight > innerHeight ? box.top - tip.offsetHeight - 6 : below}px`;
   };
-  const hinted = (event) => event.target.closest?.("[data-hint]");
-  for (const name of ["mouseover", "focusin"]) {
-    document.addEventListener(name, (event) => (hinted(event) ? show(hinted(event)) : hide()));
-  }
+  const hinted = (event) => event.target.closest?.("[data-hint]") ?? null;
+  let pointed = null;
+  document.addEventListener("mousemove", (event) => {
+    // a browser tells of a pointer that rests while the page moves below it, too
+    if ((!event.movementX && !event.movementY) || hinted(event) === pointed) return;
+    pointed = hinted(event);
+    if (pointed) show(pointed);
+    else hide();
+  });
+  document.addEventListener("focusin", (event) => hinted(event) && show(hinted(event)));
   document.addEventListener("focusout", hide);
   document.addEventListener("keydown", (event) => event.key === "Escape" && hide());
-  document.addEventListener("scroll", (event) => {
-    if (!event.target.contains?.(document.activeElement)) hide();
-  }, {capture: true, passive: true});
+  document.addEventListener("scroll", put, {capture: true, passive: true});
 })();

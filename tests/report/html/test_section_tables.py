@@ -6,6 +6,7 @@ import pytest
 from frames import declared, frame
 from pages import EVIL, METHODS, source
 
+from xaibench.analysis.footnotes import UNSURE
 from xaibench.analysis.tables import build_table
 from xaibench.report.html.scores import Scored, Shown, legend, shown, span, step
 
@@ -22,7 +23,7 @@ def test_methods_that_the_paper_does_not_have_stand_apart() -> None:
     assert [row.label for row in more.grid.rows] == [EVIL]
     assert own.key == "table-1"
     assert more.title == "Table 1: methods that the paper does not have"
-    assert more.notes == ()
+    assert more.notes == []
 
 
 def test_methods_alone_that_the_paper_does_not_have_are_the_table() -> None:
@@ -39,6 +40,12 @@ def test_a_hint_names_the_cell_and_what_is_in_its_mean() -> None:
         "Fake-CAM, AI%: n 12 images, 0 constant, 0 left out. Paper: 47.3."
     )
     assert (first.paper, first.difference[0] in "+-") == ("47.3", True)
+
+
+def test_what_a_mark_at_an_interval_is_stands_in_the_legend_and_below_no_table() -> None:
+    found = tables(1)  # three images of the method that the paper does not have
+    assert legend(found)["doubted"] == UNSURE
+    assert not [note for table in found for note in table.notes if note == UNSURE]
 
 
 def test_without_the_papers_numbers_no_cell_has_one() -> None:
