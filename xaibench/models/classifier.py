@@ -131,11 +131,10 @@ class TorchClassifier:
 
     @contextmanager
     def preparing(self) -> Iterator[None]:
-        """While open, `inference` is made in a thread; it is there at the end."""
+        """While open, `inference` is made in a thread; an error comes to who asks for it next."""
         with ThreadPoolExecutor(1, "xaibench-prepare") as thread:
-            made = thread.submit(lambda: self.inference)
+            thread.submit(lambda: self.inference)
             yield
-            made.result()
 
     @cached_property
     def roles(self) -> dict[str, str]:
