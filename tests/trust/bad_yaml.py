@@ -66,7 +66,9 @@ ROWS = [
     ),
     config("including itself", "include: [c.yaml]\n", r"which c\.yaml includes, has an include of"),
     config("including nothing", "include: []\n", r"include in c\.yaml: give a list of config"),
-    config("including a folder", "include: ['.']\n", r"unknown config '\.': known: paper, smoke"),
+    config(
+        "including a folder", "include: ['.']\n", r"unknown config '\.': known: check, paper, smoke"
+    ),
     config("including NUL", 'include: ["\\0"]\n', r"config '\\x00' has a NUL character"),
     config("out of 300 bytes", f"out: {LONG}\n", r"out 'x{40}\.\.\.' is longer than 255 bytes"),
     Row("config: no name", nothing, dry("--config", ""), 2, r"config is empty: give a name, or"),
