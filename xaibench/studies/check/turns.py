@@ -70,12 +70,9 @@ def turns_of(check: Check, after: str | None, names: Sequence[str], skip: bool) 
             continue
         label = _label(switch.name, switch.before, switch.after)
         cost = of_study(plan, cells, switch)
-        if cells and not check.call and switch.section != "metrics":
-            left.append((label, "there are maps alone"))
-        elif cells and switch.redefines:
-            left.append((label, "it makes another quantity of the metric"))
-        elif cost > base and not names:
-            left.append((label, f"{cost:,.0f} passes an image; --switch {switch.name} takes it"))
+        why = _why_not(check, switch, "" if names or cost <= base else f"{cost:,.0f}")
+        if cells and why:
+            left.append((label, why))
         elif cells:
             found += _turned(plan, label, switch, cells)
             passes += cost
@@ -89,6 +86,15 @@ def turns_of(check: Check, after: str | None, names: Sequence[str], skip: bool) 
     if not check.call:
         found += list(_of_maps(check, found))
     return Turns(plan, tuple(dict.fromkeys(found)), tuple(left), base, passes)
+
+
+def _why_not(check: Check, switch: Switch, dear: str) -> str:
+    """Why a switch is not tried; dear: its passes, where these are too many."""
+    if not check.call and switch.section != "metrics":
+        return "there are maps alone"
+    if switch.redefines:
+        return "it makes another quantity of the metric"
+    return dear and f"{dear} passes an image; --switch {switch.name} takes it"
 
 
 def _concerns(check: Check, plan: Study, switch: Switch, cells: Iterable[Cell]) -> bool:
