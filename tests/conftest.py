@@ -22,6 +22,9 @@ torch.set_num_threads(int(os.environ.get("XAIBENCH_TEST_THREADS", "1")))
 DEVICES = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
 
 
+os.environ.pop("COLUMNS", None)  # of the processes that tests are spread over: it folds lines
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _latest_runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Tests leave the user's record of the latest runs alone."""
