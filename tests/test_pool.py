@@ -23,10 +23,12 @@ from xaibench.datasets.samples import samples
 from xaibench.errors import XaibenchError
 
 BLOBS = """
+from xaibench.datasets import pixels
 from xaibench.datasets.pixels import Geometry, read_pixels
 from xaibench.datasets.samples import samples
 dataset = samples("")
 blobs = [dataset.blob(i) for i in range(20)]
+pixels.START = 0  # workers read the first images, too
 """
 READING = f"""{BLOBS}
 read_pixels(blobs, Geometry(256, 224, True), 2)

@@ -112,6 +112,7 @@ def test_a_limit_of_size(out: Path, size: int) -> None:
 
 @pytest.mark.parametrize("more", ["--figures", "--agreement"])
 def test_figures_on_a_full_disk(out: Path, more: str) -> None:
+    assert cli("report", out, more)[0] == 0  # these name the directory, too
     before = contents(out / "report")
     full = OSError(errno.ENOSPC, "No space left on device")
     with mock.patch("matplotlib.figure.Figure.savefig", side_effect=full):

@@ -108,7 +108,7 @@ def run_jobs(
     # the first protocol's jobs come first: others copy its maps
     for job in sorted(wanted, key=lambda job: job.directory != plan.first):
         try:
-            _run_job(plan, job, sources[job.directory], once)
+            _run_job(plan, job, sources[job.directory], say, once)
         except UsageError:
             raise
         except XaibenchError as error:
@@ -117,7 +117,8 @@ def run_jobs(
             failed(error)
 
 
-def _run_job(plan: Study, job: Job, protocol: str, say: Say) -> None:
+def _run_job(plan: Study, job: Job, protocol: str, say: Say, once: Say) -> None:
+    """Run a job. once: for what a run says before its result, which others say too."""
     values = {
         "method": tuple(located(spec, plan.config.files) for spec in job.methods),
         "metric": tuple(located(spec, plan.config.files) for spec in job.metrics),
@@ -130,8 +131,8 @@ def _run_job(plan: Study, job: Job, protocol: str, say: Say) -> None:
     every = _variations(plan, job)
     shared = _shared(plan, job, every)
     if shared and not config.dry_run:
-        _share_maps(plan, job, config, shared, say)
-    result = run(config, say=say)
+        _share_maps(plan, job, config, shared, once)
+    result = run(config, say=once)
     if not config.dry_run:
         say(result.line)
     elif shared:
