@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import sys
+import sysconfig
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -176,3 +178,16 @@ def test_a_file_that_takes_its_function_from_elsewhere_counts_itself(
     before = code_of(get("methods", f"file:{own}:mine"))
     own.write_text(f"{text}(f, 2)\n")
     assert code_of(get("methods", f"file:{own}:mine")) != before
+
+
+def test_statements_are_all_that_a_whole_walk_finds() -> None:
+    """Also in functions, branches, handlers and cases: of this package and of Python's own."""
+    standard = Path(sysconfig.get_path("stdlib"))
+    paths = [*PACKAGE.rglob("*.py"), *standard.glob("*.py"), *standard.glob("asyncio/*.py")]
+    for path in paths:
+        tree = ast.parse(path.read_bytes())
+        expected = {id(node) for node in ast.walk(tree) if isinstance(node, ast.stmt)}
+        found = {id(n) for n in code._statements(tree) if isinstance(n, ast.stmt)}
+        assert found == expected, path
+    nested = "match x:\n case 1:\n  try:\n   pass\n  except* E:\n   import a\n"
+    assert any(isinstance(n, ast.Import) for n in code._statements(ast.parse(nested)))

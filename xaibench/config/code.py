@@ -14,6 +14,7 @@ import functools
 import hashlib
 import importlib.util
 import sys
+from collections.abc import Iterator
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
@@ -125,7 +126,7 @@ def _tree(path: Path, _changed: int) -> ast.Module | None:
 def _imports(path: Path, changed: int, beside: Path | None) -> frozenset[Path]:
     """Modules of this package and of a folder that a file imports, wherever that stands."""
     found: set[Path] = set()
-    for node in ast.walk(_tree(path, changed) or ast.Module([], [])):
+    for node in _statements(_tree(path, changed) or ast.Module([], [])):
         if isinstance(node, ast.Import):
             names, root = [alias.name for alias in node.names], beside
         elif isinstance(node, ast.ImportFrom):
@@ -142,6 +143,15 @@ def _imports(path: Path, changed: int, beside: Path | None) -> frozenset[Path]:
                 heads = (".".join(parts[: n + 1]) for n in range(len(parts)))
                 found |= {file for head in heads for file in _files(head, root)}
     return frozenset(found - {PACKAGE / "__init__.py"})
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """All statements below a node, wherever they stand; expressions hold none."""
+    for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+        parts = getattr(node, name, ())
+        for part in parts if isinstance(parts, list) else ():
+            yield part
+            yield from _statements(part)
 
 
 @functools.cache
