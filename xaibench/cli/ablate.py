@@ -7,7 +7,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from xaibench.cli import options as o
-from xaibench.cli.screen import aside, document, echo, next_is, written
+from xaibench.cli.screen import document, next_is, telling, written
 
 From = Annotated[
     Optional[str],
@@ -73,12 +73,7 @@ def ablate(values: dict[str, Any]) -> None:
     config = load_config(values)
     from xaibench.studies.ablate import ablate as ablate_config
 
-    say, said = aside if as_json else echo, list[str]()
-
-    def tell(line: str) -> None:
-        said.append(line)
-        say(line)
-
+    tell, said = telling(as_json)
     study = ablate_config(config, after, split_all(only), say=tell)
     if study is None:
         if as_json:
@@ -98,4 +93,4 @@ def ablate(values: dict[str, Any]) -> None:
     paths = write_page(made, folder, Console(quiet=as_json))
     if as_json:
         document(made.content)
-    say(written(paths, folder) + next_is("report", first))
+    tell(written(paths, folder) + next_is("report", first))

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from xaibench.cli import options as o
-from xaibench.cli.screen import aside, document, echo, next_is, written
+from xaibench.cli.screen import document, next_is, telling, written
 from xaibench.errors import XaibenchError, unknown
 
 METHOD = typer.Argument(
@@ -102,12 +102,7 @@ def check(values: dict[str, Any]) -> None:
     if config.out is None:
         out = checks.FOLDER / config.directory.name
         config = config.model_copy(update={"out": out})
-    say, said = aside if as_json else echo, list[str]()
-
-    def tell(line: str) -> None:
-        said.append(line)
-        say(line)
-
+    tell, said = telling(as_json)
     done = checks.check(
         config,
         method,
@@ -134,7 +129,7 @@ def check(values: dict[str, Any]) -> None:
     paths = write_page(made, folder, Console(quiet=as_json))
     if as_json:
         document(made.content)
-    say(written(paths, folder) + next_is("report", done.root, "--html"))
+    tell(written(paths, folder) + next_is("report", done.root, "--html"))
     if done.failed:
         raise XaibenchError(
             f"{len(done.failed)} parts failed, first: {str(done.failed[0]).rstrip('.')}."

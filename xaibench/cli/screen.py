@@ -8,7 +8,7 @@ import os
 import shlex
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,17 @@ def echo(line: str, err: bool = False) -> None:
 def aside(line: str) -> None:
     """Print a line for people beside what is for programs."""
     echo(line, err=True)
+
+
+def telling(as_json: bool) -> tuple[Callable[[str], None], list[str]]:
+    """What prints lines for people, beside a --json document where there is one; and all it said."""
+    say, said = aside if as_json else echo, list[str]()
+
+    def tell(line: str) -> None:
+        said.append(line)
+        say(line)
+
+    return tell, said
 
 
 def document(value: Any) -> None:
