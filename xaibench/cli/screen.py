@@ -32,7 +32,7 @@ def aside(line: str) -> None:
 
 
 def telling(as_json: bool) -> tuple[Callable[[str], None], list[str]]:
-    """What prints lines for people, beside a --json document where there is one; and all it said."""
+    """What prints lines for people, aside with --json, and the list of what it has said."""
     say, said = aside if as_json else echo, list[str]()
 
     def tell(line: str) -> None:
