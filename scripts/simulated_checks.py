@@ -79,7 +79,7 @@ def wrong_verdict(
     found = [0] * len(alphas)
     for run in range(runs):
         pairs = pairs_in(NULLS[null](rng, n))
-        adjusted = corrected(p_values(pairs, run))
+        adjusted = corrected(p_values(pairs, run), pairs)
         for i, alpha in enumerate(alphas):
             verdicts = {verdict(pairs[k], COLUMNS[k[0]], q, alpha) for k, q in adjusted.items()}
             found[i] += verdicts != {UNDECIDED}

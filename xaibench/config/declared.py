@@ -20,7 +20,7 @@ from xaibench.config.catalog import (
     MetricDeclaration,
     plain,
 )
-from xaibench.config.protocol import load_protocol
+from xaibench.config.protocol import ABOUT, load_protocol
 from xaibench.errors import XaibenchError
 from xaibench.registry import entries
 
@@ -145,4 +145,4 @@ def _check(whose: str, what: str, value: Any, known: Iterable[str]) -> None:
 
 
 def _values(protocol: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in protocol.items() if k not in ("name", "description")}
+    return {k: v for k, v in protocol.items() if k not in ABOUT}

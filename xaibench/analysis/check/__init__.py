@@ -12,6 +12,7 @@ from xaibench.analysis.check.beside import (
     besides,
     cells_of,
     columns_of,
+    differing,
     needed,
     one_target,
     p_values,
@@ -37,7 +38,8 @@ def judge(evidence: Evidence, seed: int = SEED) -> Judgement:
     pairs = pairs_of(cells, method, others, columns)
     p = p_values(pairs, seed)
     compared = besides(pairs, p, columns, controls, seed)
-    least = needed(len(pairs))
+    counted = len(differing(pairs))
+    least = needed(counted)
     directed = [metric for metric, column in columns.items() if column.higher_is_better is not None]
     if catalog.method(method).chance:
         useless = directed
@@ -51,6 +53,7 @@ def judge(evidence: Evidence, seed: int = SEED) -> Judgement:
         images=max((len(v) for (who, _), v in cells.items() if who == method), default=0),
         target=target,
         besides=compared,
+        counted=counted,
         needed=least,
         undirected=tuple(metric for metric in columns if metric not in directed),
         useless=tuple(dict.fromkeys(useless)),

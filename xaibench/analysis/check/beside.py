@@ -1,9 +1,9 @@
 """The method beside controls and standards, paired over images, all comparisons corrected at once.
 
 By a metric the method is better (or worse) than another where the two-sided sign-flip p of the mean
-difference, corrected by Holm for all comparisons of the check, is below `ALPHA` on at least
-`MIN_IMAGES` images; else it is undecided. The null is that the two methods are exchangeable on
-every image.
+difference, corrected by Holm for all comparisons of the check in which an image differs, is below
+`ALPHA` on at least `MIN_IMAGES` images; else it is undecided. The null is that the two methods are
+exchangeable on every image.
 """
 
 from __future__ import annotations
@@ -126,10 +126,20 @@ def p_values(pairs: Mapping[Place, Pair], seed: int) -> dict[Place, float]:
     return found
 
 
-def corrected(p: Mapping[Place, float]) -> dict[Place, float]:
-    """Holm's correction over all of them."""
-    adjusted = holm(np.array([p[place] for place in p]))
-    return dict(zip(p, adjusted.tolist(), strict=True))
+def differing(pairs: Mapping[Place, Pair]) -> list[Place]:
+    """Those of which any image differs.
+
+    Whatever the signs, the p of the others is 1: no correction need count them (Tarone 1990,
+    https://doi.org/10.2307/2531456).
+    """
+    return [place for place, pair in pairs.items() if not np.array_equal(pair.mine, pair.other)]
+
+
+def corrected(p: Mapping[Place, float], pairs: Mapping[Place, Pair]) -> dict[Place, float]:
+    """Holm's correction over all pairs of which any image differs; 1 for the others."""
+    counted = differing(pairs)
+    adjusted = holm(np.array([p[place] for place in counted]))
+    return {**dict.fromkeys(pairs, 1.0), **dict(zip(counted, adjusted.tolist(), strict=True))}
 
 
 def verdict(pair: Pair, column: Column, adjusted: float, alpha: float = ALPHA) -> str:
@@ -156,7 +166,7 @@ def besides(
     seed: int,
 ) -> tuple[Beside, ...]:
     """Every comparison in the units of its metric's column, with its verdict."""
-    adjusted, held = corrected(p), set(controls)
+    adjusted, held = corrected(p, pairs), set(controls)
     samples = {k: Sample(pair.images, pair.mine - pair.other) for k, pair in pairs.items()}
     ends = intervals(samples, seed=seed)
     found = []

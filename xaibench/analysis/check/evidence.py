@@ -158,6 +158,7 @@ class Judgement:
         images: how many the method has scores of.
         target: the explained class of the scores.
         besides: all comparisons, metric by metric.
+        counted: comparisons in which an image differs, for which the p are corrected.
         needed: images from which on one of so many comparisons can be decided.
         undirected: metrics of which nobody says which direction is better.
         useless: metrics by which the method is not better than noise.
@@ -173,6 +174,7 @@ class Judgement:
     images: int
     target: str
     besides: tuple[Beside, ...]
+    counted: int
     needed: int
     undirected: tuple[str, ...]
     useless: tuple[str, ...]

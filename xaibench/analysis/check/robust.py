@@ -45,7 +45,7 @@ def turned(
     """
     directed = [m for m, column in columns.items() if column.higher_is_better is not None]
     mine = [metric for metric in directed if (method, metric) in cells]
-    before = {k: verdict(pairs[k], columns[k[0]], q) for k, q in corrected(p).items()}
+    before = {k: verdict(pairs[k], columns[k[0]], q) for k, q in corrected(p, pairs).items()}
     found = [_placed("", metric, cells, method, columns[metric], ()) for metric in mine]
     names = list(dict.fromkeys(switched["switch"].astype(str)))
     held, others = set(controls), list(dict.fromkeys(other for _, other in pairs))
@@ -55,7 +55,7 @@ def turned(
         metrics = [m for m in mine if any(metric == m for _, metric in moved)]
         new = pairs_of(after, method, others, {m: columns[m] for m in metrics})
         new = {k: pair for k, pair in new.items() if k in pairs}  # what had a verdict before
-        adjusted = corrected({**p, **p_values(new, seed)})
+        adjusted = corrected({**p, **p_values(new, seed)}, {**pairs, **new})
         for metric in metrics:
             flips = []
             for place in (k for k in new if k[0] == metric and k[1] in held):

@@ -126,7 +126,7 @@ def _doubted(j: Judgement) -> str:
 
 def _few(j: Judgement) -> str:
     return (
-        f"{j.images:,} images are too few, any of {len(j.besides):,} comparisons needs at least "
+        f"{j.images:,} images are too few, any of {j.counted:,} comparisons needs at least "
         f"{j.needed:,}"
     )
 

@@ -181,7 +181,8 @@ def _rules(j: Judgement) -> list[str]:
     """How the page decides, in words."""
     lines = [
         f"Better, worse: the two-sided sign-flip p of the mean difference (the method minus the "
-        f"other, the same images), corrected by Holm for all {len(j.besides):,} comparisons, is "
+        f"other, the same images), corrected by Holm for all {j.counted:,} comparisons in which an "
+        "image differs, is "
         f"below {ALPHA} on at least {MIN_IMAGES} images; else undecided. Values within "
         f"{ROUNDING:g} are equal. Intervals are 95%, paired bootstrap over images, not corrected. "
         "The share behind them: images on which the method is better, ties half.",
