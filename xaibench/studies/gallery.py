@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xaibench.config.specs import key_of
 from xaibench.errors import XaibenchError
 from xaibench.execution.progress import progress
 from xaibench.registry import entries
@@ -133,7 +134,7 @@ def _curves(
     """The stored curves of some images."""
     found: dict[str, dict[str, Curves]] = {}
     wanted = set(images)
-    declared = {metric: entries("metrics").get(metric.partition("(")[0]) for metric in metrics}
+    declared = {metric: entries("metrics").get(key_of(metric)) for metric in metrics}
     having = [m for m, one in declared.items() if one is None or one.metadata.get("curve")]
     for metric in having:
         for method in methods:

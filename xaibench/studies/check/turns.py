@@ -57,7 +57,7 @@ def turns_of(check: Check, after: str | None, names: Sequence[str], skip: bool) 
         update={"method": check.calls, "out": check.folder, "maps": None, "name": None}
     )
     after = after or check.protocol.counterpart
-    only = [name for name in names if name not in (ALL, TIES)]
+    only = [] if ALL in names else [name for name in names if name != TIES]
     plan = replace(study(config, after, only), whole=False, home=check.root)
     base = passes = of_study(plan, plan.cells)
     if skip:

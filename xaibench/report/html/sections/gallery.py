@@ -11,6 +11,7 @@ import numpy as np
 from xaibench.analysis.columns import Column, column_of
 from xaibench.analysis.measure import AVERAGED
 from xaibench.config.catalog import Catalog
+from xaibench.config.specs import key_of
 from xaibench.errors import shown
 from xaibench.published.tables import FORMS
 from xaibench.report.html.gallery import Curves, Gallery
@@ -77,7 +78,7 @@ def _columns(usable: pd.DataFrame, known: Catalog) -> list[Column]:
     order = list(FORMS)
     specs = sorted(
         usable["metric"].unique(),
-        key=lambda spec: (order.index(k) if (k := spec.partition("(")[0]) in order else 99, spec),
+        key=lambda spec: (order.index(k) if (k := key_of(spec)) in order else 99, spec),
     )
     largest = usable["value"].abs().groupby(usable["metric"]).max()
     return [column_of(spec, known, float(largest[spec])) for spec in specs]
