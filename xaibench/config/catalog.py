@@ -146,8 +146,12 @@ class Catalog:
         return self.methods.get(key) or MethodDeclaration(key, key)
 
     def label(self, spec: str) -> str:
-        """The method's title, or the spec where it has values."""
-        return self.method(spec).title if key_of(spec) == spec else spec
+        """The method's title, or the spec where it has values; of two alike the later's key too."""
+        declared = self.method(spec)
+        if key_of(spec) != spec:
+            return spec
+        first = next((m.key for m in self.methods.values() if m.title == declared.title), spec)
+        return declared.title if first in (spec, declared.key) else f"{declared.title} ({spec})"
 
     def metric(self, spec: str) -> MetricDeclaration:
         """What the metric of a spec declares under its values; no more than its name if unknown."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,7 +103,7 @@ def _run(root: Path, notes: list[str]) -> Run | None:
     from xaibench.studies.audit.cases import run_of
 
     try:
-        return run_of(root, [], [], ["none"])
+        return run_of(root, [], [], ["none"], device="cpu")
     except XaibenchError as error:
         notes.append(f"No photographs: {str(error).rstrip('.')}.")
         return None
@@ -113,7 +114,7 @@ def _readers(
 ) -> dict[str, MapReader]:
     """What reads the stored maps of each method that has any."""
     found, stored = {}, layout.mapped(root, target)
-    for method in stored:
+    for method in (one for one in methods if one in stored):
         try:
             found[method] = MapReader(root, method, target)
         except XaibenchError as error:
@@ -142,7 +143,10 @@ def _curves(
                 ids, curves = load_curves(root, method, metric, target)
             except XaibenchError:
                 continue
-            held = {i: curve for i, curve in zip(ids, curves, strict=True) if i in wanted}
+            pairs = zip(ids, curves, strict=True)
+            held = {image: curve.copy() for image, curve in pairs if image in wanted}
+            if not held:
+                continue
             found.setdefault(metric, {})[method] = held
     if not found and any(declared[metric] for metric in having):
         notes.append("No curves are stored: the same run with --keep-curves stores them.")
@@ -154,8 +158,9 @@ def _size(run: Run | None, readers: Mapping[str, MapReader]) -> tuple[int, int]:
     height, width = (run.classifier.input.crop,) * 2 if run else (1, 1)
     if run is None:
         for reader in readers.values():
-            height, width = next(iter(reader.take(reader.ids[:1]).values())).shape
-            break
+            with suppress(XaibenchError):  # said where its maps are drawn
+                height, width = next(iter(reader.take(reader.ids[:1]).values())).shape
+                break
     factor = min(1.0, SIDE / max(height, width))
     return max(8, round(height * factor / 8) * 8), max(8, round(width * factor / 8) * 8)
 
