@@ -165,3 +165,28 @@ def test_values_within_rounding_are_equal() -> None:
 def test_transformed_images_alone_are_refused() -> None:
     with pytest.raises(XaibenchError, match="no scores of untouched images"):
         chosen(scores({"gradcam": 0.0}).assign(transform="crop"))
+
+
+def test_without_a_common_image_that_is_the_reason() -> None:
+    rows = scores({"gradcam": 0.1, "rise": 0.0})
+    apart = rows["image"].where(rows["method"] == "gradcam", "x" + rows["image"])
+    found = chosen(rows.assign(image=apart))
+    assert {why for s in found.standings for why in s.left_out.values()} == {
+        "no image that all methods have"
+    }
+
+
+def test_a_control_that_is_not_in_a_group_was_not_beaten_there() -> None:
+    rows = scores({"gradcam": 0.9, "rise": 0.0, "random": 0.0})
+    fidelity = (rows["method"] == "random") & (rows["metric"] != "sparseness")
+    said = sentences(chosen(rows[~fidelity]))[-1]
+    assert "in every group" not in said
+    assert "against Random in fidelity" in said
+
+
+def test_a_method_is_not_dropped_for_a_group_that_it_is_not_in() -> None:
+    rows = scores({"gradcam": 0.0, "rise": 0.0, "lime": 0.0})
+    gone = (rows["method"] == "lime") & (rows["metric"] == "sparseness")
+    found = chosen(rows[~gone])
+    assert found.everywhere == ["gradcam", "rise", "lime"]
+    assert "LIME was not compared in complexity" in sentences(found)[2]
