@@ -137,7 +137,7 @@ def test_names_are_checked_before_a_run(files: str) -> None:
 
 
 def test_what_a_file_declares_is_known_under_its_own_spec(files: str) -> None:
-    """A key of the user's own may be called as a shipped metric is, and a file may have brackets."""
+    """A key may be called as a shipped metric is, and a file's name may have brackets."""
     Path("my(1).py").write_text(
         DECORATED.replace('"lost": {}', '"insertion": {"direction": "lower"}')
     )
