@@ -163,7 +163,8 @@ def test_pairs_in_which_nothing_differs_make_no_other_undecided() -> None:
     """Completeness of `published` is 0 of every map: no correction has to count it."""
     two = ("insertion", "deletion")
     held = scores(lambda who, _metric: 1.1 * (who == "rise"), 14, metrics=two)
-    same = [held.assign(metric=name, value=0.0) for name in ("sparseness", "average_drop")]
+    level_ = held[held["metric"] == "insertion"].assign(value=0.0)
+    same = [level_.assign(metric=name) for name in ("sparseness", "average_drop")]
     alone, beside = (judge(evidence(pd.concat([held, *more]))) for more in ([], same))
     assert (alone.counted, beside.counted, len(beside.besides)) == (12, 12, 24)
     assert [b.adjusted for b in beside.besides if b.metric in two] == [

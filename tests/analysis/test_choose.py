@@ -12,6 +12,7 @@ from frames import EXACT, declared, frame
 
 from xaibench.analysis.choose import choose, wins
 from xaibench.analysis.compare import Source
+from xaibench.config.catalog import STOOD_IN
 from xaibench.errors import XaibenchError
 from xaibench.report.sentences import sentences
 
@@ -126,7 +127,7 @@ def test_what_does_not_rank_is_named() -> None:
     left = {m: why for s in found.standings for m, why in s.left_out.items()}
     assert left == {
         "deletion": "not scored for RISE",
-        "max_sensitivity": "it does not measure the methods under this protocol",
+        "max_sensitivity": STOOD_IN,
         "complexity": "every method has the same values",
     }
     assert ("max_sensitivity",) in [s.metrics for s in chosen(rows).standings]

@@ -150,7 +150,8 @@ def _useless(j: Judgement) -> str:
     chance = [b for b in _controls(j) if j.catalog.method(b.other).chance]
     if j.useless:
         names = listed((metric_name(j, metric) for metric in j.useless), most=12)
-        return f"Of no use for it here, since they do not tell it from noise as better: {names}."
+        why = "since by them it is not shown to be better than noise"
+        return f"Of no use for it here, {why}: {names}."
     if chance and all(beside.verdict == BETTER for beside in chance):
         return f"By each of {len(chance):,} metrics it is better than noise."
     return ""

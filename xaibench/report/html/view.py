@@ -117,6 +117,7 @@ class View:
         it is. Not an image's id, which can be anything. A digest of the content goes into it, so
         that an older page never shows what is a newer one's.
         """
+        _check(f"assets/{name}")
         held = content.read_bytes() if isinstance(content, Path) else content
         if self.single_file:
             kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
@@ -162,12 +163,16 @@ class View:
         return self.render("panels.html.j2", bodies=bodies)
 
     def _beside(self, place: str, content: bytes) -> str:
-        if not _NAME.fullmatch(place):
-            raise ValueError(f"{place} is no plain name for a file of the page")
+        _check(place)
         if place not in self.written:
             self.written[place] = self.folder / place
             write(self.written[place], partial(Path.write_bytes, data=content))
         return place
+
+
+def _check(place: str) -> None:
+    if not _NAME.fullmatch(place):
+        raise ValueError(f"{place} is no plain name for a file of the page")
 
 
 def _digest(content: bytes) -> str:
