@@ -216,7 +216,7 @@ def test_without_room_there_is_one_line() -> None:
 def test_want_of_memory_is_no_fault_of_an_image(
     tmp_path: Path, photos: list[Photo], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dataset = damaged(tmp_path / "data", photos, "folder")
+    dataset = damaged(tmp_path / "data", photos, "wnid_folders")
 
     def full(*_: object) -> None:
         raise MemoryError
