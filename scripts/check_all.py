@@ -16,7 +16,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from xaibench.analysis.check.evidence import BETTER, CLASS, NOISE, WEIGHTS, Judgement
+from xaibench.analysis.check.evidence import CLASS, NOISE, WEIGHTS, Judgement
+from xaibench.analysis.check.words import beating
 from xaibench.config.run import load_config
 from xaibench.config.shipped import config_files
 from xaibench.report import write_page
@@ -31,8 +32,8 @@ DEAR = ("rise", "lime", "iba", "ig", "scorecam")
 HEAD = """# What the check says of the paper's methods
 
 `xaibench check` of each method and of the controls, on the embedded photographs and
-EfficientNet-Lite0 in `published`. Made by `python scripts/check_all.py RUN`, which runs the commands
-below one after the other in one directory. A page's CSV holds its numbers.
+EfficientNet-Lite0 in `published`. Made by `python scripts/check_all.py RUN`, which runs the
+commands below one after the other in one directory. A page's CSV holds its numbers.
 [docs/check.md](../../docs/check.md) says what they mean.
 
 | method | images | better than every control by | of no use | weights | class | noise | command |
@@ -57,11 +58,7 @@ def line(judgement: Judgement) -> str:
     """A row of the README."""
     own = {s.test: s.verdict for s in judgement.sane if s.method == judgement.method}
     controls = [b for b in judgement.besides if b.control]
-    others = {b.other for b in controls}
-    beaten = {b.metric for b in controls}
-    for metric in list(beaten):
-        won = {b.other for b in controls if b.metric == metric and b.verdict == BETTER}
-        beaten -= {metric} if won != others else set()
+    beaten = set(beating(judgement))
     able = {b.metric for b in controls if b.apart >= judgement.needed}
     cells = [
         f"[{judgement.catalog.label(judgement.method)}]({judgement.method}.md)",
