@@ -86,8 +86,9 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("method", nargs="*")
     parser.add_argument("--out", type=Path, default=Path("results/check"))
+    parser.add_argument("--pages", action="store_true", help="of what RUN holds; run nothing")
     asked = parser.parse_args()
-    for method in asked.method or [*METHODS, *CONTROLS]:
+    for method in () if asked.pages else asked.method or [*METHODS, *CONTROLS]:
         config = load_config({"out": asked.run}, config_files()["check"])
         check(config, method, skip=[TURNS] * (method in DEAR), say=print)
     asked.out.mkdir(parents=True, exist_ok=True)
