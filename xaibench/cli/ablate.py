@@ -47,6 +47,7 @@ WITHOUT = (
     "order",
     "until",
     "profile",
+    "shard",
 )
 
 

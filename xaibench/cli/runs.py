@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from xaibench.cli import options as o
-from xaibench.cli.screen import echo, next_is
+from xaibench.cli.screen import command, echo, next_is
 
 if TYPE_CHECKING:
     from xaibench.config.run import RunConfig
@@ -59,6 +59,9 @@ def go(values: dict[str, Any], stages: set[str]) -> None:
 
 def _next(config: RunConfig, stages: set[str]) -> str:
     """What to run after it: the report; after maps alone, their scores."""
+    if "score" in stages and config.part:
+        report = command("report", config.directory)
+        return f"; next, once all {config.part.of} shards are done: {report}"
     if "score" in stages:
         return next_is("report", config.directory)
     words = [word for word in sys.argv[1:] if word not in ("--debug", "--overwrite")]
