@@ -49,7 +49,7 @@ def merge(*words: object) -> tuple[int, str, str]:
 def refused(tmp_path: Path, *words: object, code: int = 1) -> str:
     """The one line of a merge that makes nothing."""
     out = tmp_path / "whole" / "run"
-    ended, said, err = merge(*words, "--out", out)
+    ended, _, err = merge(*words, "--out", out)
     assert (ended, err.count("\n")) == (code, 1), err
     assert not out.exists()
     assert not list(out.parent.glob(".*")) if out.parent.exists() else True
@@ -98,7 +98,7 @@ def test_blocks_in_parts_are_put_together(order: str, tmp_path: Path) -> None:
     if order == "drawn":  # each list is an order of its own, in which blocks lie
         assert "data_fingerprint" in refused(tmp_path, tmp_path / "a", tmp_path / "b")
         return
-    code, said, err = merge(tmp_path / "a", tmp_path / "b", "--out", tmp_path / "out")
+    code, _, err = merge(tmp_path / "a", tmp_path / "b", "--out", tmp_path / "out")
     assert code == 0, err
     same(tmp_path / "out", tmp_path / "whole")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -32,11 +34,10 @@ def merge(runs: Sources, out: Out, as_json: o.Json = None) -> None:
     if len(runs) < 2:
         raise UsageError("merge puts at least two run directories together: name another.")
     say, into = aside if as_json else echo, Path(out)
-    from xaibench.datasets.select import drawn_rank
     from xaibench.store.agree import other_versions
     from xaibench.store.merge import merge as merge_runs
 
-    done = merge_runs(runs, into, drawn_rank)
+    done = merge_runs(runs, into, _key(runs[0]))
     drift = other_versions(runs)
     if drift:
         say(f"warning: made with several versions: {'; '.join(drift)}")
@@ -47,3 +48,15 @@ def merge(runs: Sources, out: Out, as_json: o.Json = None) -> None:
         f"{into}: {len(runs)} runs, {done.images} images, {done.files} files{parts}"
         f"{next_is('report', into)}"
     )
+
+
+def _key(run: Path) -> Callable[[str], tuple[int, str]]:
+    """What the images of a run are sorted by: drawn by its seed, or ImageNet's number and name."""
+    from xaibench.datasets import ilsvrc
+    from xaibench.datasets.select import drawn_rank
+    from xaibench.store.identity import known
+
+    identity = known(run)
+    if identity.get("order") == "drawn":
+        return partial(drawn_rank, int(identity["seed"]))
+    return lambda image: (ilsvrc.number(image) or 0, image)

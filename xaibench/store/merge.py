@@ -22,8 +22,8 @@ from xaibench.store.ledger import contents, kind_of, listed
 from xaibench.store.lock import writing
 from xaibench.store.sound import check
 
-Rank = Callable[[int, str], Any]
-"""What images are sorted by in an order drawn by a seed."""
+Key = Callable[[str], Any]
+"""What an image is sorted by in the dataset's order, as far as its name says it."""
 STAGING = ".merging"
 
 
@@ -46,7 +46,7 @@ class _Place:
     prefix: str = ""
 
 
-def merge(sources: Sequence[Path], out: Path, rank: Rank) -> Merged:
+def merge(sources: Sequence[Path], out: Path, key: Key) -> Merged:
     """Make a new directory of all that some hold; they stay as they are, and share its files.
 
     Raises XaibenchError, and makes nothing, where they are not of one run, where two differ in what
@@ -61,7 +61,7 @@ def merge(sources: Sequence[Path], out: Path, rank: Rank) -> Merged:
         held.enter_context(writing(aside, remedy="wait for its end"))
         try:
             _empty(aside)
-            done = _Merge(sources, aside, rank).all()
+            done = _Merge(sources, aside, key).all()
             (aside / layout.HOLDER).unlink(missing_ok=True)
             with suppress(FileNotFoundError):
                 out.rmdir()
@@ -98,15 +98,13 @@ class _Merge:
 
     sources: Sequence[Path]
     out: Path
-    rank: Rank
+    key: Key
     done: Merged = field(default_factory=Merged)
 
     def all(self) -> Merged:
         """Do it: records first, then results, then what failed."""
-        identity = known(self.sources[0])
-        self.seed = int(identity.get("seed", 0)) if identity.get("order") == "drawn" else None
         join_records(self.sources, self.out)
-        run = digest(identity)
+        run = digest(known(self.out))
         places: dict[_Place, list[Path]] = {}
         states: dict[str, list[Path]] = {}
         for source in self.sources:
@@ -174,23 +172,17 @@ class _Merge:
         return next(source for source in self.sources if path.is_relative_to(source))
 
     def _ordered(self, folder: Path, parts: Sequence[Sequence[str]]) -> list[str]:
-        """Images of several files in the order that their blocks follow.
+        """Images of several files, each in the order of the blocks, in that order.
 
-        Each file is in that order; where it does not say which of two comes first, their names do,
-        as in most datasets.
+        Where the files leave open which of two comes first, `key` says it.
         """
         transform = folder.parts[-3].partition("=")[2] if folder.parts[0] == "scores" else ""
-        transform = transform or folder.parts[-2]
         subset = read_object(layout.manifest(self.out, "subset"))
-        ids = subset.get("ids") if transform != "none" else None
-        images = dict.fromkeys(image for part in parts for image in part)
+        ids = subset.get("ids") if (transform or folder.parts[-2]) != "none" else None
+        key = self.key
         if ids is not None:
-            where = {image: place for place, image in enumerate(ids)}
-            return sorted(images, key=lambda image: where.get(image, len(where)))
-        if self.seed is not None:
-            seed = self.seed
-            return sorted(images, key=lambda image: self.rank(seed, image))
-        return list(dict.fromkeys(heapq.merge(*parts)))
+            key = {image: place for place, image in enumerate(ids)}.__getitem__
+        return list(dict.fromkeys(heapq.merge(*parts, key=key)))
 
     def _failures(self) -> None:
         """Images that could not be read, one list a block, and units that failed."""
