@@ -61,7 +61,10 @@ class Ledger:
         current: set[str] = set()
         stale: set[str] = set()
         for path in files:
-            held, origin = contents(path)
+            try:
+                held, origin = contents(path)
+            except FileNotFoundError:  # another shard has just put it into one with others
+                continue
             (current if self.keep_stale or origin.code == code else stale).update(held)
         lacking = tuple(i for i in ids if i not in current)
         return Lacking(lacking, tuple(i for i in lacking if i in stale))

@@ -61,7 +61,6 @@ class Held:
         except Timeout:
             return False
         self._own[path] = lock
-        _sign(path, self.shard)
         return True
 
     def _let_go(self, path: Path) -> None:
@@ -84,6 +83,8 @@ class Held:
         if own and not self._take(own):
             self._let_go(front)
             return own
+        for path in self._own:
+            _sign(path, self.shard)
         return None
 
     def _release(self) -> None:

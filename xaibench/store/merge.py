@@ -105,7 +105,7 @@ class _Merge:
         """Do it: records first, then results, then what failed."""
         join_records(self.sources, self.out)
         run = digest(known(self.out))
-        places: dict[_Place, list[Path]] = {}
+        places: dict[_Place, dict[Path, list[Path]]] = {}
         states: dict[str, list[Path]] = {}
         for source in self.sources:
             for path in layout.stored(source):
@@ -113,15 +113,19 @@ class _Merge:
                 if path.parent.name == "state":
                     states.setdefault(path.name, []).append(path)
                 else:
-                    places.setdefault(_place(source, path), []).append(path)
+                    held = places.setdefault(_place(source, path), {})
+                    held.setdefault(source, []).append(path)
         self._states(states)
         for place in sorted(places, key=lambda one: (str(one.folder), one.block, one.prefix)):
-            whole = places.get(_Place(place.folder, place.block, place.suffix), [])
-            self._results(place, places[place], whole if place.prefix else ())
+            whole = _Place(place.folder, place.block, place.suffix)
+            better = places.get(whole, {}) if place.prefix else {}
+            self._results(place, [*places[place].values()], _all(better.values()))
         self._failures()
         folder = layout.predictions(self.out)
         self.done.files = len(layout.stored(self.out))
-        self.done.images = sum(len(tables.read_ids(path)) for path in layout.results(folder))
+        self.done.images = len(
+            {i for path in layout.results(folder) for i in tables.read_ids(path)}
+        )
         return self.done
 
     def _states(self, states: Mapping[str, list[Path]]) -> None:
@@ -141,11 +145,14 @@ class _Merge:
             if beside.exists():
                 self._link(beside, self.out / "state" / beside.name)
 
-    def _results(self, place: _Place, paths: Sequence[Path], better: Iterable[Path]) -> None:
-        """The files of one block; better: those with values, beside which no failed row stays."""
-        into = self.out / place.folder
+    def _results(self, place: _Place, of: Sequence[list[Path]], better: Iterable[Path]) -> None:
+        """The files of one block, by who has them.
+
+        better: those with values, beside which no failed row of an image stays.
+        """
+        into, paths = self.out / place.folder, _all(of)
         instead = {image for path in better for image in contents(path)[0]}
-        if not instead and len({self._source(path) for path in paths}) == 1:
+        if not instead and len(of) == 1:
             for path in paths:
                 self._link(path, into / path.name)
             return
@@ -167,9 +174,6 @@ class _Merge:
             order = self._ordered(place.folder, [contents(path)[0] for path in files])
             compact(into, place.suffix, place.block, order)
             self.done.joined += 1
-
-    def _source(self, path: Path) -> Path:
-        return next(source for source in self.sources if path.is_relative_to(source))
 
     def _ordered(self, folder: Path, parts: Sequence[Sequence[str]]) -> list[str]:
         """Images of several files, each in the order of the blocks, in that order.
@@ -247,3 +251,7 @@ def _place(source: Path, path: Path) -> _Place:
     prefix = layout.FAILED if path.name.startswith(layout.FAILED) else ""
     folder = path.parent.relative_to(source)
     return _Place(folder, layout.block_of(path), path.suffix, prefix)
+
+
+def _all(parts: Iterable[Iterable[Path]]) -> list[Path]:
+    return [path for part in parts for path in part]
