@@ -108,19 +108,19 @@ def writing(
     where the directory cannot be written.
     """
     held, met, told = Held(root, shard), time.monotonic(), False
-    with _refusing(root / layout.LOCK):
-        root.mkdir(parents=True, exist_ok=True)
-        while path := held._try():
-            late = time.monotonic() - met > GRACE
-            begins = shard and path.name == layout.LOCK and (_begins(path) or not late)
-            held.waited |= not begins
-            if not (wait or begins):
-                raise XaibenchError(f"{root} is in use by {_holder(path)}: {remedy}.")
-            if not told and (late or not begins):
-                say(f"{root} is in use by {_holder(path)}: waiting")
-                told = True
-            time.sleep(POLL)
     try:
+        with _refusing(root / layout.LOCK):
+            root.mkdir(parents=True, exist_ok=True)
+            while path := held._try():
+                late = time.monotonic() - met > GRACE
+                begins = shard and path.name == layout.LOCK and (_begins(path) or not late)
+                held.waited |= not begins
+                if not (wait or begins):
+                    raise XaibenchError(f"{root} is in use by {_holder(path)}: {remedy}.")
+                if not told and (late or not begins):
+                    say(f"{root} is in use by {_holder(path)}: waiting")
+                    told = True
+                time.sleep(POLL)
         yield held
     finally:
         held._release()
