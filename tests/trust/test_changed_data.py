@@ -279,7 +279,9 @@ def test_a_shard_forgets_what_is_its_own_beside_others(data: Path, tmp_path: Pat
     assert_the_same(out, fresh)
 
 
-@pytest.mark.parametrize("method", ["iba(samples=2,steps=2)", "gradient"])
+@pytest.mark.parametrize(
+    "method", [pytest.param("iba(samples=2,steps=2)", marks=pytest.mark.slow), "gradient"]
+)
 def test_a_shard_leaves_alone_what_others_at_work_rest_on(
     method: str, data: Path, tmp_path: Path
 ) -> None:

@@ -109,6 +109,8 @@ class _Merge:
         states: dict[str, list[Path]] = {}
         for source in self.sources:
             for path in layout.stored(source):
+                if path.name.startswith(layout.TEMPORARY):  # left by a kill
+                    continue
                 check(path, run, whole=False)
                 if path.parent.name == "state":
                     states.setdefault(path.name, []).append(path)
