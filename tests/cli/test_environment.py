@@ -42,6 +42,7 @@ VALUES = {
     "workers": ("1", 1),
     "seed": ("5", 5),
     "out": ("somewhere", Path("somewhere")),
+    "shard": ("2/3", "2/3"),
     "keep_maps": ("none", "none"),
     "keep_curves": ("1", True),
     "strict": ("1", True),

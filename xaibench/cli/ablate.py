@@ -49,6 +49,7 @@ WITHOUT = (
     "order",
     "until",
     "profile",
+    "shard",
 )
 
 

@@ -163,6 +163,13 @@ class Options:
     out: Annotated[
         Path | None, Option("Run directory.", default="results/runs/DATA-MODEL-PROTOCOL")
     ] = None
+    shard: Annotated[
+        str | None,
+        Option(
+            "i/n: the i-th of n shares of the images' blocks, for n processes anywhere; into one "
+            "directory, or into directories that `merge` puts together."
+        ),
+    ] = None
     keep_maps: Annotated[
         Literal["keep", "small", "none"],
         Option(

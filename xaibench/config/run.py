@@ -12,6 +12,8 @@ from pydantic_core import PydanticKnownError
 
 from xaibench.config.files import Data, read_options, read_yaml, validated
 from xaibench.config.options import OPTIONS, Options, typed
+from xaibench.config.shard import Shard
+from xaibench.config.shard import parse as parse_shard
 from xaibench.config.shipped import config_files
 from xaibench.config.specs import parse, split_all
 from xaibench.config.words import check_path, check_text
@@ -111,6 +113,11 @@ class RunConfig(Options, Data):
             raise UsageError(f"until {value:g}: give a number of points above 0, such as 1.")
         return value
 
+    @field_validator("shard")
+    @classmethod
+    def _shard(cls, value: str | None) -> str | None:
+        return None if value is None else str(parse_shard(value))
+
     @field_validator("*")
     @classmethod
     def _bounds(cls, value: Any, info: ValidationInfo) -> Any:
@@ -127,6 +134,16 @@ class RunConfig(Options, Data):
             raise UsageError(f"name '{self.name}' is that of --maps: give both, or neither.")
         if self.until is not None and self.order != "drawn":
             raise UsageError("until takes images in a drawn order: drop --order dataset.")
+        if self.shard is not None and self.until is not None:
+            raise UsageError(
+                "until decides by the blocks before, which are other shards': drop --until or "
+                "--shard."
+            )
+        if self.shard is not None and self.overwrite:
+            raise UsageError(
+                "overwrite would delete what other shards have made: drop it, or choose another "
+                "--out."
+            )
         return self
 
     @model_validator(mode="before")
@@ -151,6 +168,11 @@ class RunConfig(Options, Data):
         if self.model:
             return self.model
         return "efficientnet_lite0" if self.data_name == "samples" else "resnet50"
+
+    @property
+    def part(self) -> Shard | None:
+        """The share of the blocks that is asked for; None for all."""
+        return None if self.shard is None else parse_shard(self.shard)
 
     @property
     def files(self) -> dict[str, str]:

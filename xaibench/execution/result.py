@@ -10,7 +10,7 @@ from pathlib import Path
 class RunResult:
     """What a run did. computed counts images x methods x targets (x metrics) by stage.
 
-    sure: with --until, which means are, in words.
+    sure: with --until, which means are, in words. shard: with --shard, which of how many.
     """
 
     directory: Path
@@ -19,6 +19,7 @@ class RunResult:
     unreadable: int
     seconds: float
     sure: str = ""
+    shard: str = ""
 
     @property
     def line(self) -> str:
@@ -31,7 +32,7 @@ class RunResult:
         nothing = "computed nothing" if lost else "nothing left to compute"
         skipped = f"; {self.unreadable} unreadable images skipped (failures/)"
         return (
-            f"{self.directory}: {self.images} images, "
+            f"{self.directory}: {f'shard {self.shard}, ' * bool(self.shard)}{self.images} images, "
             f"{'computed ' + done if done else nothing} "
             f"in {self.seconds:.1f} s{lost}{skipped if self.unreadable else ''}"
             f"{'; ' * bool(self.sure)}{self.sure}"

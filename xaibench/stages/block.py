@@ -21,6 +21,7 @@ from xaibench.stages.predict import load_predictions, predict
 from xaibench.stages.rows import fail_unmapped
 from xaibench.stages.run import Run, resolve
 from xaibench.stages.score import Taken, score_taken, score_unit
+from xaibench.stages.share import in_turn
 from xaibench.stages.steps import PREDICTIONS, Steps, Tick, works
 from xaibench.stages.unit import Block, Places, Unit
 from xaibench.store import layout
@@ -90,9 +91,10 @@ def run_block(task: Task, block: Block, tick: Tick = lambda _step: None) -> Done
             with Steps(tick, {PREDICTIONS: len(part.predictions)}) as desk.steps:
                 done.made["predictions"] += predict(desk, block.number, part)
         of = part.variation
-        order = run.ids(block.places if of.request else block.companions)
+        start, size = block.number * run.dataset.block_size, run.dataset.block_size
+        order = run.ids(block.places) if of.request else run.dataset.ids[start : start + size]
         folder = layout.predictions(run.root, of.transform, of.name)
-        with phase("io"):
+        with phase("io"), in_turn(run):
             compact(folder, layout.TABLE, block.number, order)
         some = [place for place in block.companions if place not in desk.lost]
         predictions = load_predictions(run, some, part.variation) if part.units else None
