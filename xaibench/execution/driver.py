@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -52,16 +52,12 @@ class Ticked:
 
 @dataclass(frozen=True)
 class Finished:
-    """A hand is done with its job. broken: why what it was to prepare could not be had.
-
-    timings: seconds by phase, of a hand that records them (`--profile`).
-    """
+    """A hand is done with its job. broken: why what it was to prepare could not be had."""
 
     hand: int
     job: int
     done: Done = field(default_factory=Done)
     broken: str = ""
-    timings: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

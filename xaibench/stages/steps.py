@@ -23,12 +23,14 @@ IMAGES: Work = ("images", "", "")
 class Spent:
     """What a step took in another process: seconds, and what went through its network.
 
-    hands: so many processes work at a time.
+    hand: which process that is. phases: the seconds by phase, and those on the device, where they
+    are recorded.
     """
 
     seconds: float
     counts: meter.Counts
-    hands: int = 1
+    hand: int = 0
+    phases: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
