@@ -15,7 +15,7 @@ from typing import Protocol
 from xaibench import meter
 from xaibench.execution.plan import Preparation
 from xaibench.stages.block import Done
-from xaibench.stages.steps import Step, Tick, Work
+from xaibench.stages.steps import Step, Tick, Work, works_of
 from xaibench.stages.unit import Block
 
 LOSSES = 3
@@ -235,24 +235,35 @@ class _Drive:
         if event.hand not in self.at:
             self.say(f"{event.why}, and has been replaced")
             return
-        job, told = self._free(event.hand), self.told[event.hand]
-        self.tick(Step("", done={work: -n for work, n in told.items()}))
+        job = self._free(event.hand)
+        left = self.recovery.again(job)
+        self._stored(job, left, self.told.pop(event.hand))
         self.losses[job.number] += not event.preempted
         if self.losses[job.number] >= LOSSES:
-            why = f"lost {LOSSES} times: {event.why}"
             self.say(f"{event.why}; {named(job)} was lost {LOSSES} times and is given up")
-            self._give_up(self.recovery.again(job), why)
+            self._give_up(left, f"lost {LOSSES} times: {event.why}")
             return
         self.say(f"{event.why}; {named(job)} is done again")
-        heapq.heappush(self.ready, (job.number, self.recovery.again(job)))
+        heapq.heappush(self.ready, (job.number, left))
+
+    def _stored(self, job: Job, left: Job, told: Counter[Work]) -> None:
+        """Count what a lost job has stored, in the place of what its hand told."""
+        done: Counter[Work] = Counter()
+        if job.block and left.block:
+            done += works_of(job.block) - works_of(left.block)
+            for what in ("predictions", "maps", "scores"):
+                self.done.made[what] += getattr(job.block, what) - getattr(left.block, what)
+        done.subtract(told)
+        self.tick(Step("", done=done))
 
     def _give_up(self, job: Job, why: str) -> None:
         """Record a job as failed, and what would have rested on a block's predictions."""
         if job.prepare is not None:
             self.broken[job.prepare.path.name] = why
-        else:
+        elif job.block is not None:
             self.done.add(self.recovery.give_up(job, why))
-            if job.block and job.block.predictions:
+            self.tick(Step("", done=works_of(job.block), given_up=True))
+            if job.block.predictions:
                 for other in self.waiting.get(job.number, ()):
                     self.given_up.setdefault(other.number, why)
         self._ended(job)
