@@ -170,6 +170,20 @@ class Options:
         str | int | None,
         Option("GPUs that share the work, a process each: N or all.", default="one"),
     ] = None
+    executor: Annotated[
+        Literal["local", "ray"],
+        Option(
+            "local: this machine. ray: a Ray cluster, all its GPUs or cores unless --devices or "
+            "--processes say fewer."
+        ),
+    ] = "local"
+    ray_address: Annotated[
+        str | None,
+        Option(
+            "Of a Ray cluster that is there, HOST:PORT or auto.",
+            default="RAY_ADDRESS, or a cluster of its own on this machine",
+        ),
+    ] = None
     seed: Annotated[int, Option("Seed of everything random.", low=0, of_run=True)] = 0
     out: Annotated[
         Path | None, Option("Run directory.", default="results/runs/DATA-MODEL-PROTOCOL")

@@ -27,6 +27,10 @@ Say = Callable[[str], None]
 def run_all(task: Task, plan: Plan, tick: Tick, say: Say) -> Done:
     """Do everything that a plan lists; what raises is recorded and the rest goes on."""
     run = opened(task)
+    if run.config.executor == "ray":
+        from xaibench.execution.ray import on_ray
+
+        return on_ray(task, plan, tick, say)
     where = places(run, plan, say)
     if len(where) < 2:
         return local.run_all(task, plan, tick)
