@@ -27,8 +27,6 @@ from xaibench.stages.run import Run
 from xaibench.store.identity import known
 from xaibench.store.manifest import versions
 
-APART = 0.2
-"""Least seconds between two answers of `told`."""
 TAKEN_ALONG = ("THP_MEM_ALLOC_ENABLE", "KINETO_LOG_LEVEL")
 """Environment variables that the command sets for itself, and an actor needs too."""
 
@@ -141,10 +139,10 @@ class Actor:
                 self._events.append(event)
             self._changed.notify_all()
 
-    def told(self, seconds: float) -> list[Event]:
-        """What has happened since; waits so many seconds for something to happen."""
+    def told(self, apart: float, seconds: float) -> list[Event]:
+        """What has happened since, after `apart` seconds, and some more where nothing has."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._at_work, min(APART, seconds))
+            self._changed.wait_for(lambda: not self._at_work, apart)
             self._changed.wait_for(lambda: self._events or not self._at_work, seconds)
             return self._taken()
 

@@ -29,8 +29,10 @@ Say = Callable[[str], None]
 
 TALK = "talk"
 """The threads of an actor that answer while it works."""
-TOLD = 1.0
-"""Seconds for which an actor waits for something to tell before it says that it goes on."""
+APART, TOLD = 0.2, 1.0
+"""Seconds between two answers of an actor at least, and that it then waits for more to tell."""
+HEARD = 100.0
+"""Answers of all actors that are heard in a second."""
 STOPPED = 60.0
 """Seconds that actors have to write what is finished before they are ended."""
 REACHED = 20.0
@@ -84,13 +86,14 @@ class Actors:
         self._home = ray.put(place(run))
         there = task.config.model_copy(update={"device": run.device.type})
         self._task = ray.put(replace(task, config=there))
+        self._class = ray.remote(OnRay)
         self._queue: deque[tuple[int, Job, Job | None]] = deque()
         self._actors = [self._start(str(number + 1)) for number in range(room.hands)]
         self._waited = 0.0
 
     def _start(self, name: str, tries: int = 0) -> _Held:
         """Have an actor started, as soon as the cluster has room for one."""
-        made = self.ray.remote(OnRay).options(
+        made = self._class.options(
             num_cpus=self.room.cores,
             num_gpus=self.room.gpus,
             max_restarts=0,
@@ -114,8 +117,10 @@ class Actors:
             one.doing = one.handle.do.remote(hand, dump((job, following)))
             one.telling = self._ask(one)
 
-    def _ask(self, one: _Held, seconds: float = TOLD) -> Any:
-        return one.handle.told.options(concurrency_group=TALK).remote(seconds)
+    def _ask(self, one: _Held) -> Any:
+        """Have an actor tell: the more there are, the more seldom, as one process listens."""
+        apart = max(APART, self.hands / HEARD)
+        return one.handle.told.options(concurrency_group=TALK).remote(apart, TOLD)
 
     def events(self, timeout: float) -> Iterable[Event]:
         """What actors tell and have done, and which were lost."""
@@ -203,7 +208,7 @@ class Actors:
         """What becomes of an actor that does not answer: the last that is known of it."""
         if isinstance(error, self.ray.exceptions.ActorUnavailableError):
             try:
-                self.ray.get(self._ask(one, 0.0), timeout=REACHED)
+                self.ray.get(self._ask(one), timeout=REACHED)
             except self.ray.exceptions.RayActorError as latest:
                 return latest
             except self.ray.exceptions.RayError:
