@@ -45,6 +45,8 @@ JOB = 0.01
 """Seconds to hand out a job and take in what came of it."""
 DECODE = 100.0
 """Photographs that a core reads and decodes in a second."""
+COPY = 10e9
+"""Bytes that are sent to a device in a second."""
 SIZES = (20, 40, 80, 160, 320, 640, 1_280)
 """Images in a block."""
 LEAST = 0.02
@@ -128,7 +130,10 @@ class Simulated:
 
 @dataclass(frozen=True)
 class Shared:
-    """A table on so many devices: seconds till its end, those at work, and what it consists of."""
+    """A table on so many devices: seconds till its end, those at work, and what it consists of.
+
+    maps, sent: bytes, on disk and to the devices.
+    """
 
     hands: int
     seconds: float
@@ -137,6 +142,7 @@ class Shared:
     files: int
     decoded: int
     maps: int
+    sent: int
     prepared: float
 
     @property
@@ -165,6 +171,7 @@ def shared(work: Work, hands: int, rate: float) -> Shared:
         sum(files.values()),
         total.decoded,
         total.maps,
+        total.decoded * 3 * work.run.classifier.input.crop**2 * 4,
         prepared,
     )
 
@@ -246,6 +253,20 @@ def second_table(found: Found) -> Iterator[str]:
             )
 
 
+def sent(found: Found) -> str:
+    """What sending takes of a device's time at most."""
+    most = max(
+        sum(one.sent / COPY for one in parts) / sum(one.busy for one in parts)
+        for rate in RATES
+        for hands in DEVICES
+        if (parts := over_tables(found, hands, rate))
+    )
+    return (
+        f"Sending inputs to a device, at {COPY / 1e9:g} GB a second, takes {most:.4%} of its time "
+        "at most."
+    )
+
+
 @dataclass(frozen=True)
 class Sized:
     """A table in blocks of some size. beside: the share of time that goes into no passes."""
@@ -317,6 +338,8 @@ hour and device, ${SPOT:g} where it may be taken away. An hour costs {hour} devi
     yield from _second_words()
     yield ""
     yield from second_table(found)
+    yield ""
+    yield sent(found)
     yield ""
     yield from _third_words()
     yield ""
