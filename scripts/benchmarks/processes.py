@@ -1,4 +1,4 @@
-"""Processes of one thread against one process: start-up left out, on a run that is forward passes."""
+"""Processes of one thread against one process, on a run that is forward passes."""
 
 from __future__ import annotations
 
