@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import torch
 from helpers import alive, cli
-from networks import TEN, tiny
+from networks import THOUSAND, thousand
 
 import xaibench
 from xaibench.config.run import load_config
@@ -92,7 +92,7 @@ def test_a_killed_worker_changes_no_row(deadly: Path, tmp_path: Path) -> None:
     """Two processes, a method each; one is killed in the midst of its first."""
     methods = f"file:{deadly}:deadly,file:{deadly}:other"
     common = {
-        "model": TEN,
+        "model": THOUSAND,
         "method": methods,
         "metric": "sparseness,average_drop",
         "target": "predicted",
@@ -153,7 +153,7 @@ def _mapped(name: str) -> list[tuple[int, int]]:
 
 
 def test_a_network_in_memory_is_handed_over(tmp_path: Path) -> None:
-    task = Task(load_config({"out": tmp_path, "limit": 1}), "here", tiny())
+    task = Task(load_config({"out": tmp_path, "limit": 1}), "here", thousand())
     run = opened(task)
     _ = run.classifier
     images = torch.randn(16, 3, 64, 64)
@@ -185,7 +185,7 @@ def test_the_machine_is_full_and_not_over(
     monkeypatch.setattr("xaibench.datasets.base.BLOCK", 5)
     monkeypatch.setattr(places, "cores", lambda: cores)
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
-    asking = {"out": tmp_path, "model": TEN, "method": "gradient,fakecam", "limit": 15}
+    asking = {"out": tmp_path, "model": THOUSAND, "method": "gradient,fakecam", "limit": 15}
     run = opened(Task(load_config({**asking, "workers": 4, "processes": asked}), str(asked)))
     todo = plan(run, frozenset({"explain", "score"}))
     assert list(places.places(run, todo, print)) == expected
@@ -203,7 +203,7 @@ def test_auto_takes_what_was_faster_and_says_why(
 
     monkeypatch.setattr(fastest, "_measured", rates)
     monkeypatch.setattr(fastest, "pace", lambda _run: 240.0)
-    run = opened(Task(load_config({"out": tmp_path, "model": TEN, "limit": 4}), "auto"))
+    run = opened(Task(load_config({"out": tmp_path, "model": THOUSAND, "limit": 4}), "auto"))
     todo = plan(run, frozenset({"explain", "score"}))
     lines: list[str] = []
     assert fastest.fastest(run, todo, 2, lines.append) == 1, "of little work"
@@ -231,12 +231,12 @@ def test_wrong_numbers_are_refused(values: dict[str, Any]) -> None:
 def test_fewer_gpus_than_asked_for_are_an_error(tmp_path: Path) -> None:
     count = torch.cuda.device_count()
     with pytest.raises(XaibenchError, match="devices"):
-        xaibench.run({"model": TEN, "out": tmp_path, "limit": 1, "devices": count + 1})
+        xaibench.run({"model": THOUSAND, "out": tmp_path, "limit": 1, "devices": count + 1})
 
 
 def test_the_number_of_processes_is_no_part_of_a_run(tmp_path: Path) -> None:
     one, two = (
-        opened(Task(load_config({"out": tmp_path, "model": TEN, "processes": n}), str(n)))
+        opened(Task(load_config({"out": tmp_path, "model": THOUSAND, "processes": n}), str(n)))
         for n in (1, 2)
     )
     assert one.identity() == two.identity()
@@ -249,7 +249,7 @@ def slow(tmp_path: Path) -> list[str]:
     path = tmp_path / "code" / "slow.py"
     path.parent.mkdir()
     path.write_text(SLOW)
-    words = [sys.executable, "-m", "xaibench", "run", "--model", TEN, "--processes", "2"]
+    words = [sys.executable, "-m", "xaibench", "run", "--model", THOUSAND, "--processes", "2"]
     words += ["--method", f"file:{path}:slow,file:{path}:slower", "--metric", "sparseness"]
     return [*words, "--limit", "20", "--batch-size", "16", "--target", "predicted", "--out"]
 
