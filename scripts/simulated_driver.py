@@ -1,4 +1,4 @@
-"""What handing out costs: `drive` with hands that do nothing, so many jobs as blocks of a large run.
+"""What handing out costs: `drive` with hands that do nothing, for the blocks of a large run.
 
 python scripts/simulated_driver.py [--jobs 100000] [--hands 64]
 

@@ -11,6 +11,7 @@ from functools import partial
 from xaibench import meter
 from xaibench.errors import Failed
 from xaibench.execution.driver import Event, Finished, Job, Said, Ticked
+from xaibench.execution.local import reading_ahead
 from xaibench.execution.profile import Profile, recorded
 from xaibench.stages.block import Done, Task, first_read, opened, run_block
 from xaibench.stages.prepare import prepare_state
@@ -48,12 +49,7 @@ def hand(task: Task, number: int, send: Send) -> Iterator[Do]:
 def _do(task: Task, teller: Teller, job: Job, following: Job | None) -> None:
     run, done, broken = opened(task), Done(), ""
     teller.begin()
-
-    def tick(step: Step) -> None:
-        if following and following.block and run.config.workers and _images_read(step):
-            run.ahead.begin(run, first_read(following.block))
-        teller.step(step)
-
+    tick = reading_ahead(run, following.block if following else None, teller.step)
     if job.prepare is not None:
         one = job.prepare
         tick(Step(f"prepare {one.method.spec}"))
@@ -62,14 +58,10 @@ def _do(task: Task, teller: Teller, job: Job, following: Job | None) -> None:
         except Failed as failure:
             broken = str(failure)
     elif job.block is not None:
+        run.ahead.keep(first_read(job.block))
         done = run_block(task, job.block, tick)
     teller.end()
     teller.send(Finished(teller.number, job.number, done, broken))
-
-
-def _images_read(step: Step) -> bool:
-    """Whether the predictions of a block are done, and so its images are read."""
-    return any(kind in ("maps", "scores") for kind, _, _ in step.ahead)
 
 
 @dataclass

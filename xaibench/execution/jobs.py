@@ -1,4 +1,4 @@
-"""From a plan to jobs: a block a job, and the last blocks a job a method where hands would idle."""
+"""From a plan to jobs: a block a job, and of the last blocks each method, so that none idles."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def rounds(run: Run, plan: Plan, hands: int, tick: Tick) -> Iterator[Sequence[Jo
     maker = _Maker(run, plan, hands)
     if plan.stops is None:
         blocks = [block for block in plan.blocks if block.total]
-        whole = len(blocks) - len(blocks) % hands
+        whole = max(0, len(blocks) // hands - 1) * hands  # the last are cut: hands end together
         jobs = list(maker.preparations)
         for number, block in enumerate(blocks):
             jobs += maker.jobs(block, cut=number >= whole)

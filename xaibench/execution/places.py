@@ -33,7 +33,7 @@ def places(run: Run, plan: Plan, say: Say) -> Sequence[Place]:
     else:
         hands = min(int(config.processes), pieces(plan))
     hands = max(1, hands)
-    workers = config.workers // hands
+    workers = min(config.workers, cores()) // hands
     return [Place(str(run.device), shared(hands), workers if workers > 1 else 0)] * hands
 
 

@@ -93,11 +93,12 @@ class Processes:
 
     def _of(self, number: int) -> Iterator[Event]:
         one = self._held[number]
+        died = not one.process.is_alive()  # asked before what it said last is read
         with suppress(EOFError, OSError):
             while one.connection.poll():
                 self._mute[number] = 0
                 yield one.connection.recv()
-        if not one.process.is_alive():
+        if died:
             del self._held[number]
             self._mute[number] += 1
             one.clear()
