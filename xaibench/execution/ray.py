@@ -19,6 +19,7 @@ from xaibench.execution.actor import Actor, Place, environment, place
 from xaibench.execution.cluster import connected, imported
 from xaibench.execution.crews import carry_out
 from xaibench.execution.driver import LOSSES, Event, Job, Lost, Raised, Said
+from xaibench.execution.places import pieces
 from xaibench.execution.plan import Plan
 from xaibench.execution.portable import dump
 from xaibench.stages.block import Done, Task, opened
@@ -84,8 +85,8 @@ class Actors:
         self.ray, self.room, self.hands = ray, room, room.hands
         run = opened(task)
         self._home = ray.put(place(run))
-        there = task.config.model_copy(update={"device": run.device.type})
-        self._task = ray.put(replace(task, config=there))
+        own = {"device": run.device.type, "workers": room.workers}
+        self._task = ray.put(replace(task, config=task.config.model_copy(update=own)))
         self._class = ray.remote(OnRay)
         self._queue: deque[tuple[int, Job, Job | None]] = deque()
         self._actors = [self._start(str(number + 1)) for number in range(room.hands)]
@@ -246,22 +247,29 @@ def _line(error: Exception) -> str:
 
 @dataclass(frozen=True)
 class Room:
-    """How many actors a run gets, and what each of them."""
+    """How many actors a run gets, and each of them; workers: processes that decode for it."""
 
     hands: int
     cores: int
     gpus: int
+    workers: int
 
 
-def room(run: Run, there: Mapping[str, float]) -> Room:
-    """What a run gets of a cluster that has so much: all, unless fewer are asked for."""
+def room(run: Run, plan: Plan, there: Mapping[str, float]) -> Room:
+    """What a run gets of a cluster that has so much: all, unless less is asked for or of use."""
     config, cores, gpus = run.config, int(there.get("CPU", 0)), int(there.get("GPU", 0))
-    if run.device.type == "cuda":
-        hands = max(1, gpus) if config.devices in (None, "all") else int(config.devices)
-        return Room(hands, max(1, min(1 + config.workers, cores // hands)), 1)
-    asked = _processes(run)
-    hands = max(1, cores) if asked == "auto" else int(asked)
-    return Room(hands, max(1, cores // hands), 0)
+    on_gpus = run.device.type == "cuda"
+    if on_gpus:
+        hands = gpus if config.devices in (None, "all") else int(config.devices)
+    else:
+        asked = _processes(run)
+        hands = cores if asked == "auto" else int(asked)
+    hands = max(1, min(hands, pieces(plan)))
+    share = max(1, cores // hands)
+    if on_gpus:  # what decodes needs cores, too
+        return Room(hands, min(1 + config.workers, share), 1, min(config.workers, share))
+    workers = min(config.workers, cores) // hands
+    return Room(hands, share, 0, workers if workers > 1 else 0)
 
 
 def _processes(run: Run) -> str | int:
@@ -281,4 +289,4 @@ def on_ray(task: Task, plan: Plan, tick: Tick, say: Say) -> Done:
         there = ray.cluster_resources()
         if there.get("GPU") and run.device.type == "cpu" and run.config.device == "auto":
             say("the cluster's GPUs are not used: start the command on a machine that has one")
-        return carry_out(task, plan, Actors(ray, task, room(run, there)), tick, say)
+        return carry_out(task, plan, Actors(ray, task, room(run, plan, there)), tick, say)
