@@ -20,7 +20,6 @@ STORE = 100 * 2**20
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # or it says what a later version will do
-    "RAY_BACKEND_LOG_LEVEL": "fatal",  # its own processes' lines, which would come between ours
 }
 SECONDS = 10.0
 """How long processes of a cluster of our own have to end by themselves."""

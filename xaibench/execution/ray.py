@@ -87,7 +87,7 @@ class Actors:
         self._home = ray.put(place(run))
         own = {"device": run.device.type, "workers": room.workers}
         self._task = ray.put(replace(task, config=task.config.model_copy(update=own)))
-        self._class = ray.remote(OnRay)
+        self._class = ray.remote(concurrency_groups={TALK: 2})(OnRay)
         self._queue: deque[tuple[int, Job, Job | None]] = deque()
         self._actors = [self._start(str(number + 1)) for number in range(room.hands)]
         self._waited = 0.0
@@ -99,7 +99,6 @@ class Actors:
             num_gpus=self.room.gpus,
             max_restarts=0,
             max_task_retries=0,
-            concurrency_groups={TALK: 2},
             runtime_env={"env_vars": environment(self.room.cores)},
         )
         handle = made.remote(self._task, self._home)
