@@ -99,19 +99,6 @@ def same(out: Path, base: Path) -> None:
     assert names[0] == names[1]
 
 
-@with_ray
-def test_two_actors_make_the_rows_of_one_process(
-    two_cores: None, data: Path, tmp_path: Path
-) -> None:
-    ours, here = mock.Mock(), tmp_path / "ray"
-    with mock.patch("xaibench.stages.block.run_block", ours):  # no block is done in this process
-        run(data, here, **ON_RAY)
-    assert not ours.called
-    run(data, tmp_path / "one")
-    same(here, tmp_path / "one")
-    assert run(data, here, **ON_RAY) == run(data, here)  # nothing is left, and the run is the same
-
-
 def killed_once(folder: Path, sent: list[int]) -> None:
     """Kill the first process that says it is there."""
     until = time.monotonic() + 60
@@ -123,22 +110,38 @@ def killed_once(folder: Path, sent: list[int]) -> None:
 
 
 @with_ray
-def test_a_killed_actor_costs_a_line_and_no_row(
+def test_two_actors_make_the_rows_of_one_process_though_one_is_killed(
     two_cores: None, data: Path, tmp_path: Path
 ) -> None:
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "slow.py").write_text(SLOW)
-    asked, sent = {"method": f"gradcam,file:{mine / 'slow.py'}:slow"}, list[int]()
+    method = f"gradcam,rise(n_masks=16),file:{mine / 'slow.py'}:slow"
+    sent = list[int]()
     killer = threading.Thread(target=killed_once, args=(mine, sent))
     killer.start()
-    lines = run(data, tmp_path / "ray", **asked, **ON_RAY)
+    with mock.patch("xaibench.execution.local.run_all", side_effect=AssertionError):
+        lines = run(data, tmp_path / "ray", method=method, **ON_RAY)
     killer.join()
     told = [line for line in lines if f"process {sent[0]}" in line]
     assert len(told) == 1
     assert "died" in told[0]
-    run(data, tmp_path / "one", **asked)
+    run(data, tmp_path / "one", method=method)
     same(tmp_path / "ray", tmp_path / "one")
+
+
+@with_ray
+@pytest.mark.slow
+def test_a_run_goes_on_with_and_without_ray(two_cores: None, data: Path, tmp_path: Path) -> None:
+    """By two actors, one process, one actor; at last nothing is left, and none is begun."""
+    here = tmp_path / "ray"
+    run(data, here, **ON_RAY, limit=60)
+    run(data, here, limit=85)
+    run(data, here, executor="ray", processes=1)
+    with mock.patch("xaibench.execution.ray.connected", side_effect=AssertionError):
+        run(data, here, **ON_RAY)
+    run(data, tmp_path / "one")
+    same(here, tmp_path / "one")
 
 
 @with_ray
@@ -174,7 +177,9 @@ def test_ctrl_c_leaves_no_process(data: Path, tmp_path: Path) -> None:
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     _, said = process.communicate(timeout=90)
     assert process.returncode == 130
-    assert said.count("\n") == 1
+    *before, last = said.splitlines()
+    assert last.startswith("xaibench: interrupted")
+    assert all(line.startswith("xaibench: 0% ") for line in before), said
     assert not alive(process.pid)
     assert not [one for one in below if one.is_running() and one.status() != "zombie"]
 
