@@ -226,13 +226,14 @@ def run_configs(
     stages: frozenset[str] = ALL_STAGES,
     say: Say,
     then: str = "",
-) -> None:
+) -> list[RunResult]:
     """Run configurations one after the other; the failures of one do not keep the next away.
 
     then: what the last line says beside its results, where nothing has failed.
     Raises UsageError at once, and in the end the first XaibenchError, with the number of others.
     """
     errors: list[XaibenchError] = []
+    done: list[RunResult] = []
     emptied, told = set[Path](), set[str]()
     once = _once(say)
     for number, config in enumerate(configs, 1):
@@ -249,6 +250,7 @@ def run_configs(
                 _tell(errors, told, say)
         else:
             _tell(errors, told, say)
+            done.append(result)
             if not config.dry_run:
                 last = number == len(configs) and not errors
                 say(result.line + then * last)
@@ -257,6 +259,7 @@ def run_configs(
     if errors:
         _tell(errors, told, say)
         raise XaibenchError(f"{len(errors)} of {len(configs)} configurations have failures.")
+    return done
 
 
 def _once(say: Say) -> Say:

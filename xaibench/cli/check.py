@@ -46,7 +46,7 @@ MORE: dict[str, Any] = {
         Optional[str],
         o.option(
             "to",
-            "The protocol whose values are switched on. [default: reference, or published for it]",
+            "The protocol whose values are switched on. [default: its counterpart]",
         ),
     ],
     "switch": Annotated[

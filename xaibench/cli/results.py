@@ -124,10 +124,9 @@ def report(
     _check_values(table, top)
     _check_gallery(gallery, html or single_file)
     say, html = aside if as_json else echo, html or single_file
-    if html and (table or claims or choose or page):
-        raise UsageError("--html holds all of it: leave --table, --claims, --choose and --page.")
-    directories = _directories(run or [], compare, claims, html, say)
     pages = [*(page or ()), *["choose"] * choose]
+    _check_together(html, pages, table, figures or agreement, claims, paper)
+    directories = _directories(run or [], compare, claims, html, say)
     alone = table or figures or agreement or pages
     if alone and (claims or len(directories) > 1) and not html:
         raise UsageError(
@@ -190,6 +189,20 @@ def _check_values(table: list[int] | None, top: float) -> None:
             raise UsageError(f"unknown table {number}: the paper's are 1, 2, 3 and 4.")
     if not 0 < top <= 1:
         raise UsageError(f"top {top:g}: give a share of the pixels, above 0 and at most 1.")
+
+
+def _check_together(
+    html: bool, pages: list[str], table: list[int] | None, drawn: bool, claims: bool, paper: bool
+) -> None:
+    """UsageError for options of which one would be without effect."""
+    if html and (table or claims or pages):
+        raise UsageError("--html holds all of it: leave --table, --claims, --choose and --page.")
+    if pages and (table or drawn):
+        raise UsageError(
+            "--choose and --page print pages alone: leave --table, --figures and --agreement out."
+        )
+    if claims and not paper:
+        raise UsageError("--claims are the paper's own: leave --no-paper out.")
 
 
 def _check_gallery(gallery: int | None, html: bool) -> None:

@@ -73,10 +73,7 @@ def tables(
     into, catalog = directory / "report", catalog_in(directory)
     if lost := unmapped(directory):
         notes.append(f"{lost[0].upper()}{lost[1:]}.")
-    notes += [
-        "Stale scores stand among current ones, made by different code or maps: "
-        f"{', '.join(held.several)}. Run all of their images again."
-    ] * bool(held.several)
+    notes += _stale(held.several)
     notes += of_passes(identity_of(directory))
     scores = only(held.frame, wanted.methods, wanted.metrics)
     methods = set(scores["method"].unique())
@@ -156,7 +153,8 @@ def source_of(
     from xaibench.studies.until import stopped_in
 
     some = predictions and any(directory.glob("predictions/*/*/*.parquet"))
-    scores = load_scores(directory) if plain else read_scores(directory, REPORTED).frame
+    held = read_scores(directory, REPORTED)
+    scores = load_scores(directory) if plain else held.frame
     images = scores["image"].unique()
     source = Source(
         name=str(directory),
@@ -168,8 +166,15 @@ def source_of(
         timings=timings(directory),
         accuracy=accuracy_in(directory, images),
         agreement=partial(_agreement, directory),
+        notes=_stale(held.several),
     )
     return source if wanted.whole else narrowed(source, wanted.methods, wanted.metrics)
+
+
+def _stale(several: Sequence[str]) -> list[str]:
+    """What to say of scores that were made in several ways."""
+    said = "Stale scores stand among current ones, made by different code or maps: "
+    return [f"{said}{', '.join(several)}. Run all of their images again."] * bool(several)
 
 
 def _agreement(directory: Path) -> list[Pair]:
