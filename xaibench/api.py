@@ -47,7 +47,7 @@ def run(
     check_early(config)
     from xaibench.execution import start
     from xaibench.execution.accuracy import Verdict
-    from xaibench.execution.local import run_all
+    from xaibench.execution.crews import run_all
     from xaibench.execution.plan import plan
     from xaibench.execution.profile import profiling
     from xaibench.execution.progress import progress
@@ -98,7 +98,7 @@ def run(
             progress(todo.works, weights(work)) as shown,
         ):
             try:
-                done = run_all(task, todo, each_of(sheet.step, traced, shown, verdict.step))
+                done = run_all(task, todo, each_of(sheet.step, traced, shown, verdict.step), say)
             finally:
                 manifest.note(timings=sheet.rows(work))
         _say_unsound(done.unsound, root, say)

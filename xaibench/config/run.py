@@ -25,6 +25,7 @@ TARGETS = ("ground_truth", "predicted", "least_probable")
 LISTS = ("method", "metric", "target", "transform")
 KEPT = ("keep", "small", "none")
 LARGEST_BATCH = 65_536
+MOST_PROCESSES = 1024
 
 
 class RunConfig(Options, Data):
@@ -106,6 +107,19 @@ class RunConfig(Options, Data):
             raise UsageError(f"batch-size {value}: give at most {LARGEST_BATCH:,}.")
         return number
 
+    @field_validator("processes", "devices")
+    @classmethod
+    def _counts(cls, value: str | int | None, info: ValidationInfo) -> str | int | None:
+        word = "auto" if info.field_name == "processes" else "all"
+        if value is None or value == word:
+            return value
+        if not str(value).isdecimal() or not 1 <= int(value) <= MOST_PROCESSES:
+            raise UsageError(
+                f"{info.field_name} '{value}': give a number from 1 to {MOST_PROCESSES:,}, "
+                f"or {word}."
+            )
+        return int(value)
+
     @field_validator("until")
     @classmethod
     def _until(cls, value: float | None) -> float | None:
@@ -132,6 +146,8 @@ class RunConfig(Options, Data):
     def _together(self) -> RunConfig:
         if self.name is not None and self.maps is None:
             raise UsageError(f"name '{self.name}' is that of --maps: give both, or neither.")
+        if self.devices is not None and self.processes != 1:
+            raise UsageError("devices are a process each: drop --processes, or --devices.")
         if self.until is not None and self.order != "drawn":
             raise UsageError("until takes images in a drawn order: drop --order dataset.")
         if self.shard is not None and self.until is not None:
