@@ -101,7 +101,7 @@ def _stopping() -> Iterator[list[int]]:
                 before[kind] = signal.signal(kind, stop)
         yield told
     finally:
-        for kind, handler in before.items():
-            signal.signal(kind, handler)
+        for number, handler in before.items():
+            signal.signal(number, handler)
         if signal.SIGTERM in told:
             os.kill(os.getpid(), signal.SIGTERM)
