@@ -7,6 +7,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from xaibench.cli import options as o
+from xaibench.cli.runs import writing
 from xaibench.cli.screen import document, next_is, telling, written
 from xaibench.errors import XaibenchError, unknown
 
@@ -103,16 +104,17 @@ def check(values: dict[str, Any]) -> None:
         out = checks.FOLDER / config.directory.name
         config = config.model_copy(update={"out": out})
     tell, said = telling(as_json)
-    done = checks.check(
-        config,
-        method,
-        against=split_all(against or []),
-        chosen=chosen,
-        after=after,
-        switches=split_all(switches or []),
-        skip=skip,
-        say=tell,
-    )
+    with writing(config, tell):
+        done = checks.check(
+            config,
+            method,
+            against=split_all(against or []),
+            chosen=chosen,
+            after=after,
+            switches=split_all(switches or []),
+            skip=skip,
+            say=tell,
+        )
     if done is None:
         if as_json:
             document({"lines": said})

@@ -62,10 +62,11 @@ def find_run(run: Path | None, read: bool = True) -> Path:
     """
     from xaibench.store.latest import latest_run
     from xaibench.store.layout import is_run
+    from xaibench.store.remote import fetched
 
-    if run is not None and not is_run(run):
+    if run is not None and not is_run(run := fetched(run)):
         raise XaibenchError(f"{run} is not a run directory; give the --out of a run.")
-    run = run or latest_run(RUNS)
+    run = run or fetched(latest_run(RUNS))
     if read:
         from xaibench.studies.records import check_records
 
@@ -265,8 +266,9 @@ def clean(
     left: list[Path] = []
     if maps or scores:
         from xaibench.store.lock import writing
+        from xaibench.store.remote import written as put
 
-        with writing(directory, remedy="wait for its end"):
+        with put(directory, say=say), writing(directory, remedy="wait for its end"):
             # of which images a state was, as long as there are scores that rest on it
             left = remove(directory, chosen, "none" if scores else layout.TABLE)
     if as_json:

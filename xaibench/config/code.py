@@ -24,6 +24,7 @@ PACKAGE = Path(__file__).parents[1]
 NO_NUMBER = {
     *("cli", "report", "analysis", "store", "published", "meter"),
     *("config.code", "config.names", "config.options", "config.shipped"),
+    "config.urls",
 }
 """Parts of the package that change no stored number."""
 

@@ -161,7 +161,11 @@ class Options:
     ] = 2
     seed: Annotated[int, Option("Seed of everything random.", low=0, of_run=True)] = 0
     out: Annotated[
-        Path | None, Option("Run directory.", default="results/runs/DATA-MODEL-PROTOCOL")
+        Path | None,
+        Option(
+            "Run directory, or a URL: s3://, gs://, file://.",
+            default="results/runs/DATA-MODEL-PROTOCOL",
+        ),
     ] = None
     keep_maps: Annotated[
         Literal["keep", "small", "none"],

@@ -14,6 +14,7 @@ from xaibench.config.files import Data, read_options, read_yaml, validated
 from xaibench.config.options import OPTIONS, Options, typed
 from xaibench.config.shipped import config_files
 from xaibench.config.specs import parse, split_all
+from xaibench.config.urls import located, url_of
 from xaibench.config.words import check_path, check_text
 from xaibench.errors import UsageError, fold, unknown
 from xaibench.registry import entries
@@ -37,7 +38,9 @@ class RunConfig(Options, Data):
         if isinstance(value, (str, Path)):
             check = check_text if info.field_name in LISTS else check_path
             check(name, str(value))
-            if info.field_name != "out" and typed(str(info.field_name)) is Path:
+            if info.field_name == "out":
+                url_of(value)
+            elif typed(str(info.field_name)) is Path:
                 _check_kind(name, Path(value))
         if isinstance(value, bool) and typed(str(info.field_name)) is not bool:
             raise UsageError(f"{name} cannot be {str(value).lower()}: give a value.")
@@ -159,15 +162,23 @@ class RunConfig(Options, Data):
 
     @property
     def directory(self) -> Path:
-        """Where the run lives: --out, or results/runs/<data>-<model>-<protocol>[-drawn]."""
+        """Where the run lives: --out, or results/runs/<data>-<model>-<protocol>[-drawn].
+
+        Of a URL it is the copy of this machine.
+        """
         if self.out:
-            return self.out
+            return located(self.out)
         data = Path(self.data_name).resolve().name if self.data_name != "samples" else "samples"
         name = self.model_name if ":" in self.model_name else fold(self.model_name)
         model = "".join(c if c.isalnum() or c in "._-" else "_" for c in name)
         protocol = self.protocol if "." in self.protocol else fold(self.protocol)
         drawn = "-drawn" * (self.order == "drawn")
         return Path("results/runs") / f"{data}-{model}-{Path(protocol).stem}{drawn}"
+
+    @property
+    def place(self) -> str:
+        """The same as a person names it: a URL where --out is one."""
+        return (self.out and url_of(self.out)) or str(self.directory)
 
 
 def _check_kind(name: str, path: Path) -> None:

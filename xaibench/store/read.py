@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from xaibench.config.specs import parse
 from xaibench.errors import XaibenchError, fold, unknown
 from xaibench.store import layout
+from xaibench.store.remote import fetched
 from xaibench.store.scores import COLUMNS as COLUMNS
 from xaibench.store.scores import KEYS as KEYS
 from xaibench.store.scores import read_scores
@@ -31,7 +32,7 @@ def load_scores(out: str | Path) -> pd.DataFrame:
     Columns as in `COLUMNS`; value is float64 in natural units; sorted by `KEYS`. Raises
     XaibenchError where there are none.
     """
-    frame = read_scores(out).frame
+    frame = read_scores(fetched(out, layout.MANIFESTS, "scores")).frame
     for name in frame.select_dtypes("category"):
         frame[name] = frame[name].astype(str)
     return frame
@@ -57,7 +58,7 @@ def load_curves(
     from xaibench.store import tables
     from xaibench.store.sound import reader, steadily
 
-    root = Path(out)
+    root = fetched(out, layout.MANIFESTS, "scores")
     keys = {"target": fold(target), "transform": fold(transform), "variation": variation}
     keys["method"] = _scored(root / "scores", "method", method)
     of = layout.scores(root, **keys, metric="").parent
@@ -113,10 +114,12 @@ def load_maps(
     from xaibench.normalize import normalize
     from xaibench.store.sound import reader, steadily
 
+    root = fetched(out, layout.MANIFESTS, "maps")
+
     def read() -> tuple[MethodRequest, dict[Path, MapShard]]:
         asked = (method, fold(target), fold(transform), variation)
-        request, paths = _stored_maps(Path(out), *asked)
-        held = reader(Path(out))
+        request, paths = _stored_maps(root, *asked)
+        held = reader(root)
         return request, {path: held.shard(path) for path in paths}
 
     request, shards = steadily(read)
@@ -217,7 +220,7 @@ def load_predictions(out: str | Path) -> pd.DataFrame:
     from xaibench.store import tables
     from xaibench.store.sound import reader, steadily
 
-    root = Path(out)
+    root = fetched(out, layout.MANIFESTS, "predictions")
 
     def read() -> list[pd.DataFrame]:
         held, parts = reader(root), []

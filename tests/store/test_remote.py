@@ -1,0 +1,327 @@
+"""The copy of a run at a URL: what is put, fetched, forgotten, refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from urls import s3, url
+
+from xaibench.config.urls import located, url_of
+from xaibench.errors import UsageError, XaibenchError
+from xaibench.store import objects, parts, remote, remote_lock
+from xaibench.store.remote import fetched, written
+
+__all__ = ["s3", "url"]
+SCORE, MAP, RECORD = "scores/metric=x/00000-a.parquet", "maps/a/00000-a.safetensors", "manifests/x"
+Elsewhere = Callable[[str], Path]
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Elsewhere:
+    """Go to another machine, or back to one, by its name: another cache."""
+
+    def go(name: str) -> Path:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / name))
+        return tmp_path / name
+
+    return go
+
+
+def write(root: Path, **files: str) -> None:
+    for name, text in files.items():
+        path = root / {"score": SCORE, "map": MAP, "record": RECORD}.get(name, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def put(url: str, said: list[str] | None = None, **files: str) -> Path:
+    """Write files into the copy and put them."""
+    with written(Path(url), say=(said if said is not None else []).append):
+        write(located(Path(url)), **files)
+    return located(Path(url))
+
+
+def held(root: Path) -> dict[str, str]:
+    return {p.relative_to(root).as_posix(): p.read_text() for p in root.rglob("*") if p.is_file()}
+
+
+def keys(url: str) -> set[str]:
+    """All keys below a URL."""
+    there = objects.Objects(url)
+    return {one["path"] for some in there._obstore.list(there._store) for one in some}
+
+
+def change(url: str, key: str, text: bytes | None) -> None:
+    """Do to an object what nothing here does."""
+    there = objects.Objects(url)
+    there._obstore.delete(there._store, key) if text is None else there._obstore.put(
+        there._store, key, text
+    )
+
+
+def test_which_paths_are_urls() -> None:
+    assert url_of("results/runs/a") == url_of("/data/a") == url_of("s3:a") == url_of("c:/a") == ""
+    assert url_of(Path("s3://bucket/a/b/")) == url_of("s3://bucket//a/b") == "s3://bucket/a/b"
+    assert url_of(Path("file:///data/a b")) == "file:///data/a b"
+    assert url_of("gs://bucket") == "gs://bucket"
+    for wrong in ("az://a/b", "http://a/b", "s3:///", "s3://a/../b"):
+        with pytest.raises(UsageError, match=r"://.*: (known are|give a)"):
+            url_of(wrong)
+    one, other = (located(Path(f"s3://bucket/{name}/run")) for name in "ab")
+    assert one != other
+    assert located(Path("runs/a")) == Path("runs/a")
+
+
+def test_what_is_put_is_fetched_elsewhere(url: str, elsewhere: Elsewhere) -> None:
+    root = put(
+        url,
+        **{
+            "manifests/identity.json": "{}",
+            "score": "1",
+            "map": "2",
+            ".lock": "",
+            "predictions/.tmp-a": "",
+        },
+        **{"report/a.html": "", "report/check/a.json": "c", "set-aside/a": "", "normalized/a": ""},
+        **{"maps/report/a": "a method's", "failures/a.json": ""},
+    )
+    kept = {"manifests/identity.json", SCORE, MAP, "report/check/a.json", "maps/report/a"}
+    kept |= {"failures/a.json"}
+    assert keys(url) == kept | {parts.LIST}
+    elsewhere("other")
+    assert fetched(Path(url), "manifests", "scores") != root
+    assert held(located(Path(url))).keys() == {"manifests/identity.json", SCORE}
+    assert held(fetched(url)) == {name: held(root)[name] for name in kept}
+    assert remote.url_in(located(Path(url))) == url
+
+
+def test_a_changed_file_never_replaces_what_the_list_names(url: str, elsewhere: Elsewhere) -> None:
+    put(url, record="old", score="1")
+    elsewhere("reader")
+    reader = remote.Copy(url)
+    before, _ = reader._read()
+    elsewhere("writer")
+    with mock.patch.object(remote_lock.Lock, "check", side_effect=KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt):  # killed before the list
+            put(url, record="new", score="2")
+    elsewhere("reader")
+    assert held(fetched(url)) == {RECORD: "old", SCORE: "1"}
+    change(url, remote_lock.LOCK, None)
+    elsewhere("writer")
+    root = put(url, **{"failures/a.json": ""})
+    assert held(root) == {RECORD: "new", SCORE: "2", "failures/a.json": ""}  # goes on from there
+    elsewhere("reader")
+    assert held(fetched(url)) == held(root)
+    assert not {part.key for part in before.values()} & keys(url)
+
+
+def test_a_reader_whose_list_grew_old_reads_again(url: str, elsewhere: Elsewhere) -> None:
+    put(url, record="old", score="1")
+    fetch, done = remote.Copy._fetch, list[bool]()
+
+    def late(copy: remote.Copy, part: parts.Part) -> parts.Part | None:
+        if not done:
+            done.append(True)
+            elsewhere("writer")
+            root = located(Path(url))
+            with written(Path(url), say=lambda _: None):
+                (root / SCORE).unlink()
+                write(root, record="new", **{"scores/metric=x/00000-b.parquet": "2"})
+            elsewhere("reader")
+        return fetch(copy, part)
+
+    elsewhere("reader")
+    with mock.patch.object(remote, "AT_ONCE", 1), mock.patch.object(remote.Copy, "_fetch", late):
+        assert held(fetched(url)) == {RECORD: "new", "scores/metric=x/00000-b.parquet": "2"}
+
+
+def test_what_is_deleted_here_is_deleted_there(url: str) -> None:
+    root = put(url, record="1", score="1", map="1")
+    with written(Path(url), say=lambda _: None):
+        (root / MAP).unlink()
+    assert keys(url) == {RECORD, SCORE, parts.LIST}
+
+
+def test_what_a_cache_lost_is_fetched_again_and_stays_there(url: str) -> None:
+    root = put(url, record="1", score="1")
+    (root / SCORE).unlink()
+    (root / RECORD).write_text("2")
+    (root / "scores/metric=x/strange.parquet").write_text("")
+    said = list[str]()
+    assert held(put(url, said)) == {RECORD: "1", SCORE: "1"}
+    assert said == [f"{url}: 2 files (2 B), copied in {root}"]
+
+
+def test_a_directory_that_vanishes_deletes_nothing_there(url: str) -> None:
+    root = put(url, record="1", score="1")
+
+    def lose() -> None:
+        with written(Path(url), say=lambda _: None):
+            for name in (RECORD, SCORE):
+                (root / name).unlink()
+
+    with pytest.raises(XaibenchError, match=r"is gone.*run the same command again"):
+        lose()
+    assert held(fetched(url)) == {RECORD: "1", SCORE: "1"}
+
+
+def test_what_could_not_be_put_is_kept_unless_another_wrote(url: str, elsewhere: Elsewhere) -> None:
+    put(url, record="1")
+    send = mock.patch.object(objects.Objects, "send", side_effect=XaibenchError(f"{url}: no net."))
+    for name in "ab":
+        elsewhere(name)
+        with send, pytest.raises(XaibenchError, match="no net; what is not there yet is kept in"):
+            put(url, score=name)
+        assert held(fetched(url)) == {RECORD: "1", SCORE: name}  # as the run left it here
+    elsewhere("a")
+    put(url)
+    elsewhere("b")
+    assert held(put(url)) == {RECORD: "1", SCORE: "a"}
+
+
+def test_files_are_put_while_a_run_goes_on(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "EVERY", 0.02)
+    with written(Path(url), say=lambda _: None):
+        write(located(Path(url)), record="1", score="1")
+        until(lambda: {RECORD, SCORE, parts.LIST} <= keys(url))
+        write(located(Path(url)), map="1")
+        until(lambda: MAP in remote.Copy(url)._read()[0])
+        assert fetched(url) == located(Path(url))
+
+
+def until(found: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not found():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_second_writer_is_refused_or_waits(
+    url: str, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote_lock, "POLL", 0.01)
+    said, began = list[str](), threading.Event()
+
+    def second() -> None:
+        with written(Path(url), wait=True, say=said.append):
+            began.set()
+
+    with written(Path(url), say=lambda _: None):
+        with written(Path(url), say=lambda _: None):  # within: a study runs several runs
+            write(located(Path(url)), record="1")
+        monkeypatch.setattr(remote, "_WRITTEN", set())
+        with pytest.raises(XaibenchError, match=f"in use by process {os.getpid()} on .*--wait"):
+            put(url)
+        thread = threading.Thread(target=second)
+        thread.start()
+        until(lambda: bool(said))
+        assert "in use by process" in said[0]
+        assert said[0].endswith("waiting")
+        assert not began.is_set()
+    thread.join(20)
+    assert began.is_set()
+    assert remote_lock.LOCK not in keys(url)
+
+
+def foreign(url: str, **more: object) -> None:
+    """Another machine's lock."""
+    signed = {**remote_lock._signature(), "machine": "another", "host": "far", **more}
+    change(url, remote_lock.LOCK, json.dumps(signed).encode())
+
+
+def test_a_dead_writer_is_told_from_one_that_lives(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(url, record="1")
+    foreign(url)
+    with pytest.raises(XaibenchError, match=r"in use by process .* on far"):
+        put(url)
+    monkeypatch.setattr(remote_lock, "DEAD", -1.0)
+    said = list[str]()
+    put(url, said)
+    assert "on far" in said[0]
+    assert said[0].endswith("is dead (no sign of life for 0 minutes): its lock is broken")
+    monkeypatch.setattr(remote_lock, "DEAD", 600.0)
+    child = subprocess.Popen(["true"])
+    child.wait()
+    foreign(url, machine=remote_lock._machine(), process=child.pid)
+    said.clear()
+    put(url, said)
+    if remote_lock._machine():
+        assert said[0].endswith("is dead (its process has ended): its lock is broken")
+
+
+def test_signs_of_life_are_given_and_a_writer_that_lost_its_lock_stops(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote_lock, "BEAT", 0.02)
+    there = objects.Objects(url, make=True)
+
+    def renewed() -> str:
+        found = there.read(remote_lock.LOCK)
+        return json.loads(found.data)["renewed"] if found else ""
+
+    def lose() -> None:
+        with written(Path(url), say=lambda _: None):
+            write(located(Path(url)), record="1")
+            first = renewed()
+            until(lambda: renewed() > first)
+            foreign(url)
+            until(lambda: False)
+
+    with pytest.raises(XaibenchError, match=r"taken over by process .* on far"):
+        lose()
+    assert keys(url) == {remote_lock.LOCK}  # nothing is listed, and the lock is the other's
+
+
+def test_a_damaged_object_is_found_by_its_hash(url: str, elsewhere: Elsewhere) -> None:
+    put(url, record="1", score="good", map="1")
+    change(url, SCORE, b"evil")
+    change(url, MAP, None)
+    elsewhere("other")
+    with pytest.raises(XaibenchError, match=r"(00000-a\S*) is damaged or missing: run the same"):
+        fetched(url)
+    fetched(url, "manifests")  # what is not asked for does no harm
+    said = list[str]()
+    root = put(url, said)
+    assert held(root) == {RECORD: "1"}
+    assert {line.rpartition("/")[2] for line in said[:2]} == {
+        "00000-a.parquet; computed anew",
+        "00000-a.safetensors; computed anew",
+    }
+    put(url, score="good")
+    elsewhere("third")
+    assert held(fetched(url)) == {RECORD: "1", SCORE: "good"}
+
+
+def test_errors_are_one_line_with_a_remedy(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(XaibenchError, match=r"(is not a run directory|is no folder)"):
+        fetched(url)
+    put(url, record="1")
+    change(url, parts.LIST, b"PAR1")
+    for act in (fetched, put):
+        with pytest.raises(XaibenchError, match=r"parts\.parquet is damaged: put an earlier"):
+            act(url)
+    strange = {"../out": parts.Part("../out", RECORD, 1, "")}
+    change(url, parts.LIST, parts.packed(strange))
+    with pytest.raises(XaibenchError, match="is damaged"):
+        fetched(url)
+    with mock.patch.dict(sys.modules, {"obstore": None}):
+        with pytest.raises(XaibenchError, match=r"pip install 'xaibench\[remote\]'"):
+            fetched(url)
+    if url.startswith("s3:"):
+        with pytest.raises(XaibenchError, match="no such bucket: create it"):
+            put("s3://absent/run")
+        monkeypatch.setattr(objects, "RETRIES", {"max_retries": 0})
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+        with pytest.raises(XaibenchError, match="cannot be reached: check the network"):
+            put(url)
