@@ -20,7 +20,7 @@ from networks import THOUSAND
 import xaibench
 from xaibench.config.urls import located
 from xaibench.errors import XaibenchError
-from xaibench.store import layout, remote
+from xaibench.store import copies, layout, remote
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "store"))
 from urls import s3, url
@@ -162,7 +162,7 @@ def test_a_damaged_object_is_named_and_computed_anew(
     server: Forks, base: Path, url: str, cache: Callable[[str], dict[str, str]]
 ) -> None:
     assert server.run(*RUN, url, environment=cache("one")).code == 0
-    there = remote.Copy(url)
+    there = copies.Copy(url)
     part = next(p for path, p in there._read()[0].items() if path.startswith("scores/"))
     there.objects._obstore.put(there.objects._store, part.key, b"x" * part.size)
     cache("two")

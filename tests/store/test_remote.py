@@ -17,7 +17,7 @@ from urls import s3, url
 
 from xaibench.config.urls import located, url_of
 from xaibench.errors import UsageError, XaibenchError
-from xaibench.store import objects, parts, remote, remote_lock
+from xaibench.store import copies, objects, parts, remote, remote_lock
 from xaibench.store.remote import fetched, written
 
 __all__ = ["s3", "url"]
@@ -107,7 +107,7 @@ def test_what_is_put_is_fetched_elsewhere(url: str, elsewhere: Elsewhere) -> Non
 def test_a_changed_file_never_replaces_what_the_list_names(url: str, elsewhere: Elsewhere) -> None:
     put(url, record="old", score="1")
     elsewhere("reader")
-    reader = remote.Copy(url)
+    reader = copies.Copy(url)
     before, _ = reader._read()
     elsewhere("writer")
     with mock.patch.object(remote_lock.Lock, "check", side_effect=KeyboardInterrupt):
@@ -126,9 +126,9 @@ def test_a_changed_file_never_replaces_what_the_list_names(url: str, elsewhere: 
 
 def test_a_reader_whose_list_grew_old_reads_again(url: str, elsewhere: Elsewhere) -> None:
     put(url, record="old", score="1")
-    fetch, done = remote.Copy._fetch, list[bool]()
+    fetch, done = copies.Copy._fetch, list[bool]()
 
-    def late(copy: remote.Copy, part: parts.Part) -> parts.Part | None:
+    def late(copy: copies.Copy, part: parts.Part) -> parts.Part | None:
         if not done:
             done.append(True)
             elsewhere("writer")
@@ -140,7 +140,7 @@ def test_a_reader_whose_list_grew_old_reads_again(url: str, elsewhere: Elsewhere
         return fetch(copy, part)
 
     elsewhere("reader")
-    with mock.patch.object(remote, "AT_ONCE", 1), mock.patch.object(remote.Copy, "_fetch", late):
+    with mock.patch.object(copies, "AT_ONCE", 1), mock.patch.object(copies.Copy, "_fetch", late):
         assert held(fetched(url)) == {RECORD: "new", "scores/metric=x/00000-b.parquet": "2"}
 
 
@@ -158,7 +158,7 @@ def test_what_a_cache_lost_is_fetched_again_and_stays_there(url: str) -> None:
     (root / "scores/metric=x/strange.parquet").write_text("")
     said = list[str]()
     assert held(put(url, said)) == {RECORD: "1", SCORE: "1"}
-    assert said == [f"{url}: 2 files (2 B), copied in {root}"]
+    assert said == [f"{url}: 2 files, 2 B; at work in a copy, {root}"]
 
 
 def test_a_directory_that_vanishes_deletes_nothing_there(url: str) -> None:
@@ -194,7 +194,7 @@ def test_files_are_put_while_a_run_goes_on(url: str, monkeypatch: pytest.MonkeyP
         write(located(Path(url)), record="1", score="1")
         until(lambda: {RECORD, SCORE, parts.LIST} <= keys(url))
         write(located(Path(url)), map="1")
-        until(lambda: MAP in remote.Copy(url)._read()[0])
+        until(lambda: MAP in copies.Copy(url)._read()[0])
         assert fetched(url) == located(Path(url))
 
 
@@ -280,7 +280,8 @@ def test_signs_of_life_are_given_and_a_writer_that_lost_its_lock_stops(
 
     with pytest.raises(XaibenchError, match=r"taken over by process .* on far"):
         lose()
-    assert keys(url) == {remote_lock.LOCK}  # nothing is listed, and the lock is the other's
+    assert keys(url) == {parts.LIST, remote_lock.LOCK}  # of which the second is the other's
+    assert not copies.Copy(url)._read()[0]
 
 
 def test_a_damaged_object_is_found_by_its_hash(url: str, elsewhere: Elsewhere) -> None:
@@ -307,6 +308,10 @@ def test_errors_are_one_line_with_a_remedy(url: str, monkeypatch: pytest.MonkeyP
     with pytest.raises(XaibenchError, match=r"(is not a run directory|is no folder)"):
         fetched(url)
     put(url, record="1")
+    with pytest.raises(
+        XaibenchError, match=r"holds .*run.* and no parts\.parquet: choose an empty"
+    ):
+        put(url.rpartition("/")[0])
     change(url, parts.LIST, b"PAR1")
     for act in (fetched, put):
         with pytest.raises(XaibenchError, match=r"parts\.parquet is damaged: put an earlier"):

@@ -14,6 +14,7 @@ import typer
 from xaibench.cli import options as o
 from xaibench.cli.screen import aside, document, echo, next_is, written
 from xaibench.cli.sources import (
+    AGREEING,
     Wanted,
     drawn,
     other_protocols,
@@ -55,18 +56,19 @@ def add_to(app: typer.Typer) -> None:
     )
 
 
-def find_run(run: Path | None, read: bool = True) -> Path:
+def find_run(run: Path | None, read: bool = True, first: int = 0) -> Path:
     """The directory given, or the latest run; read: its records are needed.
 
+    Of a URL it is the copy; first: of its maps those of so many first images are enough, 0: all.
     XaibenchError where there is none, or where one of its records is damaged.
     """
     from xaibench.store.latest import latest_run
     from xaibench.store.layout import is_run
     from xaibench.store.remote import fetched
 
-    if run is not None and not is_run(run := fetched(run)):
+    if run is not None and not is_run(run := fetched(run, first=first)):
         raise XaibenchError(f"{run} is not a run directory; give the --out of a run.")
-    run = run or fetched(latest_run(RUNS))
+    run = run or fetched(latest_run(RUNS), first=first)
     if read:
         from xaibench.studies.records import check_records
 
@@ -127,7 +129,8 @@ def report(
     say, html = aside if as_json else echo, html or single_file
     if html and (table or claims or choose or page):
         raise UsageError("--html holds all of it: leave --table, --claims, --choose and --page.")
-    directories = _directories(run or [], compare, claims, html, say)
+    maps = 0 if html or figures or agreement else AGREEING
+    directories = _directories(run or [], compare, claims, html, say, maps)
     pages = [*(page or ()), *["choose"] * choose]
     alone = table or figures or agreement or pages
     if alone and (claims or len(directories) > 1) and not html:
@@ -170,11 +173,17 @@ def report(
 
 
 def _directories(
-    runs: list[Path], compare: Path | None, claims: bool, html: bool, say: Callable[[str], None]
+    runs: list[Path],
+    compare: Path | None,
+    claims: bool,
+    html: bool,
+    say: Callable[[str], None],
+    first: int,
 ) -> list[Path]:
     """The runs that a report is of; UsageError for too many, and for one given twice."""
-    found = [find_run(one) for one in runs] or [find_run(None)]
-    found += [find_run(compare)] if compare else []
+    find = partial(find_run, first=first)
+    found = [find(one) for one in runs] or [find(None)]
+    found += [find(compare)] if compare else []
     if claims and not (runs or compare):
         found += other_protocols(found[0], say)
     if not (claims or html) and len(found) > 2:

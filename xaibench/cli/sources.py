@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from xaibench.analysis.compare import Source
 
 AGREEING = 100
-"""Images whose maps are compared where agreement is one number beside others."""
+"""Images whose maps are compared where agreement is one number beside others, and of ties."""
 LARGE = 20_000_000
 """Bytes above which a single file is slow to open and to send."""
 

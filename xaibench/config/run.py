@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationInfo, field_validator, model_validator
+from pydantic import ValidationInfo, field_serializer, field_validator, model_validator
 from pydantic_core import PydanticKnownError
 
 from xaibench.config.files import Data, read_options, read_yaml, validated
@@ -137,6 +137,10 @@ class RunConfig(Options, Data):
     def _drawn(cls, values: Any) -> Any:
         asked = isinstance(values, dict) and values.get("until") is not None
         return {"order": "drawn", **values} if asked else values
+
+    @field_serializer("out", when_used="json")
+    def _spelt(self, value: Path | None) -> str | None:
+        return None if value is None else url_of(value) or str(value)
 
     @property
     def embedded(self) -> bool:

@@ -103,6 +103,12 @@ class Objects:
                 return _version(self._obstore.put(self._store, key, data))
         return None
 
+    def others(self, key: str) -> str:
+        """A key that is there beside one; empty where there is none."""
+        with self._told():
+            keys = (one["path"] for some in self._obstore.list(self._store) for one in some)
+            return next((found for found in keys if found != key), "")
+
     def remove(self, key: str) -> None:
         """Delete an object, if it is there."""
         with self._told(), suppress(FileNotFoundError):
@@ -155,11 +161,11 @@ REMEDIES = {
     "InvalidAccessKeyId": "these credentials are not known: check AWS_ACCESS_KEY_ID",
     "SignatureDoesNotMatch": "these credentials do not fit: check AWS_SECRET_ACCESS_KEY",
     "ExpiredToken": "these credentials have expired: get new ones",
+    "computeMetadata": "no credentials: set GOOGLE_APPLICATION_CREDENTIALS",
     "169.254.169.254": "no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (profiles "
     "of ~/.aws need `pip install boto3`)",
-    "metadata.google.internal": "no credentials: set GOOGLE_APPLICATION_CREDENTIALS",
-    "301": "the bucket is in another region: set AWS_REGION",
-    "403": "access is denied: check the credentials and the bucket's policy",
+    "configured region": "the bucket is in another region: set AWS_REGION",
+    "status code: 403": "access is denied: check the credentials and the bucket's policy",
     "error sending request": "it cannot be reached: check the network, then run the same command "
     "again",
 }
