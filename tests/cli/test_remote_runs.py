@@ -84,7 +84,7 @@ def test_a_run_is_read_reported_and_gone_on_with_elsewhere(
     code, said, _ = cli("report", url, "--json")
     assert code == 0
     here = cli("report", base, "--json")[1]
-    assert re.sub(r"\S*copies/[\w-]+", "RUN", said) == here.replace(str(base), "RUN")
+    assert said.replace(url, "RUN") == here.replace(str(base), "RUN")
     code, said, _ = cli(*RUN, url, "--dry-run")
     assert f"would write to {url}: 0 predictions, 0 maps, 0 scores" in said
     code, said, _ = cli(*RUN, url)

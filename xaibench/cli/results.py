@@ -138,9 +138,11 @@ def report(
             "--table, --figures, --choose, --agreement and --page go with one run: leave them out, "
             "or --claims and --compare."
         )
+    from xaibench.store.remote import place
+
     wanted, first = Wanted(method or (), metric or (), paper), directories[0]
     if not run and (html or len(directories) > 1 or claims):
-        say(f"run {first}")  # a page of one run says it itself
+        say(f"run {place(first)}")  # a page of one run says it itself
     if html:
         drawing = partial(drawn, figures=figures, agreement=agreement, top=top, whole=wanted.whole)
         index = write_page(directories, single_file, drawing, wanted, gallery)
@@ -154,7 +156,7 @@ def report(
     from xaibench import report as reports
 
     console, into = Console(quiet=bool(as_json)), first / "report"
-    after: tuple[str | Path, ...] = ("report", *directories, "--html")
+    after: tuple[str | Path, ...] = ("report", *map(place, directories), "--html")
     if pages:
         source = source_of(first, wanted, predictions=True, plain=True)
         paths = reports.write_pages(pages, source, into, console)
@@ -166,7 +168,7 @@ def report(
         paths = reports.write_comparison(one, other, into, console)
     else:
         paths = tables(first, table, console, figures, agreement, top, wanted)
-        after = ("report", first, "--choose")
+        after = ("report", place(first), "--choose")
     if as_json:
         document({p.stem: json.loads(p.read_text("utf-8")) for p in paths if p.suffix == ".json"})
     say(written(paths, into) + next_is(*after))

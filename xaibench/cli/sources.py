@@ -58,6 +58,7 @@ def tables(
     from xaibench.store.catalog import catalog_in
     from xaibench.store.layout import unmapped
     from xaibench.store.manifest import identity_of, timings
+    from xaibench.store.remote import place
     from xaibench.store.scores import REPORTED, read_scores
     from xaibench.studies.until import stopped_in
     from xaibench.studies.words import run_words
@@ -95,7 +96,7 @@ def tables(
         notes,
         stopped,
         accuracy=accuracy,
-        name=str(directory),
+        name=place(directory),
         paper=wanted.paper,
         whole=wanted.whole,
     )
@@ -106,7 +107,7 @@ def tables(
         from xaibench.report.pages.time import of_run
 
         console.print()
-        source = Source(str(directory), scores, catalog=catalog, timings=seconds)
+        source = Source(place(directory), scores, catalog=catalog, timings=seconds)
         paths += write_page(of_run(source), into, console)
     return paths + drawn(directory, scores, console, figures, agreement, top, wanted.whole)
 
@@ -152,6 +153,7 @@ def source_of(
     from xaibench.store.catalog import catalog_in
     from xaibench.store.manifest import identity_of, timings
     from xaibench.store.read import load_predictions, load_scores
+    from xaibench.store.remote import place
     from xaibench.store.scores import REPORTED, read_scores
     from xaibench.studies.until import stopped_in
 
@@ -159,7 +161,7 @@ def source_of(
     scores = load_scores(directory) if plain else read_scores(directory, REPORTED).frame
     images = scores["image"].unique()
     source = Source(
-        name=str(directory),
+        name=place(directory),
         scores=scores,
         identity=identity_of(directory),
         predictions=load_predictions(directory) if some else None,

@@ -10,6 +10,8 @@ from pathlib import Path
 from xaibench.errors import UsageError
 
 SCHEMES = ("s3", "gs", "file")
+COPIES = "copies"
+"""The folder of the cache with the copies of all URLs."""
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)")
 _PLAIN = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -38,12 +40,7 @@ def located(path: Path) -> Path:
     if not url:
         return path
     name = _PLAIN.sub("_", Path(url).name)[:60]
-    return copies() / f"{name}-{hashlib.sha256(url.encode()).hexdigest()[:12]}"
-
-
-def copies() -> Path:
-    """The folder of the copies of all URLs."""
-    return cache() / "copies"
+    return cache() / COPIES / f"{name}-{hashlib.sha256(url.encode()).hexdigest()[:12]}"
 
 
 def cache() -> Path:

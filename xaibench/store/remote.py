@@ -14,7 +14,7 @@ from pathlib import Path
 
 from filelock import Timeout
 
-from xaibench.config.urls import copies, located, url_of
+from xaibench.config.urls import COPIES, located, url_of
 from xaibench.errors import XaibenchError
 from xaibench.store import layout
 from xaibench.store.clean import human
@@ -31,10 +31,17 @@ _WRITTEN: set[str] = set()
 
 def url_in(root: Path) -> str:
     """The URL that a directory is the copy of; empty for other directories."""
-    return str(read_index(index_of(root))[1].get("url", "")) if root.parent == copies() else ""
+    if root.parent.name != COPIES:
+        return ""
+    return str(read_index(index_of(root))[1].get("url", ""))
 
 
-def fetched(place: str | Path, *folders: str, first: int = 0, new: bool = False) -> Path:
+def place(root: Path) -> str:
+    """A run's directory as a person names it: the URL where it is the copy of one."""
+    return url_in(root) or str(root)
+
+
+def fetched(out: str | Path, *folders: str, first: int = 0, new: bool = False) -> Path:
     """The directory to read a run from: the path itself, or the copy of a URL, brought up to date.
 
     folders: those of the run directory that are needed, all without any. first: of the maps those
@@ -42,9 +49,9 @@ def fetched(place: str | Path, *folders: str, first: int = 0, new: bool = False)
     a run of this machine writes to the URL, its copy is read as it is.
     Raises XaibenchError where there is no run, or where it cannot be read.
     """
-    url = url_of(place) or url_in(Path(place))
+    url = url_of(out) or url_in(Path(out))
     if not url:
-        return Path(place)
+        return Path(out)
     root = located(Path(url))
     if url in _WRITTEN or (new and url.startswith("file:") and not Path(url[7:]).exists()):
         return root
@@ -86,13 +93,13 @@ def _pull_first(copy: Copy, count: int) -> None:
 
 
 @contextmanager
-def written(place: Path | None, *, wait: bool = False, say: Say) -> Iterator[None]:
+def written(out: Path | None, *, wait: bool = False, say: Say) -> Iterator[None]:
     """Have what is written into the copy of a URL meanwhile be put there, as it comes.
 
     For a path, and within the same for this URL, nothing is done. wait: until another process that
     writes there is done. Raises XaibenchError for what cannot be reached or is in use.
     """
-    url = (url_of(place) or url_in(place)) if place else ""
+    url = (url_of(out) or url_in(out)) if out else ""
     if not url or url in _WRITTEN:
         yield
         return
