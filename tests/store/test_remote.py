@@ -284,6 +284,32 @@ def test_signs_of_life_are_given_and_a_writer_that_lost_its_lock_stops(
     assert not copies.Copy(url)._read()[0]
 
 
+def test_an_answer_that_is_lost_is_no_other_writer(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store has taken what it was asked to, and the network broke before it could say so."""
+    replace, lost = objects.Objects.replace, list[str]()
+
+    def once(there: objects.Objects, key: str, data: bytes, was: objects.Version) -> object:
+        found = replace(there, key, data, was)
+        if key not in lost:
+            lost.append(key)
+            raise XaibenchError("no net.")
+        return found
+
+    monkeypatch.setattr(remote, "EVERY", 0.02)
+    monkeypatch.setattr(remote_lock, "BEAT", 0.02)
+    monkeypatch.setattr(objects.Objects, "replace", once)
+    said = list[str]()
+    with written(Path(url), say=said.append):
+        write(located(Path(url)), record="1")
+        until(lambda: parts.LIST in lost and remote_lock.LOCK in lost)
+        write(located(Path(url)), score="1")
+        until(lambda: SCORE in copies.Copy(url)._read()[0])
+    assert said[1:] == ["not uploaded so far, tried again: no net."]
+    assert remote_lock.LOCK not in keys(url)
+
+
 def test_a_damaged_object_is_found_by_its_hash(url: str, elsewhere: Elsewhere) -> None:
     put(url, record="1", score="good", map="1")
     change(url, SCORE, b"evil")

@@ -46,6 +46,7 @@ class Copy:
         self.objects, self._index = Objects(url, make), index_of(self.root)
         self.held: Parts = {}
         self.listed: Parts = {}
+        self._tried: Parts = {}
         self._version: Version | None = None
 
     def lock(self, kind: str) -> FileLock:
@@ -93,7 +94,7 @@ class Copy:
         if not now and self.held:
             raise XaibenchError(f"the copy of {self.url} in {self.root} is gone: run it again")
         fresh = [p for p, look in now.items() if p not in self.held or self.held[p].look != look]
-        taken = {part.key for part in self.listed.values()}
+        taken = {part.key for of in (self.listed, self._tried) for part in of.values()}
         with ThreadPoolExecutor(AT_ONCE) as pool:
             sent = dict(
                 zip(fresh, pool.map(lambda p: self._send(p, now[p], taken), fresh), strict=True)
@@ -101,15 +102,25 @@ class Copy:
         new = {path: part for path in now if (part := sent.get(path) or self.held.get(path))}
         if new != self.listed:
             check()
-            data = parts.packed(new)
-            version = self.objects.replace(LIST, data, self._version or {})
-            if version is None:
-                raise XaibenchError(f"{self.url}/{LIST} was written by another process meanwhile")
-            self.listed, self._version = new, version
+            self._list(new)
+        elif not fresh:
+            return
         self.held = new
         self._keep(unsent=True)
         for key in taken - {part.key for part in new.values()}:
             self.objects.remove(key)
+
+    def _list(self, new: Parts) -> None:
+        """Put another list in the place of the one that is known."""
+        data, tried, self._tried = parts.packed(new), self._tried, new
+        version = self.objects.replace(LIST, data, self._version or {})
+        if version is None:
+            there, at = self._read()
+            if at and there == tried:  # it was put before, and the answer was lost
+                version = self.objects.replace(LIST, data, at)
+        if version is None:
+            raise XaibenchError(f"{self.url}/{LIST} was written by another process meanwhile")
+        self.listed, self._version = new, version
 
     def close(self) -> None:
         """Note that all that is here is there."""

@@ -53,7 +53,9 @@ class Lock:
     def check(self) -> None:
         """XaibenchError where another process has it now."""
         held = None if self.lost else self._objects.read(LOCK)
-        if held is None or held.version != self._version:
+        if held and _read(held).get("token") == self._held["token"]:
+            self._version = held.version  # of a sign of life whose answer was lost
+        else:
             self.lost = self.lost or (
                 f"{self._objects.url} was taken over by {_who(held)}: what was not uploaded is "
                 "computed again by the next run"
