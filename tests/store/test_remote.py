@@ -2,70 +2,33 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
 import pytest
-from urls import s3, url
+from urls import (
+    MAP,
+    RECORD,
+    SCORE,
+    Elsewhere,
+    change,
+    elsewhere,
+    held,
+    keys,
+    put,
+    s3,
+    until,
+    url,
+    write,
+)
 
 from xaibench.config.urls import located, url_of
 from xaibench.errors import UsageError, XaibenchError
 from xaibench.store import copies, objects, parts, remote, remote_lock
 from xaibench.store.remote import fetched, written
 
-__all__ = ["s3", "url"]
-SCORE, MAP, RECORD = "scores/metric=x/00000-a.parquet", "maps/a/00000-a.safetensors", "manifests/x"
-Elsewhere = Callable[[str], Path]
-
-
-@pytest.fixture
-def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Elsewhere:
-    """Go to another machine, or back to one, by its name: another cache."""
-
-    def go(name: str) -> Path:
-        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / name))
-        return tmp_path / name
-
-    return go
-
-
-def write(root: Path, **files: str) -> None:
-    for name, text in files.items():
-        path = root / {"score": SCORE, "map": MAP, "record": RECORD}.get(name, name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-
-
-def put(url: str, said: list[str] | None = None, **files: str) -> Path:
-    """Write files into the copy and put them."""
-    with written(Path(url), say=(said if said is not None else []).append):
-        write(located(Path(url)), **files)
-    return located(Path(url))
-
-
-def held(root: Path) -> dict[str, str]:
-    return {p.relative_to(root).as_posix(): p.read_text() for p in root.rglob("*") if p.is_file()}
-
-
-def keys(url: str) -> set[str]:
-    """All keys below a URL."""
-    there = objects.Objects(url)
-    return {one["path"] for some in there._obstore.list(there._store) for one in some}
-
-
-def change(url: str, key: str, text: bytes | None) -> None:
-    """Do to an object what nothing here does."""
-    there = objects.Objects(url)
-    there._obstore.delete(there._store, key) if text is None else there._obstore.put(
-        there._store, key, text
-    )
+__all__ = ["elsewhere", "s3", "url"]
 
 
 def test_which_paths_are_urls() -> None:
@@ -102,6 +65,23 @@ def test_what_is_put_is_fetched_elsewhere(url: str, elsewhere: Elsewhere) -> Non
     assert held(located(Path(url))).keys() == {"manifests/identity.json", SCORE}
     assert held(fetched(url)) == {name: held(root)[name] for name in kept}
     assert remote.url_in(located(Path(url))) == url
+
+
+def test_a_report_fetches_the_maps_of_the_first_images(url: str, elsewhere: Elsewhere) -> None:
+    """Of every method until each has enough: a's blocks have 60 images, b's 30, c's are few."""
+    counts = {"a": 60, "b": 30, "c": 1}
+    blocks = [(name, block) for name in counts for block in range(2 if name == "c" else 6)]
+    names = [f"maps/{name}/{block:05d}-x.safetensors" for name, block in blocks]
+    put(url, score="1", **dict.fromkeys(names, ""))
+    elsewhere("reader")
+
+    def read_ids(path: Path) -> list[str]:
+        assert path.is_file()
+        return ["image"] * counts[path.parent.name]
+
+    with mock.patch("xaibench.store.maps.read_ids", read_ids):
+        found = held(fetched(url, first=100))
+    assert found.keys() == {SCORE} | {name for name in names if int(name[7:12]) < 4}
 
 
 def test_a_changed_file_never_replaces_what_the_list_names(url: str, elsewhere: Elsewhere) -> None:
@@ -196,118 +176,6 @@ def test_files_are_put_while_a_run_goes_on(url: str, monkeypatch: pytest.MonkeyP
         write(located(Path(url)), map="1")
         until(lambda: MAP in copies.Copy(url)._read()[0])
         assert fetched(url) == located(Path(url))
-
-
-def until(found: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
-    while not found():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
-def test_a_second_writer_is_refused_or_waits(
-    url: str, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(remote_lock, "POLL", 0.01)
-    said, began = list[str](), threading.Event()
-
-    def second() -> None:
-        with written(Path(url), wait=True, say=said.append):
-            began.set()
-
-    with written(Path(url), say=lambda _: None):
-        with written(Path(url), say=lambda _: None):  # within: a study runs several runs
-            write(located(Path(url)), record="1")
-        monkeypatch.setattr(remote, "_WRITTEN", set())
-        with pytest.raises(XaibenchError, match=f"in use by process {os.getpid()} on .*--wait"):
-            put(url)
-        thread = threading.Thread(target=second)
-        thread.start()
-        until(lambda: bool(said))
-        assert "in use by process" in said[0]
-        assert said[0].endswith("waiting")
-        assert not began.is_set()
-    thread.join(20)
-    assert began.is_set()
-    assert remote_lock.LOCK not in keys(url)
-
-
-def foreign(url: str, **more: object) -> None:
-    """Another machine's lock."""
-    signed = {**remote_lock._signature(), "machine": "another", "host": "far", **more}
-    change(url, remote_lock.LOCK, json.dumps(signed).encode())
-
-
-def test_a_dead_writer_is_told_from_one_that_lives(
-    url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    put(url, record="1")
-    foreign(url)
-    with pytest.raises(XaibenchError, match=r"in use by process .* on far"):
-        put(url)
-    monkeypatch.setattr(remote_lock, "DEAD", -1.0)
-    said = list[str]()
-    put(url, said)
-    assert "on far" in said[0]
-    assert said[0].endswith("is dead (no sign of life for 0 minutes): its lock is broken")
-    monkeypatch.setattr(remote_lock, "DEAD", 600.0)
-    child = subprocess.Popen(["true"])
-    child.wait()
-    foreign(url, machine=remote_lock._machine(), process=child.pid)
-    said.clear()
-    put(url, said)
-    if remote_lock._machine():
-        assert said[0].endswith("is dead (its process has ended): its lock is broken")
-
-
-def test_signs_of_life_are_given_and_a_writer_that_lost_its_lock_stops(
-    url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(remote_lock, "BEAT", 0.02)
-    there = objects.Objects(url, make=True)
-
-    def renewed() -> str:
-        found = there.read(remote_lock.LOCK)
-        return json.loads(found.data)["renewed"] if found else ""
-
-    def lose() -> None:
-        with written(Path(url), say=lambda _: None):
-            write(located(Path(url)), record="1")
-            first = renewed()
-            until(lambda: renewed() > first)
-            foreign(url)
-            until(lambda: False)
-
-    with pytest.raises(XaibenchError, match=r"taken over by process .* on far"):
-        lose()
-    assert keys(url) == {parts.LIST, remote_lock.LOCK}  # of which the second is the other's
-    assert not copies.Copy(url)._read()[0]
-
-
-def test_an_answer_that_is_lost_is_no_other_writer(
-    url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The store has taken what it was asked to, and the network broke before it could say so."""
-    replace, lost = objects.Objects.replace, list[str]()
-
-    def once(there: objects.Objects, key: str, data: bytes, was: objects.Version) -> object:
-        found = replace(there, key, data, was)
-        if key not in lost:
-            lost.append(key)
-            raise XaibenchError("no net.")
-        return found
-
-    monkeypatch.setattr(remote, "EVERY", 0.02)
-    monkeypatch.setattr(remote_lock, "BEAT", 0.02)
-    monkeypatch.setattr(objects.Objects, "replace", once)
-    said = list[str]()
-    with written(Path(url), say=said.append):
-        write(located(Path(url)), record="1")
-        until(lambda: parts.LIST in lost and remote_lock.LOCK in lost)
-        write(located(Path(url)), score="1")
-        until(lambda: SCORE in copies.Copy(url)._read()[0])
-    assert said[1:] == ["not uploaded so far, tried again: no net."]
-    assert remote_lock.LOCK not in keys(url)
 
 
 def test_a_damaged_object_is_found_by_its_hash(url: str, elsewhere: Elsewhere) -> None:

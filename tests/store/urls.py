@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
+from pathlib import Path
 
 import pytest
 
+from xaibench.config.urls import located
+from xaibench.store import objects
+from xaibench.store.remote import written
+
 NUMBERS = count()
+SCORE, MAP, RECORD = "scores/metric=x/00000-a.parquet", "maps/a/00000-a.safetensors", "manifests/x"
+Elsewhere = Callable[[str], Path]
 
 
 @pytest.fixture(scope="session")
@@ -50,3 +58,53 @@ def url(
     for name, value in environment(request.getfixturevalue("s3")).items():
         monkeypatch.setenv(name, value)
     return f"s3://runs/studies/run-{next(NUMBERS)}"
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Elsewhere:
+    """Go to another machine, or back to one, by its name: another cache."""
+
+    def go(name: str) -> Path:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / name))
+        return tmp_path / name
+
+    return go
+
+
+def write(root: Path, **files: str) -> None:
+    for name, text in files.items():
+        path = root / {"score": SCORE, "map": MAP, "record": RECORD}.get(name, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def put(url: str, said: list[str] | None = None, **files: str) -> Path:
+    """Write files into the copy and put them."""
+    with written(Path(url), say=(said if said is not None else []).append):
+        write(located(Path(url)), **files)
+    return located(Path(url))
+
+
+def held(root: Path) -> dict[str, str]:
+    return {p.relative_to(root).as_posix(): p.read_text() for p in root.rglob("*") if p.is_file()}
+
+
+def keys(url: str) -> set[str]:
+    """All keys below a URL."""
+    there = objects.Objects(url)
+    return {one["path"] for some in there._obstore.list(there._store) for one in some}
+
+
+def change(url: str, key: str, text: bytes | None) -> None:
+    """Do to an object what nothing here does."""
+    there = objects.Objects(url)
+    there._obstore.delete(there._store, key) if text is None else there._obstore.put(
+        there._store, key, text
+    )
+
+
+def until(found: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not found():
+        assert time.monotonic() < end
+        time.sleep(0.01)
