@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from urls import (
     SCORE,
-    Elsewhere,
     change,
     keys,
     put,
@@ -29,9 +28,7 @@ from xaibench.store.remote import written
 __all__ = ["s3", "url"]
 
 
-def test_a_second_writer_is_refused_or_waits(
-    url: str, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_second_writer_is_refused_or_waits(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remote_lock, "POLL", 0.01)
     said, began = list[str](), threading.Event()
 
