@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 def load_scores(out: str | Path) -> pd.DataFrame:
     """All scores of a run directory: one row an image, method, target, transform and metric.
 
+    out: the directory, or its URL, of which the scores are fetched; so it is in all of these.
     Columns as in `COLUMNS`; value is float64 in natural units; sorted by `KEYS`. Raises
     XaibenchError where there are none.
     """

@@ -24,6 +24,8 @@ from xaibench.store.remote_lock import Lock, holding
 Say = Callable[[str], None]
 EVERY, SHARE = 15.0, 0.05
 """Seconds between two uploads at least, and the share of the time that they may take."""
+PATIENCE = 10.0
+"""Seconds in which a reader that only looks who holds the copy lets go of it."""
 MAPS = "maps/"
 _WRITTEN: set[str] = set()
 """URLs that this process is writing to."""
@@ -104,7 +106,7 @@ def written(out: Path | None, *, wait: bool = False, say: Say) -> Iterator[None]
         yield
         return
     copy = Copy(url, make=True)
-    with holding(copy.objects, wait=wait, say=say) as lock, copy.lock("run"):
+    with holding(copy.objects, wait=wait, say=say) as lock, _alone(copy):
         with copy.lock("copy"):
             lost = copy.pull(writes=True)
         for part in lost:
@@ -117,6 +119,22 @@ def written(out: Path | None, *, wait: bool = False, say: Say) -> Iterator[None]
                 yield
         finally:
             _WRITTEN.discard(url)
+
+
+@contextmanager
+def _alone(copy: Copy) -> Iterator[None]:
+    """Hold the copy; the URL's lock says that no other run does."""
+    held = copy.lock("run")
+    try:
+        held.acquire(timeout=PATIENCE)
+    except Timeout:
+        raise XaibenchError(
+            f"{copy.root} is in use by another process: wait for its end."
+        ) from None
+    try:
+        yield
+    finally:
+        held.release()
 
 
 @contextmanager
