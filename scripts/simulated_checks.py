@@ -13,13 +13,14 @@ import pandas as pd
 from simulated_worlds import LIKE, SHARED
 
 from xaibench.analysis.check.beside import ALPHA, Pair, Place, corrected, p_values, verdict
-from xaibench.analysis.check.evidence import FAILED, PASSED, UNDECIDED
+from xaibench.analysis.check.evidence import FAILED, PASSED, UNDECIDED, Evidence
 from xaibench.analysis.check.robust import turned
 from xaibench.analysis.check.sanity import CHANGED, OTHER_CLASS, decide
 from xaibench.analysis.columns import Column
 from xaibench.analysis.stats import MIN_IMAGES
+from xaibench.config.catalog import Catalog
 
-IMAGES = (5, 10, 20, 50)
+IMAGES = (5, 10, 20, 50, 120)
 METRICS = ("average_increase", *(metric for metric in LIKE if metric != "completeness"))
 OTHERS = ("fakecam", "random", "center", "edges", "gradcam", "gradient")
 MINE = "mine"
@@ -28,6 +29,9 @@ SWITCHES, MOVED = 5, METRICS[:4]
 KEPT = 0.8
 """Correlation of a value before and after a switch that moves nothing."""
 USUAL = 0.05
+SURE = 4.5
+"""Standard errors at which about half of 66 comparisons are sure."""
+NOTHING = pd.DataFrame()
 FEWER = 4
 """A flip takes so many times as long to simulate."""
 Floats = np.ndarray
@@ -79,26 +83,30 @@ def wrong_verdict(
     found = [0] * len(alphas)
     for run in range(runs):
         pairs = pairs_in(NULLS[null](rng, n))
-        adjusted = corrected(p_values(pairs, run))
+        adjusted = corrected(p_values(pairs, run), pairs)
         for i, alpha in enumerate(alphas):
             verdicts = {verdict(pairs[k], COLUMNS[k[0]], q, alpha) for k, q in adjusted.items()}
             found[i] += verdicts != {UNDECIDED}
     return [count / runs for count in found]
 
 
-def wrong_flip(n: int, runs: int, seed: int = 0) -> float:
-    """Share of checks in which a switch that moves nothing flips a verdict."""
+def flips(n: int, runs: int, seed: int = 0, z: float = 0.0) -> float:
+    """Share of checks in which a switch that moves no mean flips a verdict.
+
+    z: how many standard errors the judged method is better than all others.
+    """
     rng = np.random.default_rng([seed, n])
-    found = 0
+    found, lead = 0, z * np.sqrt(2 * (1 - SHARED) / n)
     for run in range(runs):
-        cells = NULLS["noise"](rng, n)
+        cells = _drawn(rng, n, lambda values, who: values + lead * (who == MINE))
         frames = [_switched(f"switch {i}", cells, rng) for i in range(SWITCHES)]
         pairs = pairs_in(cells)
         names = next(iter(pairs.values())).images
         held = {key: pd.Series(values, index=list(names)) for key, values in cells.items()}
-        lines = turned(
-            held, pd.concat(frames), MINE, pairs, p_values(pairs, run), COLUMNS, OTHERS[:4], run
+        evidence = Evidence(
+            MINE, NOTHING, Catalog({}, {}), NOTHING, pd.concat(frames), controls=OTHERS[:4]
         )
+        lines = turned(evidence, held, pairs, p_values(pairs, run), COLUMNS, run)
         found += any(line.flips for line in lines)
     return found / runs
 
@@ -108,7 +116,7 @@ def _switched(name: str, cells: Cells, rng: np.random.Generator) -> pd.DataFrame
     for metric in MOVED:
         values = cells[MINE, metric]
         fresh = rng.normal(size=len(values))
-        moved = KEPT * values + np.sqrt(1 - KEPT**2) * fresh
+        moved = values.mean() + KEPT * (values - values.mean()) + np.sqrt(1 - KEPT**2) * fresh
         if metric == "average_increase":
             moved = np.where(rng.random(len(values)) < KEPT, values, (fresh > 0).astype(float))
         place = [str(i) for i in range(len(values))]
@@ -134,6 +142,7 @@ def section(runs: int, coverage_runs: int) -> list[str]:
         "least": MIN_IMAGES,
         "changed": CHANGED,
         "other": OTHER_CLASS,
+        "sure": SURE,
     }
     comparisons = len(METRICS) * len(OTHERS)
     lines = [PROSE.format(runs=runs, comparisons=comparisons, **rules)]
@@ -143,8 +152,9 @@ def section(runs: int, coverage_runs: int) -> list[str]:
         lines.append(f"| any better or worse | {null} | {_cells([own for own, _ in rates])} |")
         usual = _cells([usual for _, usual in rates])
         lines.append(f"| the same with p below {USUAL:g} | {null} | {usual} |")
-    flips = [wrong_flip(n, runs // FEWER) for n in IMAGES]
-    lines.append(f"| any flip | noise | {_cells(flips)} |")
+    for world, z in (("noise", 0.0), (f"all better by {SURE:g} standard errors", SURE)):
+        rates_of_flips = [flips(n, runs // FEWER, z=z) for n in IMAGES]
+        lines.append(f"| any flip | {world} | {_cells(rates_of_flips)} |")
     both = [wrong_sanity(n, coverage_runs) for n in IMAGES]
     lines.append(f"| sanity passed | half of all images | {_cells([x for x, _ in both])} |")
     lines.append(f"| sanity failed | half of all images | {_cells([x for _, x in both])} |")
@@ -159,19 +169,22 @@ PROSE = """## False positives of the rules of a check
 
 `xaibench check` sets one method beside others, paired over images. By a metric it is better (or
 worse) than another where the two-sided sign-flip p of the mean difference, corrected by Holm for
-all comparisons of the check, is below {alpha} on at least {least} images. A metric by which it is
-not better than noise (`random`) is of no use for it; nothing is said of any where so few images
-cannot decide. A sanity test is passed on an image where the map under weights drawn anew is less
-than {changed} alike (1: the same map), the map of another class less than {other}, and the map of
-the image with small noise more alike than the one under weights drawn anew; it is passed, or
-failed, where the exact 95% interval of the share of such images lies above, or below, a half, on
-at least {least}. A switch of the protocol or an order of ties flips a verdict against a control
-where the verdict is lost, or where an undecided one becomes a verdict with p corrected for the
-number of switches too.
+all comparisons of the check in which an image differs, is below {alpha} on at least {least}
+images. A metric by which it is not better than noise (`random`) is of no use for it; nothing is
+said of any by which so few images differ that none could decide. A sanity test is passed on an
+image where the map under weights drawn anew is less than {changed} alike (1: the same map), the
+map of another class less than {other}, and the map of the image with small noise more alike than
+the one under weights drawn anew; it is passed, or failed, where the exact 95% interval of the
+share of such images lies above, or below, a half, on at least {least}. A switch of the protocol
+or an order of ties flips a verdict against a control where the verdict is lost, or where an
+undecided one becomes a verdict with p corrected for the number of switches too.
 
 A rate is the share of checks ({runs} each) with any such verdict among {comparisons} comparisons
 where no mean differs: `noise`, all methods are alike, AI 0 or 1, the others normal; `skewed`, the
 others exponential; `edge`, the judged method exponential and all others constant at its mean, so
 that the methods are not exchangeable, which the test supposes; for it {alpha} is not 0.05. Of
-flips ({fewer} checks): {switches} switches redraw a part of four metrics and move nothing.
+flips ({fewer} checks): {switches} switches redraw a part of four metrics and move no mean. Where
+verdicts stand at their threshold such switches flip many (the line of {sure:g} standard errors,
+which is no null): a flip says that the threshold is crossed, not that the switch itself changes
+anything.
 """

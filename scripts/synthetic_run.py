@@ -15,11 +15,11 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from xaibench.config.run import load_config
 from xaibench.datasets.base import Dataset
@@ -158,8 +158,9 @@ def write_run(out: Path, count: int = IMAGES, processes: int = 2) -> int:
     blocks = list(range(-(-count // run.dataset.block_size)))
     if processes < 2:
         return write_scores(run, blocks)
-    torch.multiprocessing.set_sharing_strategy("file_system")
-    with ProcessPoolExecutor(processes) as pool:
+    with ProcessPoolExecutor(
+        processes, get_context("spawn")
+    ) as pool:  # forked, torch's threads hang
         jobs = [blocks[i :: 4 * processes] for i in range(4 * processes)]
         return sum(pool.map(partial(_write, out, count), jobs))
 

@@ -243,13 +243,14 @@ def run_configs(
     stages: frozenset[str] = ALL_STAGES,
     say: Say,
     then: str = "",
-) -> None:
+) -> list[RunResult]:
     """Run configurations one after the other; the failures of one do not keep the next away.
 
     then: what the last line says beside its results, where nothing has failed.
     Raises UsageError at once, and in the end the first XaibenchError, with the number of others.
     """
     errors: list[XaibenchError] = []
+    done: list[RunResult] = []
     emptied, told = set[Path](), set[str]()
     once = _once(say)
     for number, config in enumerate(configs, 1):
@@ -266,6 +267,7 @@ def run_configs(
                 _tell(errors, told, say)
         else:
             _tell(errors, told, say)
+            done.append(result)
             if not config.dry_run:
                 last = number == len(configs) and not errors
                 say(result.line + then * last)
@@ -274,6 +276,7 @@ def run_configs(
     if errors:
         _tell(errors, told, say)
         raise XaibenchError(f"{len(errors)} of {len(configs)} configurations have failures.")
+    return done
 
 
 def _once(say: Say) -> Say:

@@ -12,6 +12,8 @@ from checks import CONTROLS, METRICS, STANDARDS, evidence, good, level, scores
 from xaibench.analysis.check import judge
 from xaibench.analysis.check.beside import ALPHA, needed
 from xaibench.analysis.check.evidence import BETTER, UNDECIDED, WORSE, Judgement
+from xaibench.analysis.check.words import beating
+from xaibench.config.declared import of_protocol
 from xaibench.errors import XaibenchError
 
 
@@ -155,3 +157,73 @@ def test_what_cannot_be_judged_is_said() -> None:
         judge(evidence(held.assign(transform="crop")))
     with pytest.raises(XaibenchError, match="an image twice for method rise, metric average_drop"):
         judge(evidence(pd.concat([held, held[held["method"] == "rise"]])))
+
+
+def test_pairs_in_which_nothing_differs_make_no_other_undecided() -> None:
+    """Completeness of `published` is 0 of every map: no correction has to count it."""
+    two = ("insertion", "deletion")
+    held = scores(lambda who, _metric: 1.1 * (who == "rise"), 14, metrics=two)
+    level_ = held[held["metric"] == "insertion"].assign(value=0.0)
+    same = [level_.assign(metric=name) for name in ("sparseness", "average_drop")]
+    alone, beside = (judge(evidence(pd.concat([held, *more]))) for more in ([], same))
+    assert (alone.counted, beside.counted, len(beside.besides)) == (12, 12, 24)
+    assert [b.adjusted for b in beside.besides if b.metric in two] == [
+        b.adjusted for b in alone.besides
+    ]
+    rest = [b for b in beside.besides if b.metric not in two]
+    assert {(b.apart, b.p, b.adjusted, b.verdict) for b in rest} == {(0, 1.0, 1.0, UNDECIDED)}
+    assert not {"sparseness", "average_drop"} & set(beside.useless)  # nobody could have told
+
+
+def test_a_metric_of_which_few_images_differ_is_not_called_of_no_use() -> None:
+    """AG of 20 images, 15 of them 0 for both: five that differ decide nothing."""
+    held = scores(good)
+    of = held["metric"] == "sparseness"
+    late = held["image"] > "04.jpg"
+    held.loc[of & late, "value"] = 0.0
+    judgement = judge(evidence(held))
+    (one,) = (b for b in judgement.against("random") if b.metric == "sparseness")
+    assert (one.n, one.apart) == (20, 5)
+    assert judgement.useless == ("average_drop",)
+
+
+def test_a_stand_ins_explanation_judges_no_method() -> None:
+    held = scores(lambda who, _metric: 5.0 * (who == "rise"), metrics=("max_sensitivity",))
+    held = pd.concat([held, scores(good, metrics=("insertion",))])
+    stood_in = of_protocol({"metrics": {"sensitivity": {"explanation": "gradient_stand_in"}}})
+    judgement = judge(evidence(held, catalog=stood_in))
+    assert {b.metric for b in judgement.besides} == {"insertion"}
+    assert judgement.undirected == ("max_sensitivity",)
+    assert "a gradient stands in" in judgement.sentences[-1]
+
+
+def test_what_never_changes_is_no_rival_in_how_little_it_changes() -> None:
+    """By MS of the methods themselves Fake-CAM, random and the centre are 0 by construction."""
+    held = scores(lambda who, _metric: -5.0 * (who == "rise"), metrics=("max_sensitivity",))
+    held.loc[held["method"].isin(["fakecam", "random", "center"]), "value"] = 0.0
+    own = of_protocol({"metrics": {"sensitivity": {"explanation": "method"}}})
+    judgement = judge(evidence(held, catalog=own))
+    assert {b.other for b in judgement.besides} == {"edges", *STANDARDS}
+    assert judgement.settled == tuple(
+        ("max_sensitivity", other) for other in ("fakecam", "random", "center")
+    )
+    assert judgement.useless == ()
+    assert "a map that never changes" in judgement.sentences[-1]
+
+
+def test_better_than_every_control_means_each_of_them() -> None:
+    """Fake-CAM has no score by insertion: nothing is said of every control by it."""
+    held = scores(good)
+    gone = (held["method"] == "fakecam") & (held["metric"] == "insertion")
+    judgement = judge(evidence(held[~gone]))
+    assert beating(judgement) == ["deletion"]
+
+
+def test_images_of_a_sentence_are_those_that_were_compared() -> None:
+    """The method has scores of more images than the controls."""
+    held = scores(good, 40)
+    few = held[(held["method"] == "rise") | (held["image"] < "20.jpg")]
+    said = judge(evidence(few)).sentences[0]
+    assert "on 20 images" in said
+    ranks = {t.metric: (t.n, t.rank) for t in judge(evidence(few)).turned}
+    assert ranks["insertion"] == (20, 1)

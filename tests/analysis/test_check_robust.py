@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from checks import CONTROLS, evidence, good, level, scores, switched
+from checks import CONTROLS, METRICS, evidence, good, level, scores, switched
 
 from xaibench.analysis.check import judge
 from xaibench.analysis.check.evidence import BETTER, UNDECIDED, WORSE, Turned
@@ -69,3 +69,33 @@ def test_without_switches_the_protocol_alone_is_ranked() -> None:
     turned = judge(evidence(scores(good))).turned
     assert {line.switch for line in turned} == {""}
     assert len(turned) == 4
+
+
+def test_what_a_switch_lost_is_not_set_beside_what_it_kept() -> None:
+    """The method failed under it: its scores of the protocol itself are no answer."""
+    held = scores(good)
+    moved = [switched(held, "preprocessing.resize", 9.0, method=who) for who in CONTROLS]
+    lost = frozenset(("preprocessing.resize", "rise", metric) for metric in METRICS)
+    turned = judge(evidence(held, switched=pd.concat(moved), lost=lost)).turned
+    assert {line.switch for line in turned} == {""}
+    turned = judge(evidence(held, switched=pd.concat(moved))).turned
+    assert any(line.flips for line in turned)
+
+
+def test_fewer_images_under_a_switch_flip_nothing_by_themselves() -> None:
+    """100 images say better; the switch was tried on 20 of them, and changes nothing there."""
+    held = scores(lambda who, metric: 0.8 * (who == "rise" and metric == "insertion"), 100)
+    some = held[held["image"] < "10.jpg"]
+    found = lines(held, switched(some, "rise.p", 0.0, metric="insertion"))
+    assert found["", "insertion"].n == 100
+    assert found["rise.p", "insertion"].n == 10
+    assert found["rise.p", "insertion"].flips == ()
+    assert {b.verdict for b in judge(evidence(held)).besides if b.metric == "insertion"} == {BETTER}
+
+
+def test_none_of_the_switches_is_said_only_where_one_could() -> None:
+    few = scores(good, 10)
+    part = switched(few, "rise.p", 0.0, method="rise")
+    said = " ".join(judge(evidence(few, switched=part)).sentences)
+    assert "on too few images for any to flip a verdict" in said
+    assert "None of" not in said

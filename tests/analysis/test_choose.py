@@ -12,6 +12,7 @@ from frames import EXACT, declared, frame
 
 from xaibench.analysis.choose import choose, wins
 from xaibench.analysis.compare import Source
+from xaibench.config.catalog import STOOD_IN
 from xaibench.errors import XaibenchError
 from xaibench.report.sentences import sentences
 
@@ -126,7 +127,7 @@ def test_what_does_not_rank_is_named() -> None:
     left = {m: why for s in found.standings for m, why in s.left_out.items()}
     assert left == {
         "deletion": "not scored for RISE",
-        "max_sensitivity": "it does not measure the methods under this protocol",
+        "max_sensitivity": STOOD_IN,
         "complexity": "every method has the same values",
     }
     assert ("max_sensitivity",) in [s.metrics for s in chosen(rows).standings]
@@ -165,3 +166,28 @@ def test_values_within_rounding_are_equal() -> None:
 def test_transformed_images_alone_are_refused() -> None:
     with pytest.raises(XaibenchError, match="no scores of untouched images"):
         chosen(scores({"gradcam": 0.0}).assign(transform="crop"))
+
+
+def test_without_a_common_image_that_is_the_reason() -> None:
+    rows = scores({"gradcam": 0.1, "rise": 0.0})
+    apart = rows["image"].where(rows["method"] == "gradcam", "x" + rows["image"])
+    found = chosen(rows.assign(image=apart))
+    assert {why for s in found.standings for why in s.left_out.values()} == {
+        "no image that all methods have"
+    }
+
+
+def test_a_control_that_is_not_in_a_group_was_not_beaten_there() -> None:
+    rows = scores({"gradcam": 0.9, "rise": 0.0, "random": 0.0})
+    fidelity = (rows["method"] == "random") & (rows["metric"] != "sparseness")
+    said = sentences(chosen(rows[~fidelity]))[-1]
+    assert "in every group" not in said
+    assert "against Random in fidelity" in said
+
+
+def test_a_method_is_not_dropped_for_a_group_that_it_is_not_in() -> None:
+    rows = scores({"gradcam": 0.0, "rise": 0.0, "lime": 0.0})
+    gone = (rows["method"] == "lime") & (rows["metric"] == "sparseness")
+    found = chosen(rows[~gone])
+    assert found.everywhere == ["gradcam", "rise", "lime"]
+    assert "LIME was not compared in complexity" in sentences(found)[2]

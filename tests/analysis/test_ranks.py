@@ -14,6 +14,7 @@ from frames import declared, frame
 from scipy.stats import binomtest, kendalltau
 
 from xaibench.analysis.ranks import Ranks, _taus, rank
+from xaibench.config.catalog import STOOD_IN
 
 
 def scores(values: dict[tuple[str, str], list[float]], **more: str) -> pd.DataFrame:
@@ -80,7 +81,15 @@ def test_a_method_with_few_of_the_images_has_no_rank_and_shrinks_no_other() -> N
 def test_metrics_without_a_direction_rank_nothing() -> None:
     values = {(m, "tried(x=1)"): [0.1, 0.2] for m in ("a", "b")}
     found = rank(scores(values), declared())
-    assert (found.metrics, found.unranked) == ((), ("tried",))
+    why = "nobody says which direction is better"
+    assert (found.metrics, found.unranked) == ((), (("tried", why),))
+
+
+def test_what_does_not_measure_the_methods_ranks_nothing() -> None:
+    """`published` explains with a gradient in the place of each method."""
+    values = {(m, "max_sensitivity"): [0.1, 0.2] for m in ("a", "b")}
+    found = rank(scores(values), declared(sensitivity={"explanation": "gradient_stand_in"}))
+    assert (found.metrics, found.unranked) == ((), (("Max-sensitivity", STOOD_IN),))
 
 
 def test_one_image_gives_ranks_without_intervals() -> None:

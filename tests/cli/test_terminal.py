@@ -15,7 +15,7 @@ from frames import study
 from helpers import cli
 from rich.console import Console
 
-from xaibench.cli.screen import folded
+from xaibench.cli.screen import _lines, folded, next_is
 from xaibench.execution.doctor import Check
 from xaibench.report import write_report
 from xaibench.report.pages.ablation import Ablation
@@ -77,6 +77,27 @@ def test_json_is_one_document_and_all_there_is(name: str) -> None:
     code, said, err = cli(*COMMANDS[name], "--json")
     assert code == 0, err
     assert json.loads(said)
+
+
+def test_json_of_a_run_is_what_it_computed() -> None:
+    words = ["--method", "fakecam,gradient", "--metric", "sparseness", "--limit", 1, "--out", RUN]
+    code, said, err = cli("run", *words, "--json")
+    assert code == 0, err
+    (done,) = json.loads(said)
+    assert (done["directory"], done["images"], done["unreadable"]) == (RUN, 1, 0)
+    assert set(done["computed"].values()) == {0}
+    assert "nothing left to compute" in err
+    code, said, _ = cli("score", *words, "--json", "--dry-run")
+    assert "0 scores" in json.loads(said)["lines"][-3]
+
+
+def test_a_long_command_to_run_next_is_one_that_a_shell_takes() -> None:
+    words = ["report", "a run", *(f"--method=m{i}" for i in range(20))]
+    lines = _lines(f"written: {'a/' * 50}{next_is(*words)}", 80)
+    assert [line for line in lines[1:] if len(line) > 80] == []
+    start = next(i for i, line in enumerate(lines) if line.startswith("next: "))
+    joined = "\n".join(lines[start:]).removeprefix("next: ").replace("\\\n", "")
+    assert shlex.split(joined) == ["xaibench", *words]
 
 
 def test_json_of_a_report_is_its_pages() -> None:

@@ -217,3 +217,23 @@ def test_committed_results_carry_their_declarations(tmp_path: Path) -> None:
     manifest = {"protocol": dump("reference"), "catalog": declared}
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     assert catalog_in(tmp_path).label("mycam") == "My CAM"
+
+
+def test_two_methods_of_one_title_are_told_apart() -> None:
+    copied = "file:mine.py:gradcam"
+    own = Catalog({copied: MethodDeclaration(copied, "Grad-CAM")}, {})
+    both = own.over(shipped())
+    assert both.label("gradcam") == "Grad-CAM"
+    assert both.label(copied) == f"Grad-CAM ({copied})"
+    assert own.label(copied) == "Grad-CAM"
+    assert both.label("gradcam(layer='x')") == "gradcam(layer='x')"
+
+
+def test_protocols_name_their_counterpart_and_compute_the_same() -> None:
+    """What is tried beside a protocol changes nothing that it computes."""
+    published, reference = map(load_protocol, ("published", "reference"))
+    assert (published.counterpart, reference.counterpart) == ("reference", "published")
+    other = published.model_copy(update={"counterpart": "mine.yaml", "description": "x"})
+    assert other.sha256 == published.sha256
+    values = other.model_dump(mode="json")
+    assert of_protocol(values).as_published

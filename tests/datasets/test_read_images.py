@@ -211,3 +211,16 @@ def test_without_room_there_is_one_line() -> None:
         pytest.raises(XaibenchError, match=r"no room for .*No space left.* --workers 0"),
     ):
         read_images(load_dataset("samples"), range(20), tiny(), "squash", 1)
+
+
+def test_want_of_memory_is_no_fault_of_an_image(
+    tmp_path: Path, photos: list[Photo], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = damaged(tmp_path / "data", photos, "wnid_folders")
+
+    def full(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(pixels, "decode", full)
+    with pytest.raises((OSError, XaibenchError), match="memory"):
+        read_images(dataset, range(12), tiny(), "squash", 0)

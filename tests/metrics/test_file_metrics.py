@@ -11,6 +11,7 @@ import pytest
 
 import xaibench
 from xaibench import registry
+from xaibench.config.declared import of_protocol, of_run
 from xaibench.config.names import check_names
 from xaibench.config.protocol import load_protocol
 from xaibench.config.requests import MetricRequest, resolve_metrics
@@ -133,3 +134,17 @@ def test_names_are_checked_before_a_run(files: str) -> None:
     check_names("metrics", [f"{files}:halves", "deletion"])
     with pytest.raises(UsageError, match=r"write it as file:PATH\.py:NAME"):
         check_names("metrics", ["file:plain.py"])
+
+
+def test_what_a_file_declares_is_known_under_its_own_spec(files: str) -> None:
+    """A key may be called as a shipped metric is, and a file's name may have brackets."""
+    Path("my(1).py").write_text(
+        DECORATED.replace('"lost": {}', '"insertion": {"direction": "lower"}')
+    )
+    requests = resolved(f"{files}:halves", "file:my(1).py:halves(share=0.25)")
+    catalog = of_run([], requests, load_protocol("published").model_dump(mode="json"))
+    over = catalog.over(of_protocol(load_protocol("published").model_dump(mode="json")))
+    assert over.metric("file:my own.py:kept").direction == "higher"
+    assert over.metric("file:my(1).py:kept(share=0.25)").direction == "higher"
+    assert over.metric("file:my(1).py:insertion(share=0.25)").direction == "lower"
+    assert over.metric("insertion").direction == "higher"

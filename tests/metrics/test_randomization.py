@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import torch
 from helpers import maps_of, on, request, score, scoring
+from torch import nn
 
 from xaibench.metrics.randomization import randomized
 from xaibench.normalize import normalize
@@ -52,3 +53,15 @@ def test_layers_change_from_the_logits_downwards(classifier):
         torch.equal(a, b)
         for a, b in zip(some.state_dict().values(), again.state_dict().values(), strict=True)
     )
+
+
+def test_attention_is_drawn_and_the_memory_format_stays() -> None:
+    """A transformer's queries, keys and values are one tensor of no Linear."""
+    convolution = nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
+    module = nn.Sequential(nn.MultiheadAttention(8, 2), nn.LayerNorm(8), convolution)
+    drawn = randomized(module, 1.0, seed=0)
+    before, after = module.state_dict(), drawn.state_dict()
+    same = {name for name in before if torch.equal(before[name], after[name])}
+    assert "0.in_proj_weight" not in same
+    assert {"1.weight", "1.bias"} <= same
+    assert drawn[2].weight.is_contiguous(memory_format=torch.channels_last)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from skimage.transform import resize
 
-from xaibench.ops.resize import minmax, upsample
+from xaibench.ops.resize import bilinear, by_matrices, minmax, upsample
 
 SIZES = [((7, 7), (224, 224)), ((4, 6), (30, 31)), ((14, 14), (32, 448)), ((2, 2), (5, 5))]
 
@@ -36,3 +36,16 @@ def test_minmax_of_constant_and_nan():
     found = minmax(maps)
     assert found[:2].tolist() == [[[0.0, 1.0]], [[0.0, 0.0]]]
     assert found[2].isnan().all()
+
+
+@pytest.mark.parametrize("size", [(224, 224), (3, 4), (7, 11), (1, 1)])
+def test_matrices_resize_as_interpolate_does(size: tuple[int, int]) -> None:
+    """What a gradient goes through on a GPU: values and gradients, larger and smaller."""
+    values = torch.randn(2, 3, 7, 5, dtype=torch.float64, requires_grad=True)
+    weights = torch.randn(2, 3, *size, dtype=torch.float64)
+    found = []
+    for one in (by_matrices(values, size), bilinear(values, size)):
+        (gradient,) = torch.autograd.grad((one * weights).sum(), values, retain_graph=True)
+        found.append((one.detach(), gradient))
+    for mine, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(mine, theirs, atol=1e-12, rtol=0)

@@ -196,6 +196,13 @@ def test_a_damaged_object_is_found_by_its_hash(url: str, elsewhere: Elsewhere) -
     put(url, score="good")
     elsewhere("third")
     assert held(fetched(url)) == {RECORD: "1", SCORE: "good"}
+    part = copies.Copy(url)._read()[0][SCORE]
+    change(url, part.key, b"evil")
+    elsewhere("fourth")
+    put(url, score="good")  # made again at once, and the same as the list says
+    elsewhere("fifth")
+    assert held(fetched(url)) == {RECORD: "1", SCORE: "good"}
+    assert part.key not in keys(url)
 
 
 def test_errors_are_one_line_with_a_remedy(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

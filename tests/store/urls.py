@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ Elsewhere = Callable[[str], Path]
 def s3() -> Iterator[str]:
     """The address of moto's S3 server, with a bucket called runs."""
     server = pytest.importorskip("moto.server", reason="moto is not here: no S3 to test against")
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     held = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     held.start()
     host, port = held.get_host_and_port()

@@ -10,6 +10,7 @@ import numpy as np
 from xaibench.analysis.stats import Floats
 from xaibench.config.catalog import OWN, PASSES, RESIDUAL, STAND_IN, Catalog, MetricDeclaration
 from xaibench.config.declared import shipped
+from xaibench.config.specs import key_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +32,7 @@ def from_values(scores: pd.DataFrame) -> Catalog:
     anew = metric.isin([key for key, held in known.metrics.items() if held.explains is not None])
     still = value[(fixed & anew).to_numpy()]
     other = set(metric[~np.isin(value, (0.0, 1.0))].unique())
-    binary = {spec.partition("(")[0] for spec in set(metric.unique()) - other}
+    binary = {key_of(spec) for spec in set(metric.unique()) - other}
     metrics = {}
     for key in dict.fromkeys([*known.metrics, *binary]):
         declared = _guessed(known.metric(key), value[(metric == key).to_numpy()], still)

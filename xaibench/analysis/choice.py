@@ -120,9 +120,18 @@ class Choice:
 
     @property
     def everywhere(self) -> list[str]:
-        """The methods that are unbeaten in every group that is judged, in all of which they are."""
-        kept = [self.unbeaten(s) for s in self.judged]
-        return [m for m in self.methods if kept and all(m in held for held in kept)]
+        """The methods that are unbeaten in every judged group that has them, at least in one."""
+        kept = []
+        for method in self.methods:
+            held = [s for s in self.judged if method in s.ranks]
+            if held and all(method in self.unbeaten(s) for s in held):
+                kept.append(method)
+        return kept
+
+    def missing(self, methods: Iterable[str]) -> dict[str, list[str]]:
+        """The judged groups that do not have a method, by method."""
+        found = {m: [s.group for s in self.judged if m not in s.ranks] for m in methods}
+        return {method: groups for method, groups in found.items() if groups}
 
     def fastest(self, methods: Iterable[str]) -> str:
         """The method among some with the fewest seconds a map; "" where any has none."""

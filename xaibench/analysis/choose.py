@@ -25,7 +25,8 @@ from xaibench.analysis.measure import Group, Key, groups
 from xaibench.analysis.paired import holm, sign_flip_p
 from xaibench.analysis.stats import RESAMPLES, SEED, Floats
 from xaibench.analysis.timings import spent
-from xaibench.config.catalog import CONTROL, STAND_IN, Catalog
+from xaibench.config.catalog import CONTROL, STAND_IN, STOOD_IN, Catalog
+from xaibench.config.specs import key_of
 from xaibench.errors import XaibenchError
 
 
@@ -84,7 +85,7 @@ def _by_group(cells: Iterable[Key], catalog: Catalog) -> dict[str, list[str]]:
     """The metrics by their group, in the catalog's order; those of none under "other"."""
     found = list(dict.fromkeys(key.metric for key in cells))
     order = {key: i for i, key in enumerate(catalog.metrics)}
-    found.sort(key=lambda metric: (order.get(metric.partition("(")[0], len(order)), metric))
+    found.sort(key=lambda metric: (order.get(key_of(metric), len(order)), metric))
     named: dict[str, list[str]] = {}
     for metric in found:
         named.setdefault(catalog.metric(metric).group or "other", []).append(metric)
@@ -107,7 +108,7 @@ def _field(
         if declared.direction == "none":
             left_out[metric] = "no value of it is better than another"
         elif declared.explains == STAND_IN:
-            left_out[metric] = "it does not measure the methods under this protocol"
+            left_out[metric] = STOOD_IN
         elif lacking:
             left_out[metric] = f"not scored for {', '.join(lacking)}"
     counted = [metric for metric in metrics if metric not in left_out]
@@ -126,7 +127,9 @@ def _field(
             values[:, j, i] = mean if catalog.metric(metric).direction == "higher" else -mean
     near = np.isclose(values, values[:, :1], rtol=ROUNDING, atol=ROUNDING)
     alike = np.asarray(near.all(axis=(0, 1))).tolist()
-    if len(some) > 1:
+    if counted and not len(images):
+        left_out |= dict.fromkeys(counted, "no image that all methods have")
+    elif len(some) > 1:
         same = "every method has the same values"
         left_out |= {metric: same for metric, one in zip(counted, alike, strict=True) if one}
     kept = [i for i, metric in enumerate(counted) if metric not in left_out]

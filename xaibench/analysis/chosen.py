@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from xaibench.analysis.compare import Source
-from xaibench.config.specs import split_all
+from xaibench.config.specs import key_of, split_all
 from xaibench.errors import fold, unknown
 from xaibench.registry.files import title
 
@@ -49,11 +49,11 @@ def narrowed(source: Source, methods: Iterable[str] = (), metrics: Iterable[str]
 
 def _meant(column: str, names: Iterable[str], known: Iterable[str]) -> set[str]:
     specs = list(map(str, known))
-    keys = {fold(spec.partition("(")[0]) for spec in specs}
+    keys = {fold(key_of(spec)) for spec in specs}
     found = set[str]()
     for name in names:
         wanted = fold(title(name))
-        same = {s for s in specs if wanted in ("all", fold(s), fold(s.partition("(")[0]))}
+        same = {s for s in specs if wanted in ("all", fold(s), fold(key_of(s)))}
         if not same:
             raise unknown(f"{column} of this run", name, keys)
         found |= same

@@ -39,7 +39,7 @@ class Source:
     scores' values give away; `stopped` how it came to its images, where it stopped when sure;
     `timings` are the rows of `store.manifest.timings`; `agreement`, where it has maps, compares
     those of every two of its methods when it is called; `accuracy` is the network's, where
-    known.
+    known; `notes` are what else has to be said of its scores.
     """
 
     name: str
@@ -51,6 +51,7 @@ class Source:
     timings: Sequence[Mapping[str, Any]] = ()
     accuracy: Accuracy | None = None
     agreement: Callable[[], Sequence[AgreeingPair]] | None = None
+    notes: Sequence[str] = ()
 
     @property
     def known(self) -> Catalog:

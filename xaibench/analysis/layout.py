@@ -14,6 +14,7 @@ from xaibench.analysis.columns import (
 from xaibench.analysis.measure import Key, Measurement
 from xaibench.analysis.types import Row, TableColumn
 from xaibench.config.catalog import FAMILIES, Catalog
+from xaibench.config.specs import key_of
 from xaibench.published.tables import FORMS, METHODS, TABLES
 
 Measured = dict[Key, Measurement]
@@ -62,7 +63,7 @@ def other_columns(measured: Measured, catalog: Catalog) -> tuple[TableColumn, ..
 def _other_order(group: tuple[str, str, str]) -> tuple[int, str, bool, str, int, str]:
     target, transform, metric = group
     targets, metrics = list(TARGET_NAMES), list(FORMS)
-    key = metric.partition("(")[0]
+    key = key_of(metric)
     return (
         targets.index(target) if target in targets else len(targets),
         target,

@@ -20,7 +20,7 @@ from xaibench.analysis.layout import table_rows
 from xaibench.analysis.measure import Group, groups
 from xaibench.analysis.stats import LEVEL, MIN_IMAGES, RESAMPLES, SEED, Floats, draws
 from xaibench.analysis.types import Row
-from xaibench.config.catalog import Catalog
+from xaibench.config.catalog import STAND_IN, STOOD_IN, Catalog, MetricDeclaration
 from xaibench.published.tables import FORMS
 
 if TYPE_CHECKING:
@@ -97,14 +97,14 @@ class Concord:
 class Ranks:
     """All ranks of a run for one target, on images without a transform.
 
-    `unranked` are metrics of which nobody says which direction is better.
+    unranked: (metric's title, why) of metrics that rank nothing.
     """
 
     target: str
     rows: tuple[Row, ...]
     metrics: tuple[Ranked, ...]
     concords: tuple[Concord, ...]
-    unranked: tuple[str, ...] = ()
+    unranked: tuple[tuple[str, str], ...] = ()
 
     def spread(self, group: str | None = None) -> list[Spread]:
         """Methods that two metrics surely rank apart (`least`, `most`); the widest first.
@@ -165,15 +165,17 @@ def rank(
         resamples: number of bootstrap resamples.
         seed: same seed, same ranks.
     """
-    have = set(map(str, scores["target"].unique()))
-    target = target or next((one for one in TARGET_NAMES if one in have), min(have))
-    some = scores[(scores["target"] == target) & (scores["transform"] == "none")]
+    plain = scores[scores["transform"] == "none"]
+    have = set(map(str, plain["target"].unique()))
+    target = target or next((one for one in TARGET_NAMES if one in have), min(have, default=""))
+    some = plain[plain["target"] == target]
     cells: dict[str, dict[str, Group]] = {}
     for key, group in groups(some):
         if len(group.images):
             cells.setdefault(key.metric, {})[key.method] = group
     named = sorted((m for m in cells if len(cells[m]) > 1), key=_order)
-    known = [m for m in named if catalog.metric(m).direction != "none"]
+    why = {m: _why_not(catalog.metric(m)) for m in named}
+    known = [m for m in named if not why[m]]
     held = {m: _values(cells[m], catalog.metric(m).direction) for m in known}
     held = {metric: one for metric, one in held.items() if len(one.methods) > 1}
     means = _resampled(held, int(some["image"].nunique()), resamples, seed)
@@ -193,8 +195,15 @@ def rank(
             for metric, one in held.items()
         ),
         concords=tuple(_concord(held, means, *pair) for pair in combinations(held, 2)),
-        unranked=tuple(catalog.metric(m).title for m in named if m not in known),
+        unranked=tuple((catalog.metric(m).title, why[m]) for m in named if m not in known),
     )
+
+
+def _why_not(declared: MetricDeclaration) -> str:
+    """Why a metric ranks nothing; "" where it does."""
+    if declared.direction == "none":
+        return "nobody says which direction is better"
+    return STOOD_IN if declared.explains == STAND_IN else ""
 
 
 def _order(metric: str) -> tuple[int, str]:

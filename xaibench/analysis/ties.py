@@ -21,7 +21,7 @@ from xaibench.analysis.stats import Floats
 from xaibench.analysis.types import Cell, Fill, Table, TableColumn
 from xaibench.config.catalog import Catalog
 from xaibench.config.declared import shipped
-from xaibench.config.specs import canonical, parse
+from xaibench.config.specs import canonical, key_of, parse
 from xaibench.registry.files import located
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def ties_tables(
 
 def _order(spec: str, metrics: Sequence[str]) -> str:
     """The tie order that a spec of one of the metrics names, if it names nothing else."""
-    if spec.partition("(")[0] not in metrics:
+    if key_of(spec) not in metrics:
         return ""
     values = parse(spec)[1]
     return str(values["ties"]) if set(values) == {"ties"} else ""

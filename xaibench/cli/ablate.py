@@ -16,7 +16,9 @@ From = Annotated[
 ]
 To = Annotated[
     Optional[str],
-    o.option("to", "The protocol whose values are switched on. [default: reference]"),
+    o.option(
+        "to", "The protocol whose values are switched on. [default: the counterpart of --from]"
+    ),
 ]
 Switches = Annotated[
     Optional[list[str]],
@@ -66,8 +68,8 @@ def ablate(values: dict[str, Any]) -> None:
     """Switch one difference between two protocols at a time and report what each moves."""
     after, only = values.pop("to"), values.pop("switch") or []
     as_json = bool(values.pop("json"))
-    after = "reference" if after is None else after
     values["protocol"] = values.pop("from_")
+    from xaibench.config.protocol import load_protocol
     from xaibench.config.run import load_config
     from xaibench.config.specs import split_all
     from xaibench.config.urls import url_of
@@ -75,6 +77,7 @@ def ablate(values: dict[str, Any]) -> None:
     config = load_config(values)
     if config.out and url_of(config.out):
         raise UsageError("ablate writes a run a protocol: give a directory as --out, no URL.")
+    after = after or load_protocol(config.protocol).counterpart
     from xaibench.studies.ablate import ablate as ablate_config
 
     tell, said = telling(as_json)

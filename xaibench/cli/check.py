@@ -47,7 +47,7 @@ MORE: dict[str, Any] = {
         Optional[str],
         o.option(
             "to",
-            "The protocol whose values are switched on. [default: reference, or published for it]",
+            "The protocol whose values are switched on. [default: its counterpart]",
         ),
     ],
     "switch": Annotated[
@@ -125,13 +125,14 @@ def check(values: dict[str, Any]) -> None:
     from xaibench.report.pages.check import page
     from xaibench.report.runs import with_runs
     from xaibench.store.accuracy import accuracy_in
+    from xaibench.store.remote import place
 
     folder = done.root / "report"
-    made = with_runs(page(done.judgement), {str(done.root): accuracy_in(done.root)})
+    made = with_runs(page(done.judgement), {place(done.root): accuracy_in(done.root)})
     paths = write_page(made, folder, Console(quiet=as_json))
     if as_json:
         document(made.content)
-    tell(written(paths, folder) + next_is("report", done.root, "--html"))
+    tell(written(paths, folder) + next_is("report", place(done.root), "--html"))
     if done.failed:
         raise XaibenchError(
             f"{len(done.failed)} parts failed, first: {str(done.failed[0]).rstrip('.')}."

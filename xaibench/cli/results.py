@@ -17,6 +17,7 @@ from xaibench.cli.sources import (
     AGREEING,
     Wanted,
     drawn,
+    find_run,
     other_protocols,
     source_of,
     tables,
@@ -38,7 +39,6 @@ Runs = Annotated[
         show_default=False,
     ),
 ]
-RUNS = Path("results/runs")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -54,26 +54,6 @@ def add_to(app: typer.Typer) -> None:
     app.command("clean", epilog="Examples:\n\n  xaibench clean\n\n  xaibench clean --maps --yes")(
         clean
     )
-
-
-def find_run(run: Path | None, read: bool = True, first: int = 0) -> Path:
-    """The directory given, or the latest run; read: its records are needed.
-
-    Of a URL it is the copy; first: of its maps those of so many first images are enough, 0: all.
-    XaibenchError where there is none, or where one of its records is damaged.
-    """
-    from xaibench.store.latest import latest_run
-    from xaibench.store.layout import is_run
-    from xaibench.store.remote import fetched
-
-    if run is not None and not is_run(run := fetched(run, first=first)):
-        raise XaibenchError(f"{run} is not a run directory; give the --out of a run.")
-    run = run or fetched(latest_run(RUNS), first=first)
-    if read:
-        from xaibench.studies.records import check_records
-
-        check_records(run)
-    return run
 
 
 def report(
@@ -127,11 +107,10 @@ def report(
     _check_values(table, top)
     _check_gallery(gallery, html or single_file)
     say, html = aside if as_json else echo, html or single_file
-    if html and (table or claims or choose or page):
-        raise UsageError("--html holds all of it: leave --table, --claims, --choose and --page.")
+    pages = [*(page or ()), *["choose"] * choose]
+    _check_together(html, pages, table, figures or agreement, claims, paper)
     maps = 0 if html or figures or agreement else AGREEING
     directories = _directories(run or [], compare, claims, html, say, maps)
-    pages = [*(page or ()), *["choose"] * choose]
     alone = table or figures or agreement or pages
     if alone and (claims or len(directories) > 1) and not html:
         raise UsageError(
@@ -202,6 +181,20 @@ def _check_values(table: list[int] | None, top: float) -> None:
             raise UsageError(f"unknown table {number}: the paper's are 1, 2, 3 and 4.")
     if not 0 < top <= 1:
         raise UsageError(f"top {top:g}: give a share of the pixels, above 0 and at most 1.")
+
+
+def _check_together(
+    html: bool, pages: list[str], table: list[int] | None, drawn: bool, claims: bool, paper: bool
+) -> None:
+    """UsageError for options of which one would be without effect."""
+    if html and (table or claims or pages):
+        raise UsageError("--html holds all of it: leave --table, --claims, --choose and --page.")
+    if pages and (table or drawn):
+        raise UsageError(
+            "--choose and --page print pages alone: leave --table, --figures and --agreement out."
+        )
+    if claims and not paper:
+        raise UsageError("--claims are the paper's own: leave --no-paper out.")
 
 
 def _check_gallery(gallery: int | None, html: bool) -> None:

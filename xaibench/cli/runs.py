@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
 from xaibench.cli import options as o
-from xaibench.cli.screen import echo, next_is
+from xaibench.cli.screen import document, next_is, telling
 
 if TYPE_CHECKING:
     from xaibench.config.run import RunConfig
@@ -39,7 +40,7 @@ def add_to(app: typer.Typer) -> None:
     unscored = ("metric", "metric_backend", "boxes", "until", "keep_maps", "keep_curves", *made)
     for function, without in ((run, made), (explain, unscored), (score, ("keep_maps",))):
         name = function.__name__
-        command = o.command(function, without, {"config": Config}, before="model")
+        command = o.command(function, without, {"config": Config, "json": o.Json}, before="model")
         app.command(name, epilog=EXAMPLES[name])(command)
 
 
@@ -53,10 +54,17 @@ def configs_of(values: dict[str, Any]) -> list[RunConfig]:
 
 def go(values: dict[str, Any], stages: set[str]) -> None:
     """Build the configurations, run the stages of each, print its last line."""
+    as_json = bool(values.pop("json"))
     configs = configs_of(values)
     from xaibench.api import run_configs
 
-    run_configs(configs, stages=frozenset(stages), say=echo, then=_next(configs[-1], stages))
+    tell, said = telling(as_json)
+    then = _next(configs[-1], stages)
+    done = run_configs(configs, stages=frozenset(stages), say=tell, then=then)
+    if as_json and configs[-1].dry_run:
+        document({"lines": said})
+    elif as_json:
+        document([asdict(result) for result in done])
 
 
 def writing(config: RunConfig, say: Callable[[str], None]) -> AbstractContextManager[None]:

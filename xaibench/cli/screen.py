@@ -14,6 +14,9 @@ from typing import Any
 
 from xaibench.errors import shown
 
+NEXT = "next: "
+"""Before what to run next."""
+
 
 def echo(line: str, err: bool = False) -> None:
     """Print one line, folded where the screen is narrower; errors stay one.
@@ -22,8 +25,18 @@ def echo(line: str, err: bool = False) -> None:
     """
     text = shown(line)
     if not err:
-        text = "\n".join(folded(text, width()))
+        text = "\n".join(_lines(text, width()))
     print(text, file=sys.stderr if err else sys.stdout, flush=True)
+
+
+def _lines(text: str, columns: int | None) -> list[str]:
+    """A line folded, the command to run next as a shell takes it in several lines."""
+    said, mark, words = text.partition(f"; {NEXT}")
+    if not mark or columns is None or len(text) <= columns:
+        return folded(text, columns)
+    from xaibench.report.render.terminal import shell_lines
+
+    return [*folded(said, columns), *shell_lines(f"{NEXT}{words}", columns)]
 
 
 def aside(line: str) -> None:
@@ -81,7 +94,7 @@ def _at_commas(line: str, columns: int, later: str) -> list[str]:
 
 def next_is(*words: str | Path) -> str:
     """What to run next, at the end of a command's last line."""
-    return f"; next: {command(*words)}"
+    return f"; {NEXT}{command(*words)}"
 
 
 def command(*words: str | Path) -> str:

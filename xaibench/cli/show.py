@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
@@ -11,6 +11,9 @@ from xaibench.cli import options as o
 from xaibench.cli.screen import aside, document, echo, next_is
 from xaibench.config.options import OPTIONS
 from xaibench.errors import UsageError, XaibenchError
+
+if TYPE_CHECKING:
+    from xaibench.config.run import RunConfig
 
 TAKEN = (
     "method metric model weights cam_layer classes target protocol device batch_size dtype seed out"
@@ -65,18 +68,29 @@ def show(values: dict[str, Any]) -> None:
     _check_files(images, path)
     if config.model is None:
         say("embedded model: EfficientNet-Lite0 with ImageNet's classes; choose with --model")
+    from xaibench.registry.files import located
     from xaibench.studies.show import show as show_images
 
     found = show_images(images, config, target, path, say)
-    words = ["--data", str(images[0].parent), "--model", config.model_name]
-    words += ["--weights", str(config.weights)] if config.weights else []
-    words += ["--method", ",".join(found.methods)]
+    words = ["--data", str(images[0].parent), *_same(config)]
+    words += ["--method", ",".join(located(spec, config.files) for spec in found.methods)]
     if as_json:
         document({"sheet": path, "methods": found.methods, "images": found.images})
     counts = f"{_count(images, 'image')}, {_count(found.methods, 'method')}"
     say(f"written: {path} ({counts}){next_is('run', *words)}")
     if found.failed and "method" in config.model_fields_set:
         raise XaibenchError(f"{path} lacks {next(iter(found.failed.values()))}: leave it out.")
+
+
+def _same(config: RunConfig) -> list[str]:
+    """The options under which `run` computes what the sheet shows."""
+    words = ["--model", config.model_name]
+    for name in ("weights", "cam_layer", "classes", "protocol", "metric"):
+        value = getattr(config, name)
+        if value is not None and name in config.model_fields_set:
+            many = value if name == "metric" else [value]
+            words += [f"--{name.replace('_', '-')}", ",".join(map(str, many))]
+    return words
 
 
 def _count(things: Any, what: str) -> str:

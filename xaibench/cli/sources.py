@@ -24,6 +24,9 @@ LARGE = 20_000_000
 """Bytes above which a single file is slow to open and to send."""
 
 
+RUNS = Path("results/runs")
+
+
 @dataclass(frozen=True)
 class Wanted:
     """What of each run is reported: methods and metrics, all without any; the paper's numbers."""
@@ -39,6 +42,26 @@ class Wanted:
 
 
 ALL = Wanted()
+
+
+def find_run(run: Path | None, read: bool = True, first: int = 0) -> Path:
+    """The directory given, or the latest run; read: its records are needed.
+
+    Of a URL it is the copy; first: of its maps those of so many first images are enough, 0: all.
+    XaibenchError where there is none, or where one of its records is damaged.
+    """
+    from xaibench.store.latest import latest_run
+    from xaibench.store.layout import is_run
+    from xaibench.store.remote import fetched
+
+    if run is not None and not is_run(run := fetched(run, first=first)):
+        raise XaibenchError(f"{run} is not a run directory; give the --out of a run.")
+    run = run or fetched(latest_run(RUNS), first=first)
+    if read:
+        from xaibench.studies.records import check_records
+
+        check_records(run)
+    return run
 
 
 def tables(
@@ -74,10 +97,7 @@ def tables(
     into, catalog = directory / "report", catalog_in(directory)
     if lost := unmapped(directory):
         notes.append(f"{lost[0].upper()}{lost[1:]}.")
-    notes += [
-        "Stale scores stand among current ones, made by different code or maps: "
-        f"{', '.join(held.several)}. Run all of their images again."
-    ] * bool(held.several)
+    notes += _stale(held.several)
     notes += of_passes(identity_of(directory))
     scores = only(held.frame, wanted.methods, wanted.metrics)
     methods = set(scores["method"].unique())
@@ -158,7 +178,8 @@ def source_of(
     from xaibench.studies.until import stopped_in
 
     some = predictions and any(directory.glob("predictions/*/*/*.parquet"))
-    scores = load_scores(directory) if plain else read_scores(directory, REPORTED).frame
+    held = read_scores(directory, REPORTED)
+    scores = load_scores(directory) if plain else held.frame
     images = scores["image"].unique()
     source = Source(
         name=place(directory),
@@ -170,8 +191,15 @@ def source_of(
         timings=timings(directory),
         accuracy=accuracy_in(directory, images),
         agreement=partial(_agreement, directory),
+        notes=_stale(held.several),
     )
     return source if wanted.whole else narrowed(source, wanted.methods, wanted.metrics)
+
+
+def _stale(several: Sequence[str]) -> list[str]:
+    """What to say of scores that were made in several ways."""
+    said = "Stale scores stand among current ones, made by different code or maps: "
+    return [f"{said}{', '.join(several)}. Run all of their images again."] * bool(several)
 
 
 def _agreement(directory: Path) -> list[Pair]:

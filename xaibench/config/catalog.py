@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from xaibench.config.specs import parse
+from xaibench.config.specs import key_of, parse
 
 FAMILIES = {
     "control": "Control",
@@ -33,6 +33,8 @@ MEANS = {"mean": "a value", PASSES: "a verdict", RESIDUAL: "a residual"}
 
 OWN, STAND_IN = "method", "gradient_stand_in"
 """Whose explanation a metric takes that explains other inputs."""
+STOOD_IN = "in this protocol it does not measure the methods: a gradient stands in for each"
+"""Why methods are not judged by a metric of `STAND_IN`."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class MethodDeclaration:
         citation: key in references.bib.
         fixed: what its map is, where that is the same whatever the input.
         chance: whether its map is noise, which what is of use has to be better than.
+        blind: whether its map stays the same whatever happens to the image and the network.
         transposed: whether its maps are mirrored at the diagonal on transformed inputs.
         elsewhere: whether there are maps alone, which no command can make.
     """
@@ -59,6 +62,7 @@ class MethodDeclaration:
     citation: str = ""
     fixed: str = ""
     chance: bool = False
+    blind: bool = False
     transposed: bool | None = None
     elsewhere: bool = False
 
@@ -138,16 +142,20 @@ class Catalog:
 
     def method(self, spec: str) -> MethodDeclaration:
         """What the method of a spec declares; of the family "other" where it is not known."""
-        key = spec.partition("(")[0]
+        key = key_of(spec)
         return self.methods.get(key) or MethodDeclaration(key, key)
 
     def label(self, spec: str) -> str:
-        """The method's title, or the spec where it has values."""
-        return self.method(spec).title if "(" not in spec else spec
+        """The method's title, or the spec where it has values; of two alike the later's key too."""
+        declared = self.method(spec)
+        if key_of(spec) != spec:
+            return spec
+        first = next((m.key for m in self.methods.values() if m.title == declared.title), spec)
+        return declared.title if first in (spec, declared.key) else f"{declared.title} ({spec})"
 
     def metric(self, spec: str) -> MetricDeclaration:
         """What the metric of a spec declares under its values; no more than its name if unknown."""
-        key = spec.partition("(")[0]
+        key = key_of(spec)
         found = self.metrics.get(key) or MetricDeclaration(key, key, key)
         return found.under(parse(spec)[1]) if found.by and key != spec else found
 

@@ -100,5 +100,4 @@ def _folders(path: Path, lines: list[str]) -> Classes:
 
 def network_names(count: int, said: Classes | None) -> ClassNames:
     """The names of a network's `count` classes: a file's, or ImageNet's for 1,000, or none."""
-    own = None if said is None or (said.folders and count == len(imagenet())) else said.names
-    return names_of(count, own)
+    return names_of(count, None if said is None else said.names)

@@ -20,7 +20,8 @@ from xaibench.config.catalog import (
     MetricDeclaration,
     plain,
 )
-from xaibench.config.protocol import load_protocol
+from xaibench.config.protocol import ABOUT, load_protocol
+from xaibench.config.specs import key_of
 from xaibench.errors import XaibenchError
 from xaibench.registry import entries
 
@@ -76,18 +77,18 @@ def of_run(
     """
     found: dict[str, MethodDeclaration] = {}
     for request in methods:
-        key, entry = request.spec.partition("(")[0], request.entry
+        key, entry = key_of(request.spec), request.entry
         options = entry.resolve(protocol.get("methods", {}).get(entry.key, {}))
         found[key] = replace(
             _method(key, entry.metadata, options), transposed=request.on_transforms.transpose
         )
     measured: dict[str, MetricDeclaration] = {}
     for wanted in metrics:
-        entry = wanted.entry
+        key, entry = key_of(wanted.spec), wanted.entry
         options = entry.resolve(protocol.get("metrics", {}).get(entry.key, {}))
         about = {**entry.metadata, **entry.metadata.get("keys", {}).get(wanted.key, {})}
-        declared = _metric(wanted.key, about, options)
-        measured[wanted.key] = declared.under(plain(options))
+        declared = _metric(key, about, options)
+        measured[key] = declared.under(plain(options))
     return Catalog(found, measured)
 
 
@@ -145,4 +146,4 @@ def _check(whose: str, what: str, value: Any, known: Iterable[str]) -> None:
 
 
 def _values(protocol: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in protocol.items() if k not in ("name", "description")}
+    return {k: v for k, v in protocol.items() if k not in ABOUT}

@@ -20,6 +20,10 @@ class Preprocessing(Data):
     resize: str = Field(pattern="^(squash|short_side)$")
 
 
+ABOUT = frozenset({"name", "description", "counterpart"})
+"""Fields of a protocol that change nothing that is computed."""
+
+
 class Protocol(Data):
     """A named set of hyper-parameters and switches; what is absent has the code's default.
 
@@ -27,11 +31,13 @@ class Protocol(Data):
     method, the steps from native map to [0, 1] that differ from what the method declares.
     probability: the precision of the metrics' softmax. batchnorm_groups: per method, how many
     images share a train-mode BatchNorm batch on inputs of a transform (`resize`) or of one of its
-    variations (`resize/64`); 1 where nothing is said.
+    variations (`resize/64`); 1 where nothing is said. counterpart: the protocol whose values are
+    tried one at a time, where none is named.
     """
 
     name: str
     description: str
+    counterpart: str = "reference"
     preprocessing: Preprocessing
     methods: dict[str, dict[str, Any]] = Field(default_factory=dict)
     metrics: dict[str, dict[str, Any]] = Field(default_factory=dict)
@@ -46,8 +52,8 @@ class Protocol(Data):
 
     @property
     def sha256(self) -> str:
-        """Hash of what is computed: everything but the description."""
-        return digest(self.model_dump(mode="json", exclude={"description"}))
+        """Hash of the name and of what is computed."""
+        return digest(self.model_dump(mode="json", exclude=set(ABOUT - {"name"})))
 
 
 def group_size(sizes: Mapping[str, int], transform: str, variation: str) -> int:

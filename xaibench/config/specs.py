@@ -69,6 +69,12 @@ def _open(text: str) -> bool:
     return _scan(text)[1] > 0
 
 
+def key_of(spec: str) -> str:
+    """A stored spec without its values: `rise(n_masks=2)` -> `rise`; a path may hold brackets."""
+    end = _file_ends(spec, 0)
+    return spec[:end] + spec[end:].partition("(")[0]
+
+
 def parse(text: str) -> tuple[str, dict[str, Any]]:
     """`rise(n_masks=2000)` -> ('rise', {'n_masks': 2000}); bare words count as strings.
 

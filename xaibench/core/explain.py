@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from xaibench.config.requests import MethodRequest
+from xaibench.core.memory import check_device
 from xaibench.errors import Failed, XaibenchError, reason
 from xaibench.models.classifier import TorchClassifier
 from xaibench.normalize import normalize
@@ -54,6 +55,7 @@ def explain(ctx: Context, method: MethodRequest, batch: Batch, state: State | No
     except Failed:
         raise
     except Exception as error:
+        check_device(error)
         raise _failed(method, method.entry.function, error) from error
 
 

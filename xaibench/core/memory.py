@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import torch
 
-from xaibench.errors import Failed, reason
+from xaibench.errors import Failed, XaibenchError, reason
 from xaibench.models.classifier import TorchClassifier
 from xaibench.types import Context
 
@@ -30,6 +30,20 @@ def out_of_memory(error: BaseException | None) -> bool:
             return True
         error = error.__cause__
     return False
+
+
+def check_device(error: Exception) -> None:
+    """XaibenchError for an error after which a GPU does nothing more in this process.
+
+    An assertion on the device, an illegal address: all that follows fails too, whoever asks.
+    """
+    kind = getattr(torch, "AcceleratorError", ())
+    if (isinstance(error, kind) or "CUDA error" in str(error)) and not out_of_memory(error):
+        raise XaibenchError(
+            "the device failed and computes nothing more in this process: "
+            f"{reason(error)}; run the same command again, with CUDA_LAUNCH_BLOCKING=1 to see "
+            "which method does it."
+        ) from error
 
 
 def release() -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from xaibench.config.requests import MethodRequest, MetricRequest
 from xaibench.core.drive import drive
 from xaibench.core.explain import described
-from xaibench.core.memory import out_of_memory, release
+from xaibench.core.memory import check_device, out_of_memory, release
 from xaibench.errors import reason
 from xaibench.normalize import STATUS_NONFINITE, STATUS_OK, normalize, statuses
 from xaibench.types import Answer, Batch, Context, Explain, Memo, Rows, Scoring, Values
@@ -110,6 +110,7 @@ def score(base: Scoring, metrics: Sequence[MetricRequest]) -> Scores:
     try:
         values, wrong = _drive(base, calls), False
     except Exception as error:
+        check_device(error)
         values, wrong, full = {}, True, out_of_memory(error)
     if wrong:  # out of `except`: an error holds the tensors that it met
         if full:
@@ -118,6 +119,7 @@ def score(base: Scoring, metrics: Sequence[MetricRequest]) -> Scores:
             try:
                 values |= _drive(base, {name: asked})
             except Exception as error:
+                check_device(error)
                 _LOG.debug("%s failed", name, exc_info=error)
                 into = short if out_of_memory(error) else failed
                 into |= dict.fromkeys((m.spec for m in asked), _why(error, asked[0]))

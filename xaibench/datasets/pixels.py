@@ -5,6 +5,7 @@ Imports no torch, so that worker processes start fast and stay small.
 
 from __future__ import annotations
 
+import errno
 import io
 import math
 import os
@@ -105,6 +106,8 @@ def _fill(row: Pixels, blob: Blob, geometry: Geometry) -> Seen:
         return Seen(content)
     except UnidentifiedImageError:  # its text has a memory address
         reason = f"UnidentifiedImageError: cannot identify image file {blob.path.name!r}"
+    except MemoryError:
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)) from None
     except Exception as error:
         if isinstance(error, OSError) and error.errno in OF_THE_SYSTEM:
             raise

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xaibench import meter
+from xaibench import meter, pool
 from xaibench.config.files import digest
 from xaibench.config.requests import MethodRequest, MetricRequest
 from xaibench.config.urls import cache
@@ -76,7 +76,8 @@ class Calibration:
             "batch": run.batch_size,
             "protocol": run.protocol.sha256,
             "workers": run.config.workers,
-            **{name: config.get(name) for name in ("dtype", "compile")},
+            "dtype": config.get("dtype"),
+            "compiled": network.compiled,
             "versions": versions(),
         }
         self.path = cache_folder() / f"{digest(self._of)[:24]}.json"
@@ -109,7 +110,7 @@ class Calibration:
         if line.stage in ("predict", "prepare"):
             rate = self._get("forward", side, side)
         elif line.stage == "read":
-            rate = self._get("decode", 0, 0)
+            rate = self._get("read", 0, 0)
         else:
             name = key_of(line)
             if name not in self._rates and self.measure:
@@ -121,7 +122,7 @@ class Calibration:
     def _get(self, what: str, height: int, width: int) -> Rate | None:
         name = f"{what} {height} {width}"
         if name not in self._rates and self.measure:
-            make = self._decode if what == "decode" else lambda: self._forward(height, width)
+            make = self._decode if what == "read" else lambda: self._forward(height, width)
             self._time(name, make)
         return self._rates.get(name)
 
@@ -131,9 +132,10 @@ class Calibration:
         self.seconds += clock() - start
 
     def _decode(self) -> Rate:
-        """The workers start the first time, which is no image's."""
-        places = self.run.selection[:32]
-        self.run.decode(places[:1])
+        """On the workers, as in a long run; these start before, which is no image's."""
+        places = self.run.selection[:64]
+        if self.run.config.workers:
+            pool.submit(self.run.config.workers, abs, 0).result()
         start = clock()
         self.run.decode(places)
         return Rate(image=(clock() - start) / len(places))

@@ -56,7 +56,7 @@ def by_rate(forwards: float) -> RateOf:
 def estimate(found: Forecast, rate_of: RateOf, given: bool, side: int, start: float) -> Estimate:
     """Seconds of a forecast. given: whether the rate is given; side: of the network's input."""
     explaining = {
-        (line.method, line.targets): rate_of(line)
+        (line.method, line.targets, line.size): rate_of(line)
         for part in (found.before, *found.blocks)
         for line in part
         if line.stage == "explain"
@@ -70,7 +70,7 @@ def estimate(found: Forecast, rate_of: RateOf, given: bool, side: int, start: fl
             assert rate is not None
             return pixels * rate.row * (amount.rows + BACKWARD * amount.backwards)
         if amount.times:  # explains other inputs: at the method's own rate
-            again = explaining.get((line.method, 1)) or rate_of(
+            again = explaining.get((line.method, 1, line.size)) or rate_of(
                 replace(line, stage="explain", metrics=())
             )
             own = rate_of(line)

@@ -26,6 +26,8 @@ def run_all(task: Task, plan: Plan, tick: Tick) -> Done:
         left = plan.stops.left(block) if plan.stops else block
         if left is not block:
             tick(Step("sure", done=works_of(block) - works_of(left), given_up=True))
+        if first_read(left) != first_read(block):
+            run.ahead.drop(first_read(block))
         if left.total:
             if following and run.config.workers:
                 run.ahead.begin(run, first_read(following))

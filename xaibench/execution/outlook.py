@@ -110,7 +110,8 @@ def with_shapes_alone(run: Run) -> Run:
     Of a source that cannot draw any it is the network itself.
     """
     config = run.config
-    vars(run)["classifier"] = replace(_drawn(config).to(run.device), rows=run.batch_size)
+    network = replace(_drawn(config).to(run.device), rows=run.batch_size)
+    vars(run).update(classifier=network, compiling=(network, ""))
     return run
 
 

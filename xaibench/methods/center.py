@@ -20,6 +20,7 @@ def _bell(length: int, sigma: float, device: torch.device) -> Tensor:
 @method(
     title="Center",
     family="control",
+    blind=True,
     opt_in=True,
     cost=lambda **_: Cost(),
     citation="zhang2018pointing",

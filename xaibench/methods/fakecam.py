@@ -11,6 +11,7 @@ from xaibench.types import Batch, Context, Cost, Explanation
 @method(
     title="Fake-CAM",
     family="control",
+    blind=True,
     fixed="constant but for one pixel",  # its map, whatever the input
     cost=lambda **_: Cost(),
     citation="poppi2021revisiting",

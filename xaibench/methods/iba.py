@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from xaibench.ops.moments import moments
+from xaibench.ops.resize import bilinear
 from xaibench.ops.smooth import gaussian
 from xaibench.probes.hooks import activations, logits_behind
 from xaibench.registry import Range, method
@@ -155,5 +156,5 @@ def _resized(values: Tensor, size: tuple[int, ...]) -> Tensor:
     if values.shape[-2:] == size:
         return values
     many = values if values.dim() == 4 else values[None]
-    resized = F.interpolate(many, size, mode="bilinear", align_corners=False)
+    resized = bilinear(many, (size[0], size[1]))
     return resized if values.dim() == 4 else resized[0]

@@ -12,6 +12,7 @@ from xaibench.types import Batch, Context, Cost, Explanation
     title="Random",
     family="control",
     chance=True,
+    blind=True,
     opt_in=True,
     cost=lambda **_: Cost(),
     citation="samek2017evaluating",

@@ -57,6 +57,7 @@ def randomization(
 def randomized(module: nn.Module, share: float, seed: int) -> nn.Module:
     """A copy whose last `share` of the layers with weights have these drawn anew.
 
+    Layers are convolutions, linear maps and attention's projections; norms and embeddings stay.
     Each tensor keeps its mean and standard deviation, so that activations keep their scale;
     the draws depend on (seed, tensor's name) alone.
     """
@@ -66,7 +67,7 @@ def randomized(module: nn.Module, share: float, seed: int) -> nn.Module:
     layers = [
         (name, child)
         for name, child in copied.named_modules()
-        if isinstance(child, (nn.Conv2d, nn.Linear))
+        if isinstance(child, (nn.modules.conv._ConvNd, nn.Linear, nn.MultiheadAttention))
     ]
     for name, child in layers[len(layers) - round(share * len(layers)) :]:
         for part, value in child.named_parameters(recurse=False):
@@ -74,5 +75,5 @@ def randomized(module: nn.Module, share: float, seed: int) -> nn.Module:
             with one_thread():
                 spread: Tensor = value.std() if value.numel() > 1 else value.abs()
                 centre = value.mean()
-            value.data = (drawn.to(value) * spread + centre).to(value)
+            value.data.copy_(drawn.to(value) * spread + centre)  # in its own memory format
     return copied

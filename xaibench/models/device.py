@@ -34,6 +34,8 @@ def exact_arithmetic(device: torch.device) -> None:
     if device.type == "cuda":
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.deterministic = True
+        if device.index is not None:
+            torch.cuda.set_device(device)  # streams and events are those of the current one
 
 
 def device_name(device: torch.device) -> str:

@@ -24,8 +24,7 @@ def upsample(maps: Tensor, size: tuple[int, int], border: Border = "clamp") -> T
     if maps.shape[-2:] == size:
         return maps
     if border == "clamp":
-        one_channel = maps.contiguous()[:, None]
-        large = F.interpolate(one_channel, size, mode="bilinear", align_corners=False)[:, 0]
+        large = bilinear(maps.contiguous()[:, None], size)[:, 0]
     else:
         rows = interpolation_matrix(maps.shape[-2], size[0]).to(maps)
         columns = interpolation_matrix(maps.shape[-1], size[1]).to(maps)
@@ -37,15 +36,36 @@ def upsample(maps: Tensor, size: tuple[int, int], border: Border = "clamp") -> T
     return torch.where((maps == first).flatten(1).all(1).view(-1, 1, 1), first, large)
 
 
+def bilinear(values: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bilinear resize (N, C, h, w) -> (N, C, H, W), half-pixel centres, the edge value repeated.
+
+    On a GPU a gradient goes through matrices: that of `interpolate` adds in any order there, and
+    gives other bits every time.
+    """
+    if not (values.is_cuda and values.requires_grad):
+        return F.interpolate(values, size, mode="bilinear", align_corners=False)
+    return by_matrices(values, size)
+
+
+def by_matrices(values: Tensor, size: tuple[int, int]) -> Tensor:
+    """What `bilinear` gives, as two matrix products."""
+    rows, columns = (
+        interpolation_matrix(source, target, "clamp").to(values)
+        for source, target in zip(values.shape[-2:], size, strict=True)
+    )
+    return rows @ values @ columns.T
+
+
 @functools.lru_cache(maxsize=64)
-def interpolation_matrix(source: int, target: int) -> Tensor:
-    """Bilinear weights (target, source) float64, ends mirrored with the edge pixel as the axis."""
+def interpolation_matrix(source: int, target: int, border: Border = "mirror") -> Tensor:
+    """Bilinear weights (target, source) float64, beyond the ends what `border` says."""
     centres = (torch.arange(target, dtype=torch.float64) + 0.5) * source / target - 0.5
     low = centres.floor()
     share = centres - low
     matrix = torch.zeros(target, source, dtype=torch.float64)
     for index, weight in ((low, 1 - share), (low + 1, share)):
-        sources = reflect(index.long(), source)
+        index = index.long()
+        sources = index.clamp(0, source - 1) if border == "clamp" else reflect(index, source)
         matrix.scatter_add_(1, sources[:, None], weight[:, None])
     return matrix
 

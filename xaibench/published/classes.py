@@ -96,7 +96,13 @@ def imagenet() -> ClassNames:
 
 
 def names_of(count: int, own: ClassNames | None = None) -> ClassNames:
-    """The names of a network's `count` classes: its own, ImageNet's for 1,000, or only indices."""
-    if own is not None:
+    """The names of a network's `count` classes (0: not known).
+
+    Its own; ImageNet's for 1,000 of which `own` does not name all; else only indices.
+    """
+    if own is not None and (len(own) == count or not count) and all(own.names):
         return own
-    return imagenet() if count == len(imagenet()) else ClassNames(((),) * count)
+    if count == len(imagenet()):
+        return imagenet()
+    names = own.names if own else ()
+    return ClassNames((*names, *((),) * (count - len(names))))

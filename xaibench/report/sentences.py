@@ -48,16 +48,19 @@ def _decision(found: Choice) -> str:
     if not found.judged:
         return "Score more methods or images before you choose."
     open_to = found.everywhere
+    lacking = found.missing(open_to).items()
+    but = "; ".join(f"{name(found, m)} was not compared in {_and(held)}" for m, held in lacking)
+    but = f" ({but})" if but else ""
     if len(open_to) == 1:
         sure = [s.group for s in found.judged if found.first(s) in open_to]
         why = f", and it beats all of them in {_and(sure)}" if sure else ""
-        return f"Choose {names(found, open_to)}: no other method beats it in any group{why}."
+        return f"Choose {names(found, open_to)}: no other method beats it in any group{why}{but}."
     if open_to:
         quick = found.fastest(open_to)
         say = f"; the fastest of them is {name(found, quick)}" if quick else ""
         every = open_to == list(found.methods)
         which = f"all {len(open_to)} methods" if every else names(found, open_to)
-        return f"Choose among {which}: no test here tells them apart{say}."
+        return f"Choose among {which}: no test here tells them apart{but}{say}."
     kept = [(found.unbeaten(s), s.group) for s in found.judged]
     best = [f"{names(found, held, 'or')} for {group}" for held, group in kept if held]
     return f"No method is unbeaten in every group{': choose ' * bool(best)}{', '.join(best)}."
@@ -103,7 +106,7 @@ def _controls(found: Choice) -> str:
     open_to = found.everywhere or list(found.methods)
     missed: dict[str, list[str]] = {}
     for standing in found.judged:
-        for control in (c for c in found.controls if c in standing.ranks):
+        for control in found.controls:
             lost = [m for m in open_to if control not in found.beaten(standing.group, m)]
             if lost:
                 which = "any method" if lost == list(found.methods) else names(found, lost)

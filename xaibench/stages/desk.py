@@ -63,18 +63,23 @@ class Desk:
         with phase("transfer"):
             return Batch(
                 ids,
-                self._inputs(places, variation),
+                self._copy(places, variation),
                 predictions.labels(ids).to(device),
                 classes.to(device),
                 targets,
                 tuple(places),
             )
 
-    def _inputs(self, places: Sequence[int], variation: Variation) -> Tensor:
-        """A copy of the inputs on the device; main memory holds them already."""
+    def inputs(self, places: Sequence[int], variation: Variation) -> Tensor:
+        """The inputs at some places on the device, to be read; main memory holds them already."""
         if self.run.device.type == "cpu":
-            return self.images.inputs(places, variation).clone()
+            return self.images.inputs(places, variation)
         return self.sent.inputs(places, variation)
+
+    def _copy(self, places: Sequence[int], variation: Variation) -> Tensor:
+        """Inputs that a method or metric may write to."""
+        inputs = self.inputs(places, variation)
+        return inputs.clone() if self.run.device.type == "cpu" else inputs
 
     def state(self, method: MethodRequest, variation: Variation) -> State | None:
         """What the method prepared; None if nothing. Raises Failed where it could not."""

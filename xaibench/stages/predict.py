@@ -104,9 +104,8 @@ def _logits(desk: Desk, places: list[int], variation: Variation) -> Iterator[_Do
         return [some[start : start + step] for start in range(0, len(some), step)]
 
     def forward(fit: Context, some: list[int]) -> tuple[Tensor, Tensor]:
-        inputs = desk.images.inputs(some, variation)
         with phase("transfer"):
-            inputs = inputs.to(desk.run.device)
+            inputs = desk.inputs(some, variation)
         found = [(part.float(), fit.probabilities(part)) for part in fit.stream([inputs])]
         logits, probabilities = zip(*found, strict=True)
         return torch.cat(logits).cpu(), torch.cat(probabilities).cpu()

@@ -66,6 +66,6 @@ def names_in(root: Path, count: int) -> ClassNames:
         return names_of(count)
     held = read_json(path)
     try:
-        return ClassNames(tuple(tuple(map(str, some)) for some in held))
+        return names_of(count, ClassNames(tuple(tuple(map(str, some)) for some in held)))
     except TypeError:
         raise damaged(path) from None

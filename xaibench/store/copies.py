@@ -47,6 +47,7 @@ class Copy:
         self.held: Parts = {}
         self.listed: Parts = {}
         self._tried: Parts = {}
+        self._lost: set[str] = set()
         self._version: Version | None = None
 
     def lock(self, kind: str) -> FileLock:
@@ -76,6 +77,7 @@ class Copy:
             self.held |= {one.path: one for one in found.values() if one}
             self._keep(unsent=writes or unsent)
             lost = [part for part, one in found.items() if one is None]
+            self._lost = {part.key for part in lost}
             if writes or not lost:
                 return lost
             if was == self._version and was is not None:
@@ -177,7 +179,7 @@ class Copy:
         """Put a file; None where it went or changed meanwhile: its turn comes again."""
         file, was = self.root / path, self.listed.get(path)
         content = parts.sha256(file)
-        new = was is None or was.sha256 != content
+        new = was is None or was.sha256 != content or was.key in self._lost
         key = parts.key_for(path, content, taken) if new or was is None else was.key
         if new and parts.seen(file) == look:
             self.objects.send(key, file)

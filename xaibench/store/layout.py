@@ -17,6 +17,8 @@ FAILED = "failed-"
 TEMPORARY = ".tmp-"
 """Before the name of a file that is being written."""
 LOCK, HOLDER = ".lock", ".lock.json"
+LONGEST = 200
+"""Bytes of a file's name that every file system takes, with room for what is being written."""
 SET_ASIDE = "set-aside"
 """The folder of files that were damaged or another run's, under their former paths."""
 BLOCK = r"\d+-\w+\.(parquet|safetensors)"
@@ -50,6 +52,20 @@ def encode(part: str) -> str:
     """A spec as one path segment: URI-encoded, so that hive partitions read it back."""
     text = quote(part, safe="")
     return text if text.strip(".") else text.replace(".", "%2E")  # never a folder above
+
+
+def file_name(part: str, ending: str = "") -> str:
+    """A part of an image's id as a file's or folder's name on any system, readable where it can be.
+
+    What some system forbids is URI-encoded; a name that is too long is cut and gets a digest.
+    """
+    text = re.sub(r'[\x00-\x1f"*/:<>?|%\\]', lambda found: quote(found[0], safe=""), part)
+    text = text if text.strip(".") else text.replace(".", "%2E")
+    while len(f"{text}{ending}".encode()) > LONGEST:
+        digest = hashlib.sha256(part.encode()).hexdigest()[:12]
+        kept = text.encode()[: LONGEST - len(ending.encode()) - len(digest) - 1]
+        text = f"{kept.decode(errors='ignore')}~{digest}"
+    return f"{text}{ending}"
 
 
 def manifest(root: Path, kind: str) -> Path:

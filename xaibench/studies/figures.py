@@ -73,7 +73,7 @@ def photographs(root: Path, images: list[str], methods: list[str]) -> dict[str, 
     """Image -> the (H, W, 3) pixels in [0, 1] that the run's network saw."""
     from xaibench.studies.audit.cases import run_of
 
-    run = run_of(root, methods, ["insertion"], ["none"])
+    run = run_of(root, methods, ["insertion"], ["none"], device="cpu")
     indices = {image: index for index, image in enumerate(run.dataset.ids)}
     read, inputs, failures, _ = run.decode(sorted(indices[image] for image in images))
     if failures:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xaibench.config.specs import key_of
 from xaibench.errors import XaibenchError
 from xaibench.execution.progress import progress
 from xaibench.registry import entries
@@ -101,7 +103,7 @@ def _run(root: Path, notes: list[str]) -> Run | None:
     from xaibench.studies.audit.cases import run_of
 
     try:
-        return run_of(root, [], [], ["none"])
+        return run_of(root, [], [], ["none"], device="cpu")
     except XaibenchError as error:
         notes.append(f"No photographs: {str(error).rstrip('.')}.")
         return None
@@ -112,7 +114,7 @@ def _readers(
 ) -> dict[str, MapReader]:
     """What reads the stored maps of each method that has any."""
     found, stored = {}, layout.mapped(root, target)
-    for method in stored:
+    for method in (one for one in methods if one in stored):
         try:
             found[method] = MapReader(root, method, target)
         except XaibenchError as error:
@@ -133,7 +135,7 @@ def _curves(
     """The stored curves of some images."""
     found: dict[str, dict[str, Curves]] = {}
     wanted = set(images)
-    declared = {metric: entries("metrics").get(metric.partition("(")[0]) for metric in metrics}
+    declared = {metric: entries("metrics").get(key_of(metric)) for metric in metrics}
     having = [m for m, one in declared.items() if one is None or one.metadata.get("curve")]
     for metric in having:
         for method in methods:
@@ -141,7 +143,10 @@ def _curves(
                 ids, curves = load_curves(root, method, metric, target)
             except XaibenchError:
                 continue
-            held = {i: curve for i, curve in zip(ids, curves, strict=True) if i in wanted}
+            pairs = zip(ids, curves, strict=True)
+            held = {image: curve.copy() for image, curve in pairs if image in wanted}
+            if not held:
+                continue
             found.setdefault(metric, {})[method] = held
     if not found and any(declared[metric] for metric in having):
         notes.append("No curves are stored: the same run with --keep-curves stores them.")
@@ -153,8 +158,9 @@ def _size(run: Run | None, readers: Mapping[str, MapReader]) -> tuple[int, int]:
     height, width = (run.classifier.input.crop,) * 2 if run else (1, 1)
     if run is None:
         for reader in readers.values():
-            height, width = next(iter(reader.take(reader.ids[:1]).values())).shape
-            break
+            with suppress(XaibenchError):  # said where its maps are drawn
+                height, width = next(iter(reader.take(reader.ids[:1]).values())).shape
+                break
     factor = min(1.0, SIDE / max(height, width))
     return max(8, round(height * factor / 8) * 8), max(8, round(width * factor / 8) * 8)
 

@@ -19,9 +19,14 @@ def write_pngs(maps: Path) -> Path:
     `<image id>.png` each, in the colours and the scale of the contact sheet: 8 bits, dark 0, bright
     the map's 99th percentile. Returns the folder.
     """
-    folder = maps.with_suffix("")
+    folder, made = maps.with_suffix(""), set[Path]()
     for image, values in zip(read_json(maps.with_suffix(".json")), np.load(maps), strict=True):
         picture = Image.fromarray((255 * tint(values)).round().astype(np.uint8))
-        *inside, name = map(layout.encode, image.split("/"))
-        write(folder.joinpath(*inside, f"{name}.png"), partial(picture.save, format="PNG"))
+        *inside, name = image.split("/")
+        path = folder.joinpath(*map(layout.file_name, inside), layout.file_name(name, ".png"))
+        write(path, partial(picture.save, format="PNG"))
+        made.add(path)
+    for path in folder.rglob("*.png"):  # of images that are no longer there
+        if path not in made:
+            path.unlink()
     return folder

@@ -26,9 +26,15 @@ from xaibench.store.sources import made_elsewhere as elsewhere_in
 
 
 def taken_up(
-    root: Path, methods: Sequence[str], metrics: Sequence[str], transforms: Sequence[str]
+    root: Path,
+    methods: Sequence[str],
+    metrics: Sequence[str],
+    transforms: Sequence[str],
+    device: str | None = None,
 ) -> Run:
     """A run as its last process had it, with its protocol and subset, for what is named here.
+
+    device: in the place of that process's.
 
     Raises XaibenchError where the directory does not say, or where something is gone.
     """
@@ -48,6 +54,7 @@ def taken_up(
         "maps": None,
         "name": None,
         "metric_backend": "native",
+        **({} if device is None else {"device": device}),
     }
     try:
         run = resolve(RunConfig(**config), protocol=stored_protocol(root))

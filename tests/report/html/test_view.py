@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,18 @@ def view(folder: Path, single_file: bool = False) -> View:
 
 def test_a_file_lies_beside_the_page(tmp_path: Path) -> None:
     made = view(tmp_path)
-    assert made.asset("gallery/a.png", b"picture") == "assets/gallery/a.png"
-    assert (tmp_path / "assets" / "gallery" / "a.png").read_bytes() == b"picture"
+    place = made.asset("gallery/a.png", b"picture")
+    assert re.fullmatch(r"assets/gallery/a-[0-9a-f]{12}\.png", place)
+    assert (tmp_path / place).read_bytes() == b"picture"
+
+
+def test_another_content_lies_elsewhere(tmp_path: Path) -> None:
+    """An older page that is still open never shows a newer one's pictures or numbers."""
+    made = view(tmp_path)
+    first, second = (made.asset("a.png", content) for content in (b"one", b"other"))
+    assert first != second
+    assert (tmp_path / first).read_bytes() == b"one"
+    assert made.chunk("part", [1]) != made.chunk("part", [2])
 
 
 def test_a_file_stands_in_a_single_page(tmp_path: Path) -> None:
@@ -34,7 +45,7 @@ def test_a_name_that_is_no_plain_one_is_refused(tmp_path: Path, name: str) -> No
 def test_a_chunk_is_a_script_that_calls_the_page(tmp_path: Path) -> None:
     place = view(tmp_path).chunk("gallery-0", {"a": "</script>"})
     script = (tmp_path / place).read_text()
-    assert script.startswith('xaibench.hold("gallery-0", {')
+    assert script.startswith('xaibench.hold("gallery-0-')
     assert "</" not in script
 
 

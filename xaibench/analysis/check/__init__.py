@@ -12,10 +12,12 @@ from xaibench.analysis.check.beside import (
     besides,
     cells_of,
     columns_of,
+    differing,
     needed,
     one_target,
     p_values,
     pairs_of,
+    settled,
 )
 from xaibench.analysis.check.evidence import BETTER, Evidence, Judgement, Spent
 from xaibench.analysis.check.robust import turned
@@ -34,15 +36,16 @@ def judge(evidence: Evidence, seed: int = SEED) -> Judgement:
     cells = cells_of(rows)
     columns = columns_of({k: v for k, v in cells.items() if k[0] == method}, catalog)
     controls, others = evidence.controls, (*evidence.controls, *evidence.standards)
-    pairs = pairs_of(cells, method, others, columns)
+    pairs = pairs_of(cells, method, others, columns, catalog)
     p = p_values(pairs, seed)
     compared = besides(pairs, p, columns, controls, seed)
-    least = needed(len(pairs))
+    counted = len(differing(pairs))
+    least = needed(counted)
     directed = [metric for metric, column in columns.items() if column.higher_is_better is not None]
     if catalog.method(method).chance:
         useless = directed
     else:
-        chance = [b for b in compared if b.n >= least and catalog.method(b.other).chance]
+        chance = [b for b in compared if b.apart >= least and catalog.method(b.other).chance]
         useless = [b.metric for b in chance if b.verdict != BETTER]
     listed = tuple(dict.fromkeys((method, *others)))
     judgement = Judgement(
@@ -51,11 +54,18 @@ def judge(evidence: Evidence, seed: int = SEED) -> Judgement:
         images=max((len(v) for (who, _), v in cells.items() if who == method), default=0),
         target=target,
         besides=compared,
+        counted=counted,
         needed=least,
         undirected=tuple(metric for metric in columns if metric not in directed),
         useless=tuple(dict.fromkeys(useless)),
+        settled=tuple(
+            (metric, other)
+            for metric in directed
+            for other in others
+            if other != method and settled(catalog, metric, method, other)
+        ),
         sane=sanity(evidence.sanity, listed, seed),
-        turned=turned(cells, evidence.switched, method, pairs, p, columns, controls, seed),
+        turned=turned(evidence, cells, pairs, p, columns, seed),
         spent=tuple(
             Spent(
                 who,

@@ -1,9 +1,9 @@
 """The method beside controls and standards, paired over images, all comparisons corrected at once.
 
 By a metric the method is better (or worse) than another where the two-sided sign-flip p of the mean
-difference, corrected by Holm for all comparisons of the check, is below `ALPHA` on at least
-`MIN_IMAGES` images; else it is undecided. The null is that the two methods are exchangeable on
-every image.
+difference, corrected by Holm for all comparisons of the check in which an image differs, is below
+`ALPHA` on at least `MIN_IMAGES` images; else it is undecided. The null is that the two methods are
+exchangeable on every image.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from xaibench.analysis.intervals import Sample, alike, intervals
 from xaibench.analysis.measure import AVERAGED
 from xaibench.analysis.paired import holm, sign_flip_p, smallest_p
 from xaibench.analysis.stats import MIN_IMAGES, Floats
-from xaibench.config.catalog import Catalog
+from xaibench.config.catalog import STAND_IN, Catalog
+from xaibench.config.specs import key_of
 from xaibench.errors import XaibenchError
 from xaibench.published.tables import FORMS
 
@@ -80,25 +81,36 @@ def cells_of(rows: pd.DataFrame) -> Cells:
 
 
 def columns_of(cells: Cells, catalog: Catalog) -> dict[str, Column]:
-    """How every metric is printed, in the paper's order, then the others by name."""
+    """How every metric is printed, in the paper's order, then the others by name.
+
+    Without a direction where it takes a stand-in's explanation: no value of it is a method's own.
+    """
     largest: dict[str, float] = {}
     for (_, metric), values in cells.items():
         largest[metric] = max(largest.get(metric, 0.0), abs(float(values.mean())))
     order = list(FORMS)
 
     def place(metric: str) -> tuple[int, str]:
-        key = metric.partition("(")[0]
+        key = key_of(metric)
         return (order.index(key) if key in order else len(order)), metric
 
-    return {m: column_of(m, catalog, largest[m]) for m in sorted(largest, key=place)}
+    columns = {m: column_of(m, catalog, largest[m]) for m in sorted(largest, key=place)}
+    return {
+        m: replace(c, higher_is_better=None) if catalog.metric(m).explains == STAND_IN else c
+        for m, c in columns.items()
+    }
 
 
 def pairs_of(
-    cells: Cells, method: str, others: Iterable[str], columns: Mapping[str, Column]
+    cells: Cells,
+    method: str,
+    others: Iterable[str],
+    columns: Mapping[str, Column],
+    catalog: Catalog,
 ) -> dict[Place, Pair]:
     """The method and each other on the images of both, by metrics that have a direction.
 
-    What differs by no more than rounding is equal.
+    What differs by no more than rounding is equal. Left out: `settled` ones.
     """
     pairs = {}
     listed = [other for other in dict.fromkeys(others) if other != method]
@@ -107,6 +119,8 @@ def pairs_of(
         if mine is None or column.higher_is_better is None:
             continue
         for other in listed:
+            if settled(catalog, metric, method, other):
+                continue
             if (other, metric) in cells:
                 theirs = cells[other, metric]
                 shared = mine.index.intersection(theirs.index)
@@ -115,6 +129,12 @@ def pairs_of(
                     equal = np.isclose(a, b, rtol=ROUNDING, atol=ROUNDING)
                     pairs[metric, other] = Pair(tuple(shared), a, np.where(equal, a, b))
     return pairs
+
+
+def settled(catalog: Catalog, metric: str, *methods: str) -> bool:
+    """Whether what a method is decides: its map never changes, and the metric asks how much."""
+    anew = catalog.metric(metric).explains is not None
+    return anew and any(catalog.method(method).blind for method in methods)
 
 
 def p_values(pairs: Mapping[Place, Pair], seed: int) -> dict[Place, float]:
@@ -126,10 +146,20 @@ def p_values(pairs: Mapping[Place, Pair], seed: int) -> dict[Place, float]:
     return found
 
 
-def corrected(p: Mapping[Place, float]) -> dict[Place, float]:
-    """Holm's correction over all of them."""
-    adjusted = holm(np.array([p[place] for place in p]))
-    return dict(zip(p, adjusted.tolist(), strict=True))
+def differing(pairs: Mapping[Place, Pair]) -> list[Place]:
+    """Those of which any image differs.
+
+    Whatever the signs, the p of the others is 1: no correction need count them (Tarone 1990,
+    https://doi.org/10.2307/2531456).
+    """
+    return [place for place, pair in pairs.items() if not np.array_equal(pair.mine, pair.other)]
+
+
+def corrected(p: Mapping[Place, float], pairs: Mapping[Place, Pair]) -> dict[Place, float]:
+    """Holm's correction over all pairs of which any image differs; 1 for the others."""
+    counted = differing(pairs)
+    adjusted = holm(np.array([p[place] for place in counted]))
+    return {**dict.fromkeys(pairs, 1.0), **dict(zip(counted, adjusted.tolist(), strict=True))}
 
 
 def verdict(pair: Pair, column: Column, adjusted: float, alpha: float = ALPHA) -> str:
@@ -156,7 +186,7 @@ def besides(
     seed: int,
 ) -> tuple[Beside, ...]:
     """Every comparison in the units of its metric's column, with its verdict."""
-    adjusted, held = corrected(p), set(controls)
+    adjusted, held = corrected(p, pairs), set(controls)
     samples = {k: Sample(pair.images, pair.mine - pair.other) for k, pair in pairs.items()}
     ends = intervals(samples, seed=seed)
     found = []
@@ -170,6 +200,7 @@ def besides(
             metric=metric,
             column=column,
             n=len(change),
+            apart=int((change != 0).sum()),
             mean=column.printed(float(pair.mine.mean())),
             other_mean=column.printed(float(pair.other.mean())),
             difference=column.scale * float(change.mean()),

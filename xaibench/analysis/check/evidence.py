@@ -33,6 +33,7 @@ class Evidence:
             image), method, image and value: how alike the two maps are, 1 for the same map.
         switched: columns switch, method, metric, image and value: scores with that one option of
             the protocol, or order of equal pixels, turned.
+        lost: (switch, method, metric) of scores that should be among these and are not.
         seconds: of explaining one image, by method.
         tied: share of the pixels that have another's value, by method, mean over images.
         constant: how many maps are constant, by method.
@@ -46,6 +47,7 @@ class Evidence:
     catalog: Catalog
     sanity: pd.DataFrame
     switched: pd.DataFrame
+    lost: frozenset[tuple[str, str, str]] = frozenset()
     seconds: Mapping[str, float] = field(default_factory=dict)
     tied: Mapping[str, float] = field(default_factory=dict)
     constant: Mapping[str, int] = field(default_factory=dict)
@@ -63,7 +65,7 @@ class Beside:
         control: whether it is a control; else a standard.
         metric: key or canonical spec.
         column: the units of the numbers below, and which direction is better.
-        n: images.
+        n: images; apart: those on which the two differ.
         mean, other_mean: means over these images.
         difference: mean of method minus other.
         low, high: its 95% interval; None with fewer than two images.
@@ -79,6 +81,7 @@ class Beside:
     metric: str
     column: Column
     n: int
+    apart: int
     mean: float
     other_mean: float
     difference: float
@@ -124,7 +127,8 @@ class Turned:
     """One metric under one switch (`switch` "" for the protocol as it is).
 
     Attributes:
-        mean: the method's, in the units of `column`.
+        mean: the method's, in the units of `column`, over the images that all methods have.
+        n: these.
         rank, of: its place among the methods that have a mean, 1 for the best.
         flips: (control, verdict before, verdict after) of the verdicts that the switch flips.
     """
@@ -133,6 +137,7 @@ class Turned:
     metric: str
     column: Column
     mean: float
+    n: int
     rank: int
     of: int
     flips: tuple[tuple[str, str, str], ...]
@@ -158,9 +163,12 @@ class Judgement:
         images: how many the method has scores of.
         target: the explained class of the scores.
         besides: all comparisons, metric by metric.
+        counted: comparisons in which an image differs, for which the p are corrected.
         needed: images from which on one of so many comparisons can be decided.
         undirected: metrics of which nobody says which direction is better.
-        useless: metrics by which the method is not better than noise.
+        useless: metrics by which the method is not better than noise, where images enough differ
+            to decide that.
+        settled: (metric, other) of comparisons that what the methods are decides.
         sane: the sanity tests of all methods that have them, the judged one first.
         turned: every metric under the protocol and under each switch.
         spent: the judged method first.
@@ -173,9 +181,11 @@ class Judgement:
     images: int
     target: str
     besides: tuple[Beside, ...]
+    counted: int
     needed: int
     undirected: tuple[str, ...]
     useless: tuple[str, ...]
+    settled: tuple[tuple[str, str], ...]
     sane: tuple[Sane, ...]
     turned: tuple[Turned, ...]
     spent: tuple[Spent, ...]
@@ -185,7 +195,7 @@ class Judgement:
     @property
     def decidable(self) -> bool:
         """Whether any comparison has the images that a verdict needs."""
-        return any(beside.n >= self.needed for beside in self.besides)
+        return any(beside.apart >= self.needed for beside in self.besides)
 
     def against(self, other: str) -> tuple[Beside, ...]:
         """The comparisons with one other method."""

@@ -7,7 +7,8 @@ is corrected for the number of switches as well.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import functools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from xaibench.analysis.check.beside import (
@@ -20,67 +21,87 @@ from xaibench.analysis.check.beside import (
     pairs_of,
     verdict,
 )
-from xaibench.analysis.check.evidence import UNDECIDED, Turned
+from xaibench.analysis.check.evidence import UNDECIDED, Evidence, Turned
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from xaibench.analysis.check.beside import Cells
     from xaibench.analysis.columns import Column
 
 
 def turned(
+    evidence: Evidence,
     cells: Cells,
-    switched: pd.DataFrame,
-    method: str,
     pairs: Mapping[Place, Pair],
     p: Mapping[Place, float],
     columns: Mapping[str, Column],
-    controls: Iterable[str],
     seed: int,
 ) -> tuple[Turned, ...]:
     """Each metric with a direction as the protocol has it, then under each switch that moves it.
 
-    Where a method has no scores under a switch, the switch does not reach it: it keeps its own.
+    Where a method has no scores under a switch, the switch does not reach it: it keeps its own,
+    but for what was to be scored and was not (`evidence.lost`), which has none. A method is set
+    beside itself on the images of both.
     """
-    directed = [m for m, column in columns.items() if column.higher_is_better is not None]
+    method, switched, catalog = evidence.method, evidence.switched, evidence.catalog
+    directed = [metric for metric, column in columns.items() if column.higher_is_better is not None]
     mine = [metric for metric in directed if (method, metric) in cells]
-    before = {k: verdict(pairs[k], columns[k[0]], q) for k, q in corrected(p).items()}
-    found = [_placed("", metric, cells, method, columns[metric], ()) for metric in mine]
+    first = {k: verdict(pairs[k], columns[k[0]], q) for k, q in corrected(p, pairs).items()}
+    found = [*_placed("", mine, cells, method, columns, {})]
     names = list(dict.fromkeys(switched["switch"].astype(str)))
-    held, others = set(controls), list(dict.fromkeys(other for _, other in pairs))
+    held, others = set(evidence.controls), list(dict.fromkeys(other for _, other in pairs))
     for name in names:
         moved = cells_of(switched[switched["switch"].astype(str) == name])
-        after = {**cells, **moved}
-        metrics = [m for m in mine if any(metric == m for _, metric in moved)]
-        new = pairs_of(after, method, others, {m: columns[m] for m in metrics})
-        new = {k: pair for k, pair in new.items() if k in pairs}  # what had a verdict before
-        adjusted = corrected({**p, **p_values(new, seed)})
-        for metric in metrics:
-            flips = []
-            for place in (k for k in new if k[0] == metric and k[1] in held):
-                level = ALPHA / len(names) if before[place] == UNDECIDED else ALPHA
-                now = verdict(new[place], columns[metric], adjusted[place], level)
-                if now != before[place]:
-                    flips.append((place[1], before[place], now))
-            found.append(_placed(name, metric, after, method, columns[metric], tuple(flips)))
+        gone = {(who, what) for switch, who, what in evidence.lost if switch == name}
+        both = {k: v.index.intersection(cells[k].index) for k, v in moved.items() if k in cells}
+        rest = {k: v for k, v in cells.items() if k not in gone}
+        base = {**rest, **{k: cells[k].loc[images] for k, images in both.items()}}
+        after = {**rest, **{k: moved[k].loc[images] for k, images in both.items()}}
+        metrics = [m for m in mine if (method, m) in after and any(what == m for _, what in both)]
+        few = {metric: columns[metric] for metric in metrics}
+        old, new = (pairs_of(c, method, others, few, catalog) for c in (base, after))
+        before = first
+        if any(old[k].images != pairs[k].images for k in old):
+            again = {**pairs, **old}
+            adjusted = corrected({**p, **p_values(old, seed)}, again)
+            before = {k: verdict(again[k], columns[k[0]], q) for k, q in adjusted.items()}
+        adjusted = corrected({**p, **p_values(new, seed)}, {**pairs, **new})
+        flips: dict[str, list[tuple[str, str, str]]] = {}
+        for (metric, other), pair in new.items():
+            place = metric, other
+            level = ALPHA / len(names) if before[place] == UNDECIDED else ALPHA
+            now = verdict(pair, columns[metric], adjusted[place], level)
+            if other in held and now != before[place]:
+                flips.setdefault(metric, []).append((other, before[place], now))
+        found += _placed(name, metrics, after, method, columns, flips)
     return tuple(found)
 
 
 def _placed(
     switch: str,
-    metric: str,
+    metrics: Iterable[str],
     cells: Cells,
     method: str,
-    column: Column,
-    flips: tuple[tuple[str, str, str], ...],
-) -> Turned:
-    means = {
-        who: round(column.printed(float(values.mean())), column.digits)
-        for (who, what), values in cells.items()
-        if what == metric
-    }
-    sign = 1 if column.higher_is_better else -1
-    ahead = sum(sign * mean > sign * means[method] for mean in means.values())
-    exact = column.printed(float(cells[method, metric].mean()))
-    return Turned(switch, metric, column, exact, 1 + ahead, len(means), flips)
+    columns: Mapping[str, Column],
+    flips: Mapping[str, Sequence[tuple[str, str, str]]],
+) -> Iterator[Turned]:
+    """Mean and rank by each metric, over the images that all methods have."""
+    for metric in metrics:
+        column = columns[metric]
+        of = {who: values for (who, what), values in cells.items() if what == metric}
+        images = functools.reduce(lambda a, b: a.intersection(b), [v.index for v in of.values()])
+        if not len(images):
+            continue
+        exact = {who: column.printed(float(values[images].mean())) for who, values in of.items()}
+        means = {who: round(mean, column.digits) for who, mean in exact.items()}
+        sign = 1 if column.higher_is_better else -1
+        rank = 1 + sum(sign * mean > sign * means[method] for mean in means.values())
+        yield Turned(
+            switch,
+            metric,
+            column,
+            exact[method],
+            len(images),
+            rank,
+            len(means),
+            tuple(flips.get(metric, ())),
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from xaibench.analysis.check.beside import ALPHA
 from xaibench.analysis.check.evidence import (
     BETTER,
     CLASS,
@@ -18,8 +19,11 @@ from xaibench.analysis.check.evidence import (
     Sane,
     Turned,
 )
-from xaibench.config.catalog import CONTROL
+from xaibench.analysis.paired import smallest_p
+from xaibench.config.catalog import CONTROL, STAND_IN, STOOD_IN
+from xaibench.config.specs import key_of
 
+SETTLED = "a map that never changes decides it"
 NAMED = 4
 """How many things a sentence names before "and N more"."""
 DOES = {
@@ -58,7 +62,7 @@ def listed(names: Iterable[str], most: int = NAMED) -> str:
 
 def metric_name(j: Judgement, metric: str) -> str:
     """A metric's title, or its spec where it has values."""
-    return j.catalog.metric(metric).title if "(" not in metric else metric
+    return j.catalog.metric(metric).title if key_of(metric) == metric else metric
 
 
 def _controls(j: Judgement) -> tuple[Beside, ...]:
@@ -71,10 +75,13 @@ def _own(j: Judgement, *verdicts: str) -> list[Sane]:
 
 def beating(j: Judgement) -> list[str]:
     """The metrics by which the method is better than every control."""
-    besides = _controls(j)
-    metrics = dict.fromkeys(beside.metric for beside in besides)
-    lost = {beside.metric for beside in besides if beside.verdict != BETTER}
-    return [metric for metric in metrics if metric not in lost]
+    beaten: dict[str, set[str]] = {}
+    for beside in _controls(j):
+        beaten.setdefault(beside.metric, set())
+        if beside.verdict == BETTER:
+            beaten[beside.metric].add(beside.other)
+    every = {beside.other for beside in _controls(j)}
+    return [metric for metric, others in beaten.items() if others == every]
 
 
 def _believed(j: Judgement) -> str:
@@ -91,7 +98,7 @@ def _believed(j: Judgement) -> str:
         by = listed(metric_name(j, metric) for metric in best)
         said.append(
             f"are better than every control ({others}) by {by} "
-            f"({len(best)} of {metrics} metrics) on {j.images:,} images"
+            f"({len(best)} of {metrics} metrics) on {_images(j, best)}"
         )
     said += [f"{DOES[s.test]} ({s.passed} of {s.n} images)" for s in _own(j, PASSED)]
     if said:
@@ -102,6 +109,13 @@ def _believed(j: Judgement) -> str:
         f"Nothing may be believed of {name} on this evidence: by no metric are its maps better "
         "than every control, and they pass no sanity test."
     )
+
+
+def _images(j: Judgement, metrics: Iterable[str]) -> str:
+    """On how many images the method met the controls by some metrics."""
+    some = set(metrics)
+    counts = sorted({beside.n for beside in _controls(j) if beside.metric in some})
+    return f"{' to '.join(f'{n:,}' for n in (counts[0], counts[-1])[: len(counts)])} images"
 
 
 def _doubted(j: Judgement) -> str:
@@ -121,13 +135,14 @@ def _doubted(j: Judgement) -> str:
     said += [f"it is undecided whether they {listed(tests)}"] if tests else []
     if said:
         return f"What may not: {'; '.join(said)}."
-    return "Nothing here speaks against it." if j.besides or j.sane else ""
+    return "No control and no sanity test here speaks against it." if j.besides or j.sane else ""
 
 
 def _few(j: Judgement) -> str:
+    most = max((beside.apart for beside in j.besides), default=0)
     return (
-        f"{j.images:,} images are too few, any of {len(j.besides):,} comparisons needs at least "
-        f"{j.needed:,}"
+        f"it differs from another method on at most {most:,} images, and a verdict on any of "
+        f"{j.counted:,} comparisons needs {j.needed:,}"
     )
 
 
@@ -135,8 +150,9 @@ def _useless(j: Judgement) -> str:
     chance = [b for b in _controls(j) if j.catalog.method(b.other).chance]
     if j.useless:
         names = listed((metric_name(j, metric) for metric in j.useless), most=12)
-        return f"Of no use for it here, being no better than noise by them: {names}."
-    if chance and j.decidable:
+        why = "since by them it is not shown to be better than noise"
+        return f"Of no use for it here, {why}: {names}."
+    if chance and all(beside.verdict == BETTER for beside in chance):
         return f"By each of {len(chance):,} metrics it is better than noise."
     return ""
 
@@ -164,6 +180,11 @@ def _robust(j: Judgement) -> str:
     names = dict.fromkeys(switch for switch, *_ in flipped)
     first = f"{_none(len(names))} of {len(switches):,} switches and orders of ties "
     first += f"{'flip' if len(names) > 1 else 'flips'} a verdict against a control"
+    if not names and not _flippable(j, len(switches)):
+        first = (
+            f"{len(switches):,} switches and orders of ties were tried, on too few images for any "
+            "to flip a verdict"
+        )
     if names:
         said = [_flip(j, *key, others) for key, others in flipped.items()]
         said = [*said[:NAMED], *[f"{len(said) - NAMED:,} more"] * (len(said) > NAMED)]
@@ -176,6 +197,13 @@ def _robust(j: Judgement) -> str:
             f"{start.rank} to {end.rank} of {end.of}"
         )
     return f"{first}."
+
+
+def _flippable(j: Judgement, switches: int) -> bool:
+    """Whether a switch could have flipped a verdict: there is one to lose, or one to be had."""
+    most = max((beside.apart for beside in _controls(j)), default=0)
+    to_lose = any(beside.verdict != UNDECIDED for beside in _controls(j))
+    return to_lose or smallest_p(most) * j.counted < ALPHA / switches
 
 
 def _none(count: int) -> str:
@@ -208,7 +236,13 @@ def _cost(j: Judgement) -> str:
 
 def _untested(j: Judgement) -> str:
     said = [f"{what} ({why})" for what, why in j.untested]
-    if j.undirected:
-        names = listed(metric_name(j, metric) for metric in j.undirected)
-        said.append(f"{names} (nobody says which direction is better)")
+    anew = [metric for metric in j.undirected if j.catalog.metric(metric).explains == STAND_IN]
+    rest = [metric for metric in j.undirected if metric not in anew]
+    for metrics, why in ((rest, "nobody says which direction is better"), (anew, STOOD_IN)):
+        if metrics:
+            said.append(f"{listed(metric_name(j, metric) for metric in metrics)} ({why})")
+    if j.settled:
+        names = listed(dict.fromkeys(metric_name(j, metric) for metric, _ in j.settled))
+        others = listed(dict.fromkeys(j.catalog.label(other) for _, other in j.settled))
+        said.append(f"{names} beside {others} ({SETTLED})")
     return f"Not tested: {'; '.join(said)}." if said else ""

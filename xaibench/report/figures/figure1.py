@@ -117,7 +117,7 @@ def draw(
     body = len(choices) * (side + LINE) + pairs * _BETWEEN
     with figure(width, head + body + 0.05 + len(lines) * LINE + 0.05) as fig:
         lefts = [_MARGIN + i * (side + _GAP) for i in range(len(methods) + 1)]
-        for left, label in zip(lefts, ["Image", *map(method_label, methods)], strict=True):
+        for left, label in zip(lefts, ["Image", *labels], strict=True):
             add_head(fig, left + side / 2, head, label)
         top = head
         for index, choice in enumerate(choices):

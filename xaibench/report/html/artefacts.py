@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,16 +73,20 @@ def table(
     return d.Grid((" / ".join(part.capitalize() for part in label),), heads, rows, cells)
 
 
-def _cell(line: dict[str, str], column: str, ends: tuple[str, str] | None) -> d.Cell | None:
+def _cell(line: dict[str, str], column: str, ends: tuple[str, str] | None) -> d.Cell:
     if not line[column]:
-        return None
+        return d.Cell("")
     low, high = (line.get(end) or "" for end in ends or ("", ""))
     return d.Cell(_short(line[column]), f"[{_short(low)}, {_short(high)}]" if low and high else "")
 
 
 def _short(text: str) -> str:
-    """A number in two decimals, a count and a word as they are."""
+    """A number in two decimals, a small one in two digits; a count and a word as they are."""
+    if text.lstrip("-").isdigit():
+        return text
     try:
-        return text if text.lstrip("-").isdigit() else f"{float(text):.2f}"
+        value = float(text)
     except ValueError:
         return text
+    small = math.isfinite(value) and 0 < abs(value) < 0.1
+    return f"{value:.{1 - math.floor(math.log10(abs(value))) if small else 2}f}"

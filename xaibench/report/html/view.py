@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import math
 import mimetypes
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
@@ -73,6 +75,11 @@ class Run:
     tied: Tied | None = None
     failures: Sequence[Failure] = ()
 
+    def again(self, *options: object) -> str:
+        """The command that reports on it with these options, as a shell takes it."""
+        folder = [self.folder] if self.folder else []
+        return shlex.join(map(str, ["xaibench", "report", *folder, *options]))
+
     @property
     def report(self) -> Path | None:
         """The folder of what `xaibench report` wrote of it, where there is one."""
@@ -107,13 +114,16 @@ class View:
         """Put a file beside the page, or into it where it is one file; returns what `src` takes.
 
         name: its path below `assets/`, of letters, digits, `-`, `_` and dots; its ending says what
-        it is. Not an image's id, which can be anything.
+        it is. Not an image's id, which can be anything. A digest of the content goes into it, so
+        that an older page never shows what is a newer one's.
         """
+        _check(f"assets/{name}")
         held = content.read_bytes() if isinstance(content, Path) else content
         if self.single_file:
             kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
             return f"data:{kind};base64,{base64.b64encode(held).decode('ascii')}"
-        return self._beside(f"assets/{name}", held)
+        stem, dot, ending = name.rpartition(".")
+        return self._beside(f"assets/{stem}-{_digest(held)}{dot}{ending}", held)
 
     def chunk(self, name: str, value: Any) -> str:
         """Data that is wanted later, if ever; returns what `xaibench.load(...)` takes.
@@ -121,6 +131,7 @@ class View:
         A page from disk may fetch no JSON but load scripts: `data/NAME.js` calls `xaibench.hold`.
         """
         text = to_json(value)
+        name = f"{name}-{_digest(text.encode())}"
         if self.single_file:
             self.chunks[name] = text
             return name
@@ -152,12 +163,20 @@ class View:
         return self.render("panels.html.j2", bodies=bodies)
 
     def _beside(self, place: str, content: bytes) -> str:
-        if not _NAME.fullmatch(place):
-            raise ValueError(f"{place} is no plain name for a file of the page")
+        _check(place)
         if place not in self.written:
             self.written[place] = self.folder / place
             write(self.written[place], partial(Path.write_bytes, data=content))
         return place
+
+
+def _check(place: str) -> None:
+    if not _NAME.fullmatch(place):
+        raise ValueError(f"{place} is no plain name for a file of the page")
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:12]
 
 
 @cache

@@ -181,17 +181,19 @@ def _rules(j: Judgement) -> list[str]:
     """How the page decides, in words."""
     lines = [
         f"Better, worse: the two-sided sign-flip p of the mean difference (the method minus the "
-        f"other, the same images), corrected by Holm for all {len(j.besides):,} comparisons, is "
+        f"other, the same images), corrected by Holm for all {j.counted:,} comparisons in which an "
+        "image differs, is "
         f"below {ALPHA} on at least {MIN_IMAGES} images; else undecided. Values within "
         f"{ROUNDING:g} are equal. Intervals are 95%, paired bootstrap over images, not corrected. "
         "The share behind them: images on which the method is better, ties half.",
-        "Of no use: not better than noise by that metric.",
+        "Of no use: not better than noise by that metric, though images enough differ.",
         "Sanity: passed where the exact 95% interval of the share of images on which the map "
         f"does what is asked lies above a half, failed where it lies below, on at least "
         f"{MIN_IMAGES} images. Similarity: 1 for the same map.",
         "A switch flips a verdict where one is lost, or where an undecided one becomes a verdict "
-        "with p corrected for the number of switches too. In brackets: the method's rank among all "
-        "methods here.",
+        "with p corrected for the number of switches too; that this threshold is crossed does not "
+        "make the change itself sure. In brackets: the method's rank among all methods here, over "
+        "the images that all have.",
     ]
     unsure = any(b.unsure for b in j.besides) or any(s.unsure for s in j.sane)
     return lines + [UNSURE] * unsure

@@ -55,7 +55,7 @@ def audit(
     scores = scores[scores.status == "ok"]
     by_source: dict[tuple[str, str], list[tuple[Comparison, str]]] = {}
     names = [sorted(scores[name].unique()) for name in ("method", "metric", "transform")]
-    run = run_of(root, *names)
+    run = run_of(root, names[0], names[1], names[2])
     for what, count in stale_scores(run).items():
         say(f"stale: other code than is here made {count} scores: {what}")
     for case, rows in _cases(run, scores, fraction, seed):

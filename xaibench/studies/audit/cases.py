@@ -47,9 +47,18 @@ def oracle(name: str) -> ModuleType:
         ) from None
 
 
-def run_of(root: Path, methods: list[str], metrics: list[str], transforms: list[str]) -> Run:
-    """A finished run for these methods, metrics and transforms, of the identity that it was."""
-    run = taken_up(root, methods, metrics, transforms)
+def run_of(
+    root: Path,
+    methods: list[str],
+    metrics: list[str],
+    transforms: list[str],
+    device: str | None = None,
+) -> Run:
+    """A finished run for these methods, metrics and transforms, of the identity that it was.
+
+    device: another than the one it was made on, where images alone are wanted.
+    """
+    run = taken_up(root, methods, metrics, transforms, device)
     identity, now = identity_of(root), run.identity()
     changed = [key for key in identity if identity[key] != now.get(key)]
     if changed:

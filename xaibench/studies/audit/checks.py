@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from xaibench.config.specs import key_of
 from xaibench.probes import draws
 from xaibench.types import Context
 
@@ -78,7 +79,7 @@ def _confidence(case: Case, metric: str, value: float) -> Comparison:
         case.std,
         precision=case.ctx.precision,
     )
-    key = metric.partition("(")[0]
+    key = key_of(metric)
     if key == "average_increase":
         q = (
             expected["average_gain"] * (1 - case.probability)
@@ -179,7 +180,7 @@ def _noise(case: Case, metric: str) -> Tensor:
 
 
 def _sensitivity(case: Case, metric: str, value: float) -> Comparison:
-    oracle, key = case.oracle("sensitivity"), metric.partition("(")[0]
+    oracle, key = case.oracle("sensitivity"), key_of(metric)
     explain: Callable[[Tensor], Any] = case.explain
     if case.options[metric]["explanation"] != "method":
         name = "quantus_gradient" if case.family == "gradient" else "quantus_saliency"
@@ -205,7 +206,7 @@ def fed(values: list[NDArray[Any]]) -> Iterator[None]:
 
 
 def _sensitivity_quantus(case: Case, metric: str, value: float) -> Comparison:
-    library, key = case.oracle("quantus_library"), metric.partition("(")[0]
+    library, key = case.oracle("quantus_library"), key_of(metric)
     explain: Any = case.explain
     if case.options[metric]["explanation"] != "method":
         explain = "Gradient" if case.family == "gradient" else "Saliency"

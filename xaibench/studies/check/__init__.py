@@ -102,16 +102,17 @@ def _announce(asked: Check, turns: Turns, say: Say) -> None:
 def _record(asked: Check, turns: Turns, sanity: bool) -> Record:
     """What was run, with the maps of two classes compared."""
     from xaibench.studies.check.evidence import alike
-    from xaibench.studies.check.runs import SANITY as TESTS
+    from xaibench.studies.check.runs import images_of, tests_of
 
     untested, same = [*asked.left_out, *turns.left_out], {}
     sanity = sanity and bool(asked.call)
+    images = images_of(asked)
     if not sanity:
         why = "--skip sanity" if asked.call else "there are maps alone"
         untested.append(("other weights, another class, noise", why))
     for spec in asked.methods if sanity else ():
         try:
-            same[spec] = alike(asked.root, spec, asked.target, asked.other)
+            same[spec] = alike(asked.root, spec, asked.target, asked.other, images)
         except XaibenchError:
             continue
     return Record(
@@ -122,7 +123,8 @@ def _record(asked: Check, turns: Turns, sanity: bool) -> Record:
         target=asked.target,
         other=asked.other,
         seed=asked.config.seed,
-        sanity=TESTS if sanity else {},
+        images=images,
+        sanity=tests_of(asked) if sanity else {},
         alike=same,
         turns=tuple(_turned(asked, turns)),
         untested=tuple(untested),

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from xaibench.config.catalog import STAND_IN, STOOD_IN
+from xaibench.config.declared import of_run
+from xaibench.config.names import expand
 from xaibench.config.protocol import Protocol, load_protocol
 from xaibench.config.requests import (
     MethodRequest,
@@ -98,7 +101,8 @@ def asked_for(config: RunConfig, method: str | None, against: Sequence[str], cho
     spec = judged[0].spec if judged else config.name or Path(str(config.maps)).stem
     families = {key: entry.metadata.get("family") for key, entry in entries("methods").items()}
     controls = [key for key, family in families.items() if family == "control" and key != spec]
-    calls = {resolve_methods([c], protocol)[0].spec: c for c in (*config.method, *against)}
+    named = expand("methods", (*config.method, *against))
+    calls = {resolve_methods([call], protocol)[0].spec: call for call in named}
     standards = {one: call for one, call in calls.items() if one not in (spec, *controls)}
     metrics, left_out = _metrics(config, protocol, judged, chosen)
     target = _target(config)
@@ -129,7 +133,9 @@ def _target(config: RunConfig) -> str:
         return config.target[0]
     from xaibench.datasets.load import load_dataset
 
-    return "ground_truth" if load_dataset(config.data_name).labelled else "predicted"
+    return (
+        "ground_truth" if load_dataset(config.data_name, config.classes).labelled else "predicted"
+    )
 
 
 def _metrics(
@@ -143,10 +149,14 @@ def _metrics(
     wanted = [*config.metric, *(boxes if config.boxes and not chosen else ())]
     kept: list[str] = []
     left: dict[str, str] = {}
-    for metric in resolve_metrics([*wanted, *(() if chosen else rest)], protocol):
+    requests = resolve_metrics([*wanted, *(() if chosen else rest)], protocol)
+    declared = of_run([], requests, protocol.model_dump(mode="json"))
+    for metric in requests:
         passes = sum(scoring([metric], explain))
         if not judged and "explain" in metric.needs:
             left[metric.spec] = "it explains other inputs, which maps alone cannot"
+        elif not chosen and declared.metric(metric.spec).explains == STAND_IN:
+            left[metric.spec] = STOOD_IN
         elif not chosen and (passes > MOST or metric.key not in wanted):
             left[metric.spec] = (
                 f"{passes:,.0f} passes an image; --metric all, or its name, takes it"

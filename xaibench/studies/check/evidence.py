@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,14 +33,16 @@ CONSTANT = "on no image are both maps other than constant"
 FAILED = "nothing was scored: the same command tries it again"
 
 
-def alike(root: Path, method: str, target: str, other: str) -> dict[str, float]:
-    """Spearman's correlation of a method's maps for two classes, by image.
+def alike(
+    root: Path, method: str, target: str, other: str, images: Collection[str]
+) -> dict[str, float]:
+    """Spearman's correlation of a method's maps for two classes, by image, of some images.
 
     Images on which either map is constant are left out. Raises XaibenchError where a class has no
     maps.
     """
     first, second = (MapReader(root, method, one) for one in (target, other))
-    both = sorted({*first.ids}.intersection(second.ids))
+    both = sorted({*first.ids}.intersection(second.ids, images))
     found: dict[str, float] = {}
     for start in range(0, len(both), _STEP):
         ids = both[start : start + _STEP]
@@ -60,7 +62,7 @@ def evidence_of(root: Path, record: Record) -> Evidence:
 
     def frame(directory: str) -> pd.DataFrame:
         if directory not in frames:
-            frames[directory] = _frame(root / directory, record.target)
+            frames[directory] = _frame(root / directory, record)
         return frames[directory]
 
     own = frame("")
@@ -69,7 +71,7 @@ def evidence_of(root: Path, record: Record) -> Evidence:
     if not (scores.method == record.method).any():
         raise XaibenchError(f"{root} has no scores of {record.method}: run its check again.")
     sane, lacking = _sanity(own, record)
-    switched, missing = _switched(frame, record)
+    switched, missing, gone = _switched(frame, record)
     constant = own[own.status == STATUS_CONSTANT].groupby("method").image.nunique()
     met = set(_usable(scores).method)
     lost = [(f"beside {m}", FAILED) for m in record.methods[1:] if m not in met]
@@ -79,6 +81,7 @@ def evidence_of(root: Path, record: Record) -> Evidence:
         catalog=catalog_in(root) or shipped(),
         sanity=sane,
         switched=switched,
+        lost=gone,
         seconds={
             one.method: one.explain
             for one in spent(timings(root))
@@ -92,15 +95,16 @@ def evidence_of(root: Path, record: Record) -> Evidence:
     )
 
 
-def _frame(directory: Path, target: str) -> pd.DataFrame:
-    """The scores of untouched images for a target; no rows where there are none."""
+def _frame(directory: Path, record: Record) -> pd.DataFrame:
+    """The scores of a check's untouched images for its target; no rows where there are none."""
     import pandas as pd
 
     try:
         scores = load_scores(directory)
     except XaibenchError:
         return pd.DataFrame(columns=["method", "metric", "image", "status", "value"])
-    return scores[(scores.target == target) & (scores["transform"] == "none")]
+    kept = (scores.target == record.target) & (scores["transform"] == "none")
+    return scores[kept & scores.image.isin(record.images)] if record.images else scores[kept]
 
 
 def _usable(rows: pd.DataFrame) -> pd.DataFrame:
@@ -139,13 +143,14 @@ def _sanity(own: pd.DataFrame, record: Record) -> tuple[pd.DataFrame, list[tuple
 
 def _switched(
     frame: Callable[[str], pd.DataFrame], record: Record
-) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
-    """Scores under each switch, of what it can move, and what of it was not scored."""
+) -> tuple[pd.DataFrame, list[tuple[str, str]], frozenset[tuple[str, str, str]]]:
+    """Scores under each switch, and what was not scored: in words; as (switch, method, metric)."""
     import pandas as pd
 
     held: dict[str, dict[tuple[str, str], pd.DataFrame]] = {}
     parts: list[pd.DataFrame] = []
     missing: dict[tuple[str, str], None] = {}
+    lost: set[tuple[str, str, str]] = set()
     for turn in record.turns:
         if turn.directory not in held:
             groups = _usable(frame(turn.directory)).groupby(["method", "metric"])
@@ -153,11 +158,13 @@ def _switched(
         found = held[turn.directory].get(turn.stored)
         if found is None:
             missing[f"{turn.label} of {turn.method}", FAILED] = None
+            lost.add((turn.label, turn.method, turn.metric))
             continue
         named = {"switch": turn.label, "method": turn.method, "metric": turn.metric}
         parts.append(found.assign(**named)[SWITCHED])
     empty = pd.DataFrame(columns=SWITCHED)
-    return pd.concat(parts, ignore_index=True) if parts else empty, list(missing)
+    rows = pd.concat(parts, ignore_index=True) if parts else empty
+    return rows, list(missing), frozenset(lost)
 
 
 def _tied(root: Path, record: Record) -> dict[str, float]:

@@ -27,7 +27,8 @@ class Turned(BaseModel):
 class Record(BaseModel):
     """A check. Specs are those that results are stored under; directories lie in the run's.
 
-    sanity: metrics by test. alike: by method and image, how alike the maps of two classes are,
+    images: those that it is about, all that the directory holds where none are named. sanity:
+    metrics by test. alike: by method and image, how alike the maps of two classes are,
     `target` and `other`. untested: (what, why).
     """
 
@@ -38,6 +39,7 @@ class Record(BaseModel):
     target: str
     other: str
     seed: int
+    images: tuple[str, ...] = ()
     sanity: dict[str, str] = {}
     alike: dict[str, dict[str, float]] = {}
     turns: tuple[Turned, ...] = ()

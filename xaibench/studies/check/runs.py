@@ -8,7 +8,10 @@ from typing import Any
 
 from xaibench.analysis.check.evidence import NOISE, WEIGHTS
 from xaibench.api import ALL_STAGES, run
+from xaibench.config.requests import resolve_metrics
 from xaibench.config.run import RunConfig
+from xaibench.datasets.load import load_dataset
+from xaibench.datasets.select import ordered
 from xaibench.errors import UsageError, XaibenchError
 from xaibench.registry.files import located
 from xaibench.store import layout
@@ -85,10 +88,26 @@ def run_all(check: Check, turns: Turns, sanity: bool, say: Say) -> list[Xaibench
     return runs.failed
 
 
+def tests_of(check: Check) -> dict[str, str]:
+    """The sanity tests, each with its metric's spec as results are stored."""
+    resolved = {test: resolve_metrics([spec], check.protocol) for test, spec in SANITY.items()}
+    return {test: found[0].spec for test, found in resolved.items()}
+
+
+def images_of(check: Check) -> tuple[str, ...]:
+    """The images that are asked for; of maps alone those that are scored."""
+    config = check.config
+    if not check.call:
+        scores = load_scores(check.root)
+        return tuple(sorted(scores.image[scores.method == check.method].unique()))
+    dataset = load_dataset(config.data_name, config.classes)
+    subset = ordered(dataset, config.subset, config.per_class, config.seed)
+    return tuple(dataset.ids[place] for place in subset.first(config.limit))
+
+
 def _same_images(check: Check) -> dict[str, Any]:
     """The options that choose the images which maps alone are scored of."""
-    scores = load_scores(check.root)
-    images = sorted(scores.image[scores.method == check.method].unique())
+    images = images_of(check)
     path = layout.report(check.root) / f"check-{layout.encode(check.method)}-images.csv"
     write(path, lambda file: file.write_text("\n".join([*images, ""]), encoding="utf-8"))
     return {"subset": path, "per_class": None, "limit": None}

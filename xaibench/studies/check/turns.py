@@ -56,8 +56,8 @@ def turns_of(check: Check, after: str | None, names: Sequence[str], skip: bool) 
     config = check.config.model_copy(
         update={"method": check.calls, "out": check.folder, "maps": None, "name": None}
     )
-    after = after or ("published" if check.protocol.name == "reference" else "reference")
-    only = [name for name in names if name not in (ALL, TIES)]
+    after = after or check.protocol.counterpart
+    only = [] if ALL in names else [name for name in names if name != TIES]
     plan = replace(study(config, after, only), whole=False, home=check.root)
     base = passes = of_study(plan, plan.cells)
     if skip:

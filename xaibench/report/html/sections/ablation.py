@@ -8,7 +8,8 @@ from xaibench.report.html.artefacts import table
 from xaibench.report.html.view import SectionHtml, View
 
 title, key, place = "Ablation", "ablation", 55
-COLUMNS = {"before": "From", "after": "To", "mean": "Mean", "change": "Change", "n": "n"}
+COLUMNS = {"before": "From", "after": "To", "mean": "Mean", "change": "Change"}
+COLUMNS |= {"n": "n", "note": "Note"}
 LABEL = ("method", "target", "transform", "metric", "kind", "switch")
 ENDS = {"change": ("low", "high")}
 

@@ -11,8 +11,13 @@ from xaibench.report.pages.claims import page
 title, key, place = "Claims", "claims", 30
 
 
-def section(view: View) -> SectionHtml:
-    """The verdicts of all runs side by side, then each claim with its rule and numbers."""
+def section(view: View) -> SectionHtml | None:
+    """The verdicts of all runs side by side, then each claim with its rule and numbers.
+
+    Nothing where the paper is left out.
+    """
+    if not view.options.get("paper", True):
+        return None
     sources = [replace(run.source, name=run.name) for run in view.runs]
     made = page(*check_claims(sources))
     verdicts, *evidence = made.sections

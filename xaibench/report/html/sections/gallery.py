@@ -11,6 +11,7 @@ import numpy as np
 from xaibench.analysis.columns import Column, column_of
 from xaibench.analysis.measure import AVERAGED
 from xaibench.config.catalog import Catalog
+from xaibench.config.specs import key_of
 from xaibench.errors import shown
 from xaibench.published.tables import FORMS
 from xaibench.report.html.gallery import Curves, Gallery
@@ -35,8 +36,10 @@ def section(view: View) -> SectionHtml | None:
     if not any(data):
         return None
     bodies = [
-        view.render("gallery.html.j2", g=g, at=at, target=target_name(g.target)) if g else None
-        for at, (_, g) in enumerate(pairs)
+        view.render("gallery.html.j2", g=g, run=run, at=at, target=target_name(g.target))
+        if g
+        else None
+        for at, (run, g) in enumerate(pairs)
     ]
     return SectionHtml(view.panels(bodies), data, ("gallery.css",), ("gallery.js",))
 
@@ -77,7 +80,7 @@ def _columns(usable: pd.DataFrame, known: Catalog) -> list[Column]:
     order = list(FORMS)
     specs = sorted(
         usable["metric"].unique(),
-        key=lambda spec: (order.index(k) if (k := spec.partition("(")[0]) in order else 99, spec),
+        key=lambda spec: (order.index(k) if (k := key_of(spec)) in order else 99, spec),
     )
     largest = usable["value"].abs().groupby(usable["metric"]).max()
     return [column_of(spec, known, float(largest[spec])) for spec in specs]
@@ -87,8 +90,8 @@ def _metric(column: Column, known: Catalog, gallery: Gallery) -> dict[str, Any]:
     """What a metric is called and which values are better; of one with curves where these lie."""
     curves = gallery.curves.get(column.metric)
     ends: tuple[float, float] | None = None
-    if curves:
-        every = [curve for of in curves.values() for curve in of.values()]
+    every = [curve for of in (curves or {}).values() for curve in of.values()]
+    if every:
         low, high = min(float(c.min()) for c in every), max(float(c.max()) for c in every)
         ends = known.metric(column.metric).bounds or (low, high)
     return {

@@ -11,16 +11,23 @@ title, key, place = "Overview", "overview", 0
 def section(view: View) -> SectionHtml:
     """One row a run, and what has to be said of it."""
     headers = [build_header(run.source.scores, run.source.catalog) for run in view.runs]
+    beside = bool(view.options.get("paper", True))
     notes = dict.fromkeys(
         note
         for run, header in zip(view.runs, headers, strict=True)
-        for note in (*_doubts(run), *header.notes, *of_passes(run.source.identity))
+        for note in (
+            *_doubts(run),
+            *(header.notes if beside else ()),
+            *of_passes(run.source.identity),
+        )
     )
     runs = list(zip(view.runs, headers, strict=True))
-    return SectionHtml(view.render("overview.html.j2", runs=runs, notes=list(notes), paper=PAPER))
+    paper = PAPER if beside else ""
+    return SectionHtml(view.render("overview.html.j2", runs=runs, notes=list(notes), paper=paper))
 
 
 def _doubts(run: Run) -> list[str]:
-    """What to ask about the labels of a run."""
+    """What to ask about the labels of a run, and what is wrong with its scores."""
     found = run.source.accuracy
-    return [f"{run.name}: {found.doubt}"] if found and found.doubt else []
+    said = [found.doubt] if found and found.doubt else []
+    return [f"{run.name}: {doubt}" for doubt in (*said, *run.source.notes)]

@@ -26,8 +26,9 @@ def section(view: View) -> SectionHtml:
 
 def _tables(view: View, run: Run) -> Markup:
     source, catalog = run.source, run.source.known
+    paper = bool(view.options.get("paper", True))
     built = build_tables(
-        source.scores, run=run.words, catalog=source.catalog, stopped=source.stopped
+        source.scores, run=run.words, catalog=source.catalog, stopped=source.stopped, beside=paper
     )
     tied = run.tied
     if tied and not view.options.get("whole", True):
@@ -35,6 +36,5 @@ def _tables(view: View, run: Run) -> Markup:
     built += ties_tables(source.scores, source.catalog, tied, run.words)
     if not view.options.get("whole", True):  # what was not asked for is not missing
         built = [replace(table, fill=None) for table in built]
-    paper = bool(view.options.get("paper", True))
     tables = [one for table in built for one in shown(table, catalog, paper)]
     return view.render("tables.html.j2", tables=tables, legend=legend(tables))
