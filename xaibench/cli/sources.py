@@ -167,7 +167,7 @@ def source_of(
 
     plain: with the frame of `xaibench.load_scores`, for pages that anybody writes.
     """
-    from xaibench.analysis.chosen import narrowed
+    from xaibench.analysis.chosen import narrowed, only
     from xaibench.analysis.compare import Source
     from xaibench.store.accuracy import accuracy_in
     from xaibench.store.catalog import catalog_in
@@ -180,7 +180,7 @@ def source_of(
     some = predictions and any(directory.glob("predictions/*/*/*.parquet"))
     held = read_scores(directory, REPORTED)
     scores = load_scores(directory) if plain else held.frame
-    images = scores["image"].unique()
+    images = only(scores, wanted.methods, wanted.metrics)["image"].unique()
     source = Source(
         name=place(directory),
         scores=scores,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,23 +36,13 @@ def write_html_page(
     from xaibench.report.html.view import Run, View
     from xaibench.studies.words import run_words
 
-    runs = [
-        Run(
-            name,
-            source,
-            directory,
-            records(directory),
-            run_words(directory),
-            _tied(directory),
-            failures(directory),
-        )
-        for name, source, directory in zip(
-            names([directory.resolve() for directory in directories]),
-            sources,
-            directories,
-            strict=True,
-        )
-    ]
+    known = names([directory.resolve() for directory in directories])
+    runs = []
+    for name, source, directory in zip(known, sources, directories, strict=True):
+        notes = list(source.notes)
+        tied = _tied(directory, notes)
+        left = records(directory), run_words(directory), tied, failures(directory)
+        runs.append(Run(name, replace(source, notes=notes), directory, *left))
     view = View(
         runs=runs,
         folder=layout.report(directories[0]) / "html",
@@ -88,13 +79,13 @@ def failures(directory: Path) -> list[Failure]:
     return found
 
 
-def _tied(directory: Path) -> Tied | None:
-    """Shares of tied pixels where maps are stored; methods whose maps cannot be read left out."""
+def _tied(directory: Path, notes: list[str]) -> Tied | None:
+    """Shares of tied pixels where maps are stored; notes say which cannot be read."""
     if not any(directory.glob("maps/*/*/none/none/*.safetensors")):
         return None
     from xaibench.studies.ties import measure_ties  # imports torch
 
-    return measure_ties(directory)
+    return measure_ties(directory, say=notes.append)
 
 
 def prepared(
