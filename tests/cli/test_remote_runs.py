@@ -96,7 +96,7 @@ def test_a_run_is_read_reported_and_gone_on_with_elsewhere(
     assert cli("doctor", url)[0] == 0
     assert cli("clean", url, "--maps", "--yes")[0] == 0
     cache("three")
-    with pytest.raises(XaibenchError, match="no maps of gradcam"):
+    with pytest.raises(XaibenchError, match="gradcam"):
         xaibench.load_maps(url, "gradcam")
     assert len(xaibench.load_scores(url)) == len(xaibench.load_scores(base))
 

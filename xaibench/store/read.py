@@ -115,7 +115,11 @@ def load_maps(
     from xaibench.normalize import normalize
     from xaibench.store.sound import reader, steadily
 
-    root = fetched(out, layout.MANIFESTS, "maps")
+    root = fetched(out, layout.MANIFESTS)
+    folder = layout.maps(
+        root, _request(root, method).spec, fold(target), fold(transform), variation
+    )
+    root = fetched(out, layout.MANIFESTS, folder.relative_to(root).as_posix())
 
     def read() -> tuple[MethodRequest, dict[Path, MapShard]]:
         asked = (method, fold(target), fold(transform), variation)
@@ -183,16 +187,7 @@ def _stored_maps(
     root: Path, method: str, target: str, transform: str, variation: str
 ) -> tuple[MethodRequest, list[Path]]:
     """The method as the run's protocol has it, and its shards in the order of their blocks."""
-    from xaibench.config.requests import made_elsewhere, resolve_methods
-    from xaibench.registry.files import located
-    from xaibench.store import sources
-    from xaibench.store.manifest import stored_protocol
-
-    protocol = stored_protocol(root)
-    if method in sources.made_elsewhere(root):
-        request = made_elsewhere(method)
-    else:
-        request = resolve_methods([located(method, sources.files_of(root))], protocol)[0]
+    request = _request(root, method)
     scored = (root / "scores" / f"method={layout.encode(request.spec)}").is_dir()
     if not scored and not (root / "maps" / layout.encode(request.spec)).is_dir():
         raise unknown(f"method in {root}", request.spec, {key[0] for key in layout.map_sets(root)})
@@ -204,6 +199,19 @@ def _stored_maps(
             "run `xaibench explain` for them."
         )
     return request, paths
+
+
+def _request(root: Path, method: str) -> MethodRequest:
+    """A method as the run's protocol has it."""
+    from xaibench.config.requests import made_elsewhere, resolve_methods
+    from xaibench.registry.files import located
+    from xaibench.store import sources
+    from xaibench.store.manifest import stored_protocol
+
+    protocol = stored_protocol(root)
+    if method in sources.made_elsewhere(root):
+        return made_elsewhere(method)
+    return resolve_methods([located(method, sources.files_of(root))], protocol)[0]
 
 
 def load_predictions(out: str | Path) -> pd.DataFrame:

@@ -46,9 +46,9 @@ def place(root: Path) -> str:
 def fetched(out: str | Path, *folders: str, first: int = 0, new: bool = False) -> Path:
     """The directory to read a run from: the path itself, or the copy of a URL, brought up to date.
 
-    folders: those of the run directory that are needed, all without any. first: of the maps those
-    of so many first images of each method are enough; 0: all. new: there may be no run yet. Where
-    a run of this machine writes to the URL, its copy is read as it is.
+    folders: those of the run directory that are needed, by path; all without any. first: of the
+    maps those of so many first images of each method are enough; 0: all. new: there may be no run
+    yet. Where a run of this machine writes to the URL, its copy is read as it is.
     Raises XaibenchError where there is no run, or where it cannot be read.
     """
     url = url_of(out) or url_in(Path(out))
@@ -68,7 +68,7 @@ def fetched(out: str | Path, *folders: str, first: int = 0, new: bool = False) -
         if first:
             _pull_first(copy, first)
         else:
-            copy.pull(lambda path: not folders or path.partition("/")[0] in folders)
+            copy.pull(lambda path: not folders or any(path.startswith(f"{f}/") for f in folders))
     if not (copy.listed or new):
         raise XaibenchError(f"{url} is not a run directory; give the --out of a run.")
     return root
