@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationInfo, field_validator, model_validator
+from pydantic import ValidationInfo, field_serializer, field_validator, model_validator
 from pydantic_core import PydanticKnownError
 
 from xaibench.config.files import Data, read_options, read_yaml, validated
@@ -16,6 +16,7 @@ from xaibench.config.shard import Shard
 from xaibench.config.shard import parse as parse_shard
 from xaibench.config.shipped import config_files
 from xaibench.config.specs import parse, split_all
+from xaibench.config.urls import located, url_of
 from xaibench.config.words import check_path, check_text
 from xaibench.errors import UsageError, fold, unknown
 from xaibench.registry import entries
@@ -40,7 +41,9 @@ class RunConfig(Options, Data):
         if isinstance(value, (str, Path)):
             check = check_text if info.field_name in LISTS else check_path
             check(name, str(value))
-            if info.field_name != "out" and typed(str(info.field_name)) is Path:
+            if info.field_name == "out":
+                url_of(value)
+            elif typed(str(info.field_name)) is Path:
                 _check_kind(name, Path(value))
         if isinstance(value, bool) and typed(str(info.field_name)) is not bool:
             raise UsageError(f"{name} cannot be {str(value).lower()}: give a value.")
@@ -168,6 +171,10 @@ class RunConfig(Options, Data):
         asked = isinstance(values, dict) and values.get("until") is not None
         return {"order": "drawn", **values} if asked else values
 
+    @field_serializer("out", when_used="json")
+    def _spelt(self, value: Path | None) -> str | None:
+        return None if value is None else url_of(value) or str(value)
+
     @property
     def embedded(self) -> bool:
         """Whether neither data nor model was named: the embedded default."""
@@ -197,15 +204,23 @@ class RunConfig(Options, Data):
 
     @property
     def directory(self) -> Path:
-        """Where the run lives: --out, or results/runs/<data>-<model>-<protocol>[-drawn]."""
+        """Where the run lives: --out, or results/runs/<data>-<model>-<protocol>[-drawn].
+
+        Of a URL it is the copy of this machine.
+        """
         if self.out:
-            return self.out
+            return located(self.out)
         data = Path(self.data_name).resolve().name if self.data_name != "samples" else "samples"
         name = self.model_name if ":" in self.model_name else fold(self.model_name)
         model = "".join(c if c.isalnum() or c in "._-" else "_" for c in name)
         protocol = self.protocol if "." in self.protocol else fold(self.protocol)
         drawn = "-drawn" * (self.order == "drawn")
         return Path("results/runs") / f"{data}-{model}-{Path(protocol).stem}{drawn}"
+
+    @property
+    def place(self) -> str:
+        """The same as a person names it: a URL where --out is one."""
+        return (self.out and url_of(self.out)) or str(self.directory)
 
 
 def _check_kind(name: str, path: Path) -> None:
