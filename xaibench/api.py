@@ -223,7 +223,7 @@ def _finish(work: Run, done: Done, todo: Plan, manifest: Manifest, seconds: floa
         raise XaibenchError(
             f"{result.line}: {what} failed: {reason.rstrip('.')}"
             + (f", and {more} more: " if more else ": ")
-            + f"see {work.root / 'failures'}, then run the same command again."
+            + f"see {work.root / 'failures'}; the same command tries it again."
         )
     if "left" in computed and work.config.strict:
         raise XaibenchError(f"{result.line}: leave out --strict or --no-retry-failed.")

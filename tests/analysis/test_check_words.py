@@ -77,3 +77,20 @@ def test_no_scores_of_the_method_is_nothing_to_believe() -> None:
     assert said[0].startswith("Nothing may be believed of RISE on this evidence")
     failed = pd.concat([others, held[held["method"] == "rise"].assign(status="failed")])
     assert judge(evidence(failed, sanity=similar().iloc[:0])).besides == ()
+
+
+def test_without_a_sanity_test_none_is_said_to_be_failed() -> None:
+    said = judge(evidence(scores(level), sanity=similar().iloc[:0])).sentences[0]
+    assert said.endswith("than every control, and no sanity test could be made.")
+    said = judge(evidence(scores(level), sanity=similar(tests={"class": 1.0}))).sentences[0]
+    assert said.endswith("and they pass no sanity test.")
+
+
+def test_maps_that_are_not_finite_and_images_without_a_similarity_are_said() -> None:
+    few = similar(images=12)
+    found = evidence(scores(good), sanity=few, nonfinite={"rise": 3})
+    said = judge(found).sentences
+    assert (
+        "change with the class (12 of the 12 of 20 images on which no map is constant)" in said[0]
+    )
+    assert any("3 are not finite and in no number here" in sentence for sentence in said)

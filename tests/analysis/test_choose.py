@@ -191,3 +191,30 @@ def test_a_method_is_not_dropped_for_a_group_that_it_is_not_in() -> None:
     found = chosen(rows[~gone])
     assert found.everywhere == ["gradcam", "rise", "lime"]
     assert "LIME was not compared in complexity" in sentences(found)[2]
+
+
+def test_a_control_that_beats_what_is_chosen_is_said() -> None:
+    """Noise is better by insertion: no page may recommend the method and be silent about it."""
+    found = chosen(scores({"gradcam": 0.0, "rise": -0.9, "random": 0.9}))
+    assert found.everywhere == ["gradcam"]
+    said = sentences(found)
+    assert "no other method that can be chosen beats it" in said[2]
+    assert "a control (Random) beats some, see below" in said[2]
+    assert said[4].startswith("Worse than a control: Random beats Grad-CAM in ")
+
+
+def test_images_and_methods_without_a_score_are_said() -> None:
+    rows = scores({"gradcam": 0.1, "rise": 0.0, "lime": 0.0})
+    short = rows[~((rows["method"] == "rise") & (rows["image"] > "09.jpg"))]
+    lost = short["method"] == "lime"
+    short = short.assign(status=short["status"].astype(str).where(~lost, "failed"))
+    said = sentences(chosen(short))[0]
+    assert said.startswith("2 methods on 10 images that all have of 12, ")
+    assert said.endswith("; without a score: LIME.")
+
+
+def test_what_never_changes_is_not_ranked_by_how_much_it_changes() -> None:
+    rows = scores({"gradcam": 0.1, "rise": 0.0, "random": 0.0}, metrics=("max_sensitivity",))
+    own = declared(sensitivity={"explanation": "method"})
+    found = choose(Source("run", rows, catalog=own), resamples=50)
+    assert [set(s.ranks) for s in found.standings] == [{"gradcam", "rise"}]

@@ -80,3 +80,20 @@ def test_labels_of_shards_are_mapped_and_the_fingerprint_says_so(tmp_path: Path)
         load_dataset(data, file)
     file.write_text("a\nb\n")  # names alone
     assert load_dataset(data, file).fingerprint == plain.fingerprint
+
+
+def test_a_name_with_a_comma_is_shown_whole_and_found_by_its_parts(tmp_path: Path) -> None:
+    path = tmp_path / "names.txt"
+    path.write_text("Washington, D.C.\ncar, red\ncar, blue\n")
+    names = read_classes(path).names
+    assert [names.label(i) for i in range(3)] == ["Washington, D.C.", "car, red", "car, blue"]
+    assert names.find("car, blue", "x") == 2
+    assert names.find("washington", "x") == 0
+
+
+def test_a_word_of_several_names_lists_them() -> None:
+    with pytest.raises(
+        UsageError, match=r"'cat' is no class of x; those with that word: .*tabby"
+    ) as e:
+        imagenet().find("cat", "x")
+    assert "\n" not in str(e.value)

@@ -61,6 +61,8 @@ class Accuracy:
         first = f"top-1 {100 * self.top1 / self.images:.1f}% ({self.top1:,} of {self.images:,})"
         if self.top5 is None:
             return f"{first}, top-5 is not known (predicted by an earlier version)"
+        if 0 < self.classes <= 5:
+            return first
         return f"{first}, top-5 {100 * self.top5 / self.images:.1f}% ({self.top5:,})"
 
     def question(self, name: Callable[[int], str]) -> str:

@@ -76,6 +76,7 @@ class Choice:
         standings, duels: by group of metrics.
         seconds: of a map, by method, on `device`; empty where none were recorded.
         agreement: every two methods' maps, where there are maps.
+        lost: methods without a usable score of what is looked at.
         stopped: whether the run stopped when sure, which the p-values do not allow for.
     """
 
@@ -90,6 +91,7 @@ class Choice:
     agreement: tuple[Pair, ...]
     stopped: bool
     catalog: Catalog
+    lost: tuple[str, ...] = ()
 
     @property
     def judged(self) -> list[Standing]:
@@ -127,6 +129,18 @@ class Choice:
             if held and all(method in self.unbeaten(s) for s in held):
                 kept.append(method)
         return kept
+
+    def under(self, methods: Iterable[str]) -> dict[str, dict[str, list[str]]]:
+        """The controls that beat some of these methods: whom, in which groups."""
+        found: dict[str, dict[str, list[str]]] = {}
+        asked = list(methods)
+        for control in self.controls:
+            for standing in self.judged:
+                for method in self.beaten(standing.group, control):
+                    if method in asked:
+                        of = found.setdefault(control, {})
+                        of.setdefault(method, []).append(standing.group)
+        return found
 
     def missing(self, methods: Iterable[str]) -> dict[str, list[str]]:
         """The judged groups that do not have a method, by method."""

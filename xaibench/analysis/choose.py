@@ -66,6 +66,7 @@ def choose(source: Source, *, resamples: int = RESAMPLES, seed: int = SEED) -> C
         agreement=tuple(source.agreement()) if source.agreement else (),
         stopped=bool(source.stopped),
         catalog=catalog,
+        lost=tuple(sorted(set(map(str, plain["method"].unique())) - set(methods))),
     )
 
 
@@ -112,6 +113,7 @@ def _field(
         elif lacking:
             left_out[metric] = f"not scored for {', '.join(lacking)}"
     counted = [metric for metric in metrics if metric not in left_out]
+    some = [m for m in some if not any(catalog.settled(metric, m) for metric in counted)]
     some = some if counted else []
     shared: set[int] | None = None
     for pair in ((m, metric) for m in some for metric in counted):

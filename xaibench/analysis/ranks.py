@@ -171,7 +171,7 @@ def rank(
     some = plain[plain["target"] == target]
     cells: dict[str, dict[str, Group]] = {}
     for key, group in groups(some):
-        if len(group.images):
+        if len(group.images) and not catalog.settled(key.metric, key.method):
             cells.setdefault(key.metric, {})[key.method] = group
     named = sorted((m for m in cells if len(cells[m]) > 1), key=_order)
     why = {m: _why_not(catalog.metric(m)) for m in named}

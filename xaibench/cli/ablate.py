@@ -7,7 +7,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from xaibench.cli import options as o
-from xaibench.cli.screen import document, next_is, telling, written
+from xaibench.cli.screen import console, document, next_is, telling, written
 from xaibench.errors import UsageError
 
 From = Annotated[
@@ -87,8 +87,6 @@ def ablate(values: dict[str, Any]) -> None:
         if as_json:
             document({"lines": said})
         return
-    from rich.console import Console
-
     from xaibench.report import write_page
     from xaibench.report.pages.ablation import page
     from xaibench.report.runs import with_runs
@@ -98,7 +96,7 @@ def ablate(values: dict[str, Any]) -> None:
     folder = directory(config, after)
     first = folder / directory_name(study.before)
     made = with_runs(page(study), {str(folder): accuracy_in(first)})
-    paths = write_page(made, folder, Console(quiet=as_json))
+    paths = write_page(made, folder, console(quiet=as_json))
     if as_json:
         document(made.content)
     tell(written(paths, folder) + next_is("report", first))

@@ -8,7 +8,7 @@ import typer
 
 from xaibench.cli import options as o
 from xaibench.cli.runs import writing
-from xaibench.cli.screen import document, next_is, telling, written
+from xaibench.cli.screen import console, document, next_is, telling, written
 from xaibench.errors import XaibenchError, unknown
 
 METHOD = typer.Argument(
@@ -91,6 +91,7 @@ def check(values: dict[str, Any]) -> None:
     method, skip = values.pop("method"), values.pop("skip") or []
     against, switches, after = (values.pop(name) for name in ("against", "switch", "to"))
     as_json = bool(values.pop("json"))
+    from xaibench.config.early import check_early
     from xaibench.config.run import load_config
     from xaibench.config.shipped import config_files
     from xaibench.config.specs import split_all
@@ -101,6 +102,8 @@ def check(values: dict[str, Any]) -> None:
             raise unknown("part", part, checks.PARTS)
     chosen = bool(values.get("metric"))
     config = load_config(values, config_files()["check"])
+    asked = (*([method] if method else []), *split_all(against or []))
+    check_early(config.model_copy(update={"method": (*asked, *config.method)}))
     if config.out is None:
         out = checks.FOLDER / config.directory.name
         config = config.model_copy(update={"out": out})
@@ -120,8 +123,6 @@ def check(values: dict[str, Any]) -> None:
         if as_json:
             document({"lines": said})
         return
-    from rich.console import Console
-
     from xaibench.report import write_page
     from xaibench.report.pages.check import page
     from xaibench.report.runs import with_runs
@@ -130,7 +131,7 @@ def check(values: dict[str, Any]) -> None:
 
     folder = done.root / "report"
     made = with_runs(page(done.judgement), {place(done.root): accuracy_in(done.root)})
-    paths = write_page(made, folder, Console(quiet=as_json))
+    paths = write_page(made, folder, console(quiet=as_json))
     if as_json:
         document(made.content)
     tell(written(paths, folder) + next_is("report", place(done.root), "--html"))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from xaibench.cli import options as o
-from xaibench.cli.screen import aside, document, echo, next_is, written
+from xaibench.cli.screen import aside, console, document, echo, next_is, written
 from xaibench.cli.sources import (
     AGREEING,
     Wanted,
@@ -130,23 +130,21 @@ def report(
         size = f" ({index.stat().st_size / 1e6:,.1f} MB)" * single_file
         say(f"written: {index}{size}; next: open it in a browser")
         return
-    from rich.console import Console
-
     from xaibench import report as reports
 
-    console, into = Console(quiet=bool(as_json)), first / "report"
+    screen, into = console(quiet=bool(as_json)), first / "report"
     after: tuple[str | Path, ...] = ("report", *map(place, directories), "--html")
     if pages:
         source = source_of(first, wanted, predictions=True, plain=True)
-        paths = reports.write_pages(pages, source, into, console)
+        paths = reports.write_pages(pages, source, into, screen)
     elif claims:
         sources = [source_of(directory, wanted, predictions=True) for directory in directories]
-        paths = reports.write_claims(sources, into, console)
+        paths = reports.write_claims(sources, into, screen)
     elif len(directories) > 1:
         one, other = (source_of(directory, wanted) for directory in directories)
-        paths = reports.write_comparison(one, other, into, console)
+        paths = reports.write_comparison(one, other, into, screen)
     else:
-        paths = tables(first, table, console, figures, agreement, top, wanted)
+        paths = tables(first, table, screen, figures, agreement, top, wanted)
         after = ("report", place(first), "--choose")
     if as_json:
         document({p.stem: json.loads(p.read_text("utf-8")) for p in paths if p.suffix == ".json"})

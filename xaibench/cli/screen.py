@@ -10,9 +10,12 @@ import sys
 import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xaibench.errors import shown
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 NEXT = "next: "
 """Before what to run next."""
@@ -37,6 +40,17 @@ def _lines(text: str, columns: int | None) -> list[str]:
     from xaibench.report.render.terminal import shell_lines
 
     return [*folded(said, columns), *shell_lines(f"{NEXT}{words}", columns)]
+
+
+def console(quiet: bool = False, stderr: bool = False) -> Console:
+    """Where pages are printed; a closed pipe is an error there as it is of `print`."""
+    from rich.console import Console
+
+    class Screen(Console):
+        def on_broken_pipe(self) -> None:
+            raise
+
+    return Screen(quiet=quiet, stderr=stderr)
 
 
 def aside(line: str) -> None:

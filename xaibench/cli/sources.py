@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xaibench.cli.screen import console as screen
 from xaibench.cli.screen import echo
 from xaibench.errors import XaibenchError
 
@@ -255,13 +256,11 @@ def write_page(
 
     drawing: makes the figures of a run that were asked for.
     """
-    from rich.console import Console
-
     from xaibench.studies.page import write_html_page
 
     sources = [source_of(directory, wanted, predictions=True) for directory in directories]
     for directory, source in zip(directories, sources, strict=True):
-        drawing(directory, source.scores, Console(stderr=True))
+        drawing(directory, source.scores, screen(stderr=True))
     options = {"paper": wanted.paper, "whole": wanted.whole, "gallery": gallery}
     index = write_html_page(directories, sources, single_file=single_file, options=options)
     if single_file and index.stat().st_size > LARGE:

@@ -159,6 +159,11 @@ class Catalog:
         found = self.metrics.get(key) or MetricDeclaration(key, key, key)
         return found.under(parse(spec)[1]) if found.by and key != spec else found
 
+    def settled(self, metric: str, *methods: str) -> bool:
+        """Whether what a method is decides: its map never changes, and the metric asks how much."""
+        anew = self.metric(metric).explains is not None
+        return anew and any(self.method(method).blind for method in methods)
+
     @property
     def transposed(self) -> tuple[str, ...] | None:
         """The methods whose maps are mirrored on transformed inputs; None where not known."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from xaibench.config.files import LARGEST, read_text
 from xaibench.errors import UsageError, unknown
-from xaibench.published.classes import ClassNames, imagenet, names_of, parsed
+from xaibench.published.classes import ClassNames, imagenet, named, names_of
 
 FORM = "give a text file of one class name a line, or of FOLDER, a tab and its class"
 
@@ -79,7 +79,7 @@ def read_classes(path: Path) -> Classes:
     blank = next((number for number, line in enumerate(lines, 1) if not line.strip()), 0)
     if blank:
         raise UsageError(f"{path}: line {blank} is blank, and each line is a class: name it.")
-    return Classes(path, ClassNames(parsed(lines)))
+    return Classes(path, ClassNames(named(lines)))
 
 
 def _folders(path: Path, lines: list[str]) -> Classes:

@@ -77,10 +77,24 @@ class ClassNames:
             raise UsageError(
                 f"'{text}' names {len(found)} classes of {whose}: give the index: {listed}."
             )
+        word = plain(text)
+        holding = [names[0] for names in self.names if any(word in plain(n).split() for n in names)]
+        if not found and holding:
+            more = f" and {len(holding) - _SHOWN} more" * (len(holding) > _SHOWN)
+            raise UsageError(
+                f"'{text}' is no class of {whose}; those with that word: "
+                f"{', '.join(holding[:_SHOWN])}{more}."
+            )
         if not found:
             known = dict.fromkeys(name for names in self.names for name in names)
             raise unknown(f"class of {whose}", text, known)
         return found[0]
+
+
+def named(lines: Iterable[str]) -> tuple[tuple[str, ...], ...]:
+    """Names as a user wrote them, one class a line; what stands between commas names it too."""
+    wholes = (" ".join(line.split()) for line in lines)
+    return tuple(tuple(dict.fromkeys([w, *p])) for w, (p,) in ((w, parsed([w])) for w in wholes))
 
 
 def parsed(lines: Iterable[str]) -> tuple[tuple[str, ...], ...]:

@@ -42,12 +42,12 @@ def write_page(page: Document, folder: Path, console: Console) -> list[Path]:
     from xaibench.report.render.terminal import show
     from xaibench.store.atomic import write
 
-    show(console, page)
     paths = []
     for kind in page.formats:
         text = import_module(f"xaibench.report.render.{RENDERERS[kind]}").render(page)
         paths.append(folder / f"{page.name}.{kind}")
         write(paths[-1], partial(Path.write_text, data=text, encoding="utf-8", newline=""))
+    show(console, page)
     return paths
 
 

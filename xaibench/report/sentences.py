@@ -18,9 +18,12 @@ def sentences(found: Choice) -> list[str]:
 
 def _compared(found: Choice) -> str:
     groups = [f"{s.group} by {', '.join(s.metrics)}" for s in found.standings if s.n]
+    most = max((s.n for s in found.standings), default=found.images)
+    some = count(most, "image") + f" that all have of {found.images:,}" * (most < found.images)
+    lost = f"; without a score: {names(found, found.lost)}" if found.lost else ""
     return (
-        f"{count(len(found.methods), 'method')} on {count(found.images, 'image')}, "
-        f"{target_name(found.target)}: {'; '.join(groups) or 'no metric can be ranked'}."
+        f"{count(len(found.methods), 'method')} on {some}, "
+        f"{target_name(found.target)}: {'; '.join(groups) or 'no metric can be ranked'}{lost}."
     )
 
 
@@ -51,16 +54,19 @@ def _decision(found: Choice) -> str:
     lacking = found.missing(open_to).items()
     but = "; ".join(f"{name(found, m)} was not compared in {_and(held)}" for m, held in lacking)
     but = f" ({but})" if but else ""
+    worse = found.under(open_to)
+    noted = f"; a control ({names(found, list(worse))}) beats some, see below" if worse else ""
     if len(open_to) == 1:
         sure = [s.group for s in found.judged if found.first(s) in open_to]
         why = f", and it beats all of them in {_and(sure)}" if sure else ""
-        return f"Choose {names(found, open_to)}: no other method beats it in any group{why}{but}."
+        first = f"Choose {names(found, open_to)}: no other method that can be chosen beats it"
+        return f"{first} in any group{why}{but}{noted}."
     if open_to:
         quick = found.fastest(open_to)
         say = f"; the fastest of them is {name(found, quick)}" if quick else ""
         every = open_to == list(found.methods)
         which = f"all {len(open_to)} methods" if every else names(found, open_to)
-        return f"Choose among {which}: no test here tells them apart{but}{say}."
+        return f"Choose among {which}: no test here tells them apart{but}{say}{noted}."
     kept = [(found.unbeaten(s), s.group) for s in found.judged]
     best = [f"{names(found, held, 'or')} for {group}" for held, group in kept if held]
     return f"No method is unbeaten in every group{': choose ' * bool(best)}{', '.join(best)}."
@@ -102,7 +108,7 @@ def _controls(found: Choice) -> str:
         )
     shown = names(found, found.controls)
     if not found.judged:
-        return f"{shown}: shown as a control and never recommended."
+        return f"{shown}: shown as controls and never recommended."
     open_to = found.everywhere or list(found.methods)
     missed: dict[str, list[str]] = {}
     for standing in found.judged:
@@ -113,6 +119,13 @@ def _controls(found: Choice) -> str:
                 missed.setdefault(f"{which} against {name(found, control)}", []).append(
                     standing.group
                 )
+    worse = []
+    for control, of in found.under(open_to).items():
+        lost = [f"{name(found, method)} in {_and(groups)}" for method, groups in of.items()]
+        worse.append(f"{name(found, control)} beats {_and(lost)}")
+    if worse:
+        rest = "; not shown to be better than a control in other groups" * bool(missed)
+        return f"Worse than a control: {'; '.join(worse)}: do not believe a map there{rest}."
     if missed:
         said = "; ".join(f"{which} in {_and(held)}" for which, held in missed.items())
         return (

@@ -67,6 +67,9 @@ def unnamed(dataset: Dataset) -> str:
     """What keeps folders, most of which have names of ImageNet's classes, from being classes."""
     folders = dict.fromkeys(name.split("/")[0] for name in dataset.ids if "/" in name)
     others = [folder for folder in folders if not imagenet().indices(folder)]
-    if dataset.labelled or not others or 2 * len(others) > len(folders):
+    if dataset.labelled or not others:
         return ""
+    if 2 * len(others) > len(folders):
+        known = ", ".join(others[:3]) + ", ..." * (len(others) > 3)
+        return f" that the network is known to have (folders {known}; --classes FILE says them)"
     return f" (folder '{others[0]}' is no class of ImageNet's; {len(folders) - len(others)} are)"

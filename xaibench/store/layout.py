@@ -127,6 +127,8 @@ def unmapped(root: Path) -> str:
     """One line on the methods with scores and without maps, as --maps leaves them; "" for none."""
     scored = {unquote(path.name.partition("=")[2]) for path in (root / "scores").glob("method=*")}
     left = sorted(scored - {key[0] for key in map_sets(root)})
+    units = failures(root) / "units"
+    left = [one for one in left if not any((units / encode(one)).rglob("*.json"))]
     if not left:
         return ""
     return (

@@ -30,7 +30,8 @@ def measure_ties(
         shares: dict[str, list[float]] = {}
         for method in layout.mapped(root, target):
             try:
-                shares[method] = tied_shares(root, method, target, images)
+                found = tied_shares(root, method, target, images)
+                shares |= {method: found} if found else {}
             except XaibenchError as error:
                 say(f"The report on ties leaves out {method}: {error}")
         if shares:
@@ -39,10 +40,13 @@ def measure_ties(
 
 
 def tied_shares(root: Path, method: str, target: str, images: int = IMAGES) -> list[float]:
-    """Shares of tied pixels of a method's first stored maps. Raises XaibenchError without any."""
+    """Shares of tied pixels of a method's first stored maps, those that are not finite left out.
+
+    Raises XaibenchError without any map.
+    """
     reader = MapReader(root, method, target)
     maps = reader.take(reader.ids[:images]).values()
-    return [float(tied_share(map_[None])) for map_ in maps]
+    return [float(tied_share(map_[None])) for map_ in maps if map_.isfinite().all()]
 
 
 def tied_share(maps: Tensor) -> Tensor:

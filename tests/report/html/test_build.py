@@ -114,3 +114,12 @@ def test_records_that_somebody_edited_are_no_error(tmp_path: Path) -> None:
     said = str(how.section(View([run], tmp_path)).body)
     assert "4 maps" in said
     assert "many" not in said
+
+
+def test_what_only_looks_like_the_pages_own_stays(tmp_path: Path) -> None:
+    """A folder of somebody's that `report/html` is a link to."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "d.csv").write_text("mine")
+    write_html(View([Run("a", source("a"))], tmp_path, single_file=True))
+    assert (tmp_path / "data" / "d.csv").read_text() == "mine"
+    assert not (tmp_path / "assets").exists()

@@ -17,7 +17,6 @@ from xaibench.analysis.check.beside import (
     one_target,
     p_values,
     pairs_of,
-    settled,
 )
 from xaibench.analysis.check.evidence import BETTER, Evidence, Judgement, Spent
 from xaibench.analysis.check.robust import turned
@@ -62,7 +61,7 @@ def judge(evidence: Evidence, seed: int = SEED) -> Judgement:
             (metric, other)
             for metric in directed
             for other in others
-            if other != method and settled(catalog, metric, method, other)
+            if other != method and catalog.settled(metric, method, other)
         ),
         sane=sanity(evidence.sanity, listed, seed),
         turned=turned(evidence, cells, pairs, p, columns, seed),
@@ -72,6 +71,7 @@ def judge(evidence: Evidence, seed: int = SEED) -> Judgement:
                 evidence.seconds.get(who),
                 evidence.tied.get(who),
                 evidence.constant.get(who),
+                evidence.nonfinite.get(who),
             )
             for who in listed
         ),

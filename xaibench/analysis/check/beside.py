@@ -110,7 +110,8 @@ def pairs_of(
 ) -> dict[Place, Pair]:
     """The method and each other on the images of both, by metrics that have a direction.
 
-    What differs by no more than rounding is equal. Left out: `settled` ones.
+    What differs by no more than rounding is equal. Left out: what a map that never
+    changes decides.
     """
     pairs = {}
     listed = [other for other in dict.fromkeys(others) if other != method]
@@ -119,7 +120,7 @@ def pairs_of(
         if mine is None or column.higher_is_better is None:
             continue
         for other in listed:
-            if settled(catalog, metric, method, other):
+            if catalog.settled(metric, method, other):
                 continue
             if (other, metric) in cells:
                 theirs = cells[other, metric]
@@ -129,12 +130,6 @@ def pairs_of(
                     equal = np.isclose(a, b, rtol=ROUNDING, atol=ROUNDING)
                     pairs[metric, other] = Pair(tuple(shared), a, np.where(equal, a, b))
     return pairs
-
-
-def settled(catalog: Catalog, metric: str, *methods: str) -> bool:
-    """Whether what a method is decides: its map never changes, and the metric asks how much."""
-    anew = catalog.metric(metric).explains is not None
-    return anew and any(catalog.method(method).blind for method in methods)
 
 
 def p_values(pairs: Mapping[Place, Pair], seed: int) -> dict[Place, float]:

@@ -36,7 +36,8 @@ class Evidence:
         lost: (switch, method, metric) of scores that should be among these and are not.
         seconds: of explaining one image, by method.
         tied: share of the pixels that have another's value, by method, mean over images.
-        constant: how many maps are constant, by method.
+        constant, nonfinite: how many maps are constant, and hold a value that is not finite, by
+            method.
         controls: methods that know nothing of the network, where they were run.
         standards: methods of everyday use, where they were run.
         untested: (what, why) of everything that was not tested.
@@ -51,6 +52,7 @@ class Evidence:
     seconds: Mapping[str, float] = field(default_factory=dict)
     tied: Mapping[str, float] = field(default_factory=dict)
     constant: Mapping[str, int] = field(default_factory=dict)
+    nonfinite: Mapping[str, int] = field(default_factory=dict)
     controls: tuple[str, ...] = ()
     standards: tuple[str, ...] = ()
     untested: tuple[tuple[str, str], ...] = ()
@@ -151,6 +153,7 @@ class Spent:
     seconds: float | None
     tied: float | None
     constant: int | None
+    nonfinite: int | None = None
 
 
 @dataclass(frozen=True)

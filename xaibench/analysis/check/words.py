@@ -100,14 +100,16 @@ def _believed(j: Judgement) -> str:
             f"are better than every control ({others}) by {by} "
             f"({len(best)} of {metrics} metrics) on {_images(j, best)}"
         )
-    said += [f"{DOES[s.test]} ({s.passed} of {s.n} images)" for s in _own(j, PASSED)]
+    said += [f"{DOES[s.test]} ({_of(j, s, s.passed)})" for s in _own(j, PASSED)]
     if said:
         return f"What may be believed of {name}: its maps {'; '.join(said)}."
     if not j.decidable and besides:
         return f"Nothing may be believed of {name} yet: {_few(j)}."
+    tried = any(s.method == j.method for s in j.sane)
+    sane = "they pass no sanity test" if tried else "no sanity test could be made"
     return (
         f"Nothing may be believed of {name} on this evidence: by no metric are its maps better "
-        "than every control, and they pass no sanity test."
+        f"than every control, and {sane}."
     )
 
 
@@ -118,21 +120,27 @@ def _images(j: Judgement, metrics: Iterable[str]) -> str:
     return f"{' to '.join(f'{n:,}' for n in (counts[0], counts[-1])[: len(counts)])} images"
 
 
+def _of(j: Judgement, sane: Sane, count: int) -> str:
+    """On how many images; of fewer than all, which these are."""
+    if sane.n >= j.images:
+        return f"{count} of {sane.n} images"
+    return f"{count} of the {sane.n} of {j.images} images on which no map is constant"
+
+
 def _doubted(j: Judgement) -> str:
     worse: dict[str, list[str]] = {}
     for beside in _controls(j):
         if beside.verdict == WORSE:
             worse.setdefault(beside.other, []).append(metric_name(j, beside.metric))
     said = [f"are worse than {j.catalog.label(o)} by {listed(names)}" for o, names in worse.items()]
-    said += [f"{DOES_NOT[s.test]} ({s.n - s.passed} of {s.n})" for s in _own(j, FAILED)]
+    said += [f"{DOES_NOT[s.test]} ({_of(j, s, s.n - s.passed)})" for s in _own(j, FAILED)]
     said = [f"its maps {'; '.join(said)}"] if said else []
     open_ = sum(beside.verdict == UNDECIDED for beside in _controls(j))
     if open_:
-        few = "" if j.decidable else f" ({_few(j)})"
         total = len(_controls(j))
-        said.append(f"{open_:,} of {total:,} comparisons with controls are undecided{few}")
+        said.append(f"{open_:,} of {total:,} comparisons with controls are undecided")
     tests = [DOES[s.test] for s in _own(j, UNDECIDED)]
-    said += [f"it is undecided whether they {listed(tests)}"] if tests else []
+    said += [f"it is undecided whether its maps {listed(tests)}"] if tests else []
     if said:
         return f"What may not: {'; '.join(said)}."
     return "No control and no sanity test here speaks against it." if j.besides or j.sane else ""
@@ -231,6 +239,8 @@ def _cost(j: Judgement) -> str:
         said.append(f"{100 * mine.tied:.0f}% of its pixels share their value with another")
     if mine.constant is not None:
         said.append(f"{_none(mine.constant).lower()} of its maps are constant")
+    if mine.nonfinite:
+        said.append(f"{mine.nonfinite:,} are not finite and in no number here")
     return f"Cost and maps: {', '.join(said)}." if said else ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +16,8 @@ from xaibench.errors import XaibenchError, reason
 from xaibench.report.html.view import HERE, SectionHtml, View, to_json
 from xaibench.store.atomic import write
 
+OURS = re.compile(r".+-[0-9a-f]{12}\.\w+")
+"""The names of files of a page in `assets/` and `data/`: a digest tells them from anybody's."""
 STYLES, SCRIPTS = ("page.css",), ("page.js", "tables.js")
 
 
@@ -89,8 +92,13 @@ def _static(view: View, name: str) -> str | Markup:
 
 def _clear(view: View) -> None:
     """Remove what an earlier page left in the folders that are the page's own."""
-    kept = set(view.written.values())
+    kept, statics = set(view.written.values()), {path.name for path in (HERE / "static").iterdir()}
     for folder in (view.folder / name for name in ("assets", "data", "static")):
-        for path in () if folder.is_symlink() else folder.rglob("*"):
-            if path.is_file() and path not in kept:
+        held = [] if folder.is_symlink() else sorted(folder.rglob("*"), reverse=True)
+        for path in held:
+            ours = path.name in statics if folder.name == "static" else OURS.fullmatch(path.name)
+            if path.is_file() and ours and path not in kept:
                 path.unlink()
+        for path in [path for path in held if path.is_dir()] + [folder] * folder.is_dir():
+            if not any(path.iterdir()):
+                path.rmdir()

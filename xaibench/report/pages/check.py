@@ -31,7 +31,7 @@ from xaibench.report.text import MISSING, count, interval, number, signed, targe
 
 FIELDS = (
     "what method other metric units switch test n mean low high unsure other_mean difference share "
-    "p p_holm passed share_low share_high verdict rank of flips seconds tied constant"
+    "p p_holm passed share_low share_high verdict rank of flips seconds tied constant nonfinite"
 ).split()
 TONES: dict[str, d.Tone] = {BETTER: "good", PASSED: "good", WORSE: "bad", FAILED: "bad"}
 TONES |= {UNDECIDED: "dim"}
@@ -170,10 +170,12 @@ def _spent(j: Judgement) -> list[d.Block]:
             d.Cell(MISSING if s.seconds is None else f"{s.seconds:.2g}"),
             d.Cell(number(None if s.tied is None else 100 * s.tied, 1)),
             d.Cell(MISSING if s.constant is None else f"{s.constant:,}"),
+            d.Cell(MISSING if s.nonfinite is None else f"{s.nonfinite:,}"),
         ]
         for s in known
     ]
-    heads = list(map(d.Column, ("Seconds an image", "Tied pixels, %", "Constant maps")))
+    names = ("Seconds an image", "Tied pixels, %", "Constant maps", "Not finite")
+    heads = list(map(d.Column, names))
     return [d.Grid(("Method",), heads, [d.Row(j.catalog.label(s.method)) for s in known], cells)]
 
 
@@ -182,8 +184,8 @@ def _rules(j: Judgement) -> list[str]:
     lines = [
         f"Better, worse: the two-sided sign-flip p of the mean difference (the method minus the "
         f"other, the same images), corrected by Holm for all {j.counted:,} comparisons in which an "
-        "image differs, is "
-        f"below {ALPHA} on at least {MIN_IMAGES} images; else undecided. Values within "
+        f"image differs, is below {ALPHA} on at least {MIN_IMAGES} images; else undecided, as all "
+        f"are in which fewer than {j.needed:,} images differ. Values within "
         f"{ROUNDING:g} are equal. Intervals are 95%, paired bootstrap over images, not corrected. "
         "The share behind them: images on which the method is better, ties half.",
         "Of no use: not better than noise by that metric, though images enough differ.",

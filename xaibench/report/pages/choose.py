@@ -131,8 +131,9 @@ def _reading(found: Choice) -> Iterator[str]:
     if found.agreement:
         images = max(pair.n for pair in found.agreement)
         yield (
-            "Agreement: mean rank correlation of a method's maps with those of the others "
-            f"({count(images, 'image')})."
+            "Agreement: mean rank correlation of a method's maps with those of the other methods "
+            f"that are no controls, over the images on which neither is constant ({images:,} at "
+            "most)."
         )
     if found.stopped:
         yield (
@@ -147,11 +148,20 @@ def _reading(found: Choice) -> Iterator[str]:
         )
     if any(r.interval.unsure for s in found.standings for r in s.ranks.values()):
         yield UNSURE
+    yield from _not_ranked(found)
     for standing in found.standings:
-        for metric, why in standing.left_out.items():
-            yield f"Not ranked: {metric} ({standing.group}): {why}."
         if standing.metrics and standing.n < found.images:
             yield f"{standing.group.capitalize()}: the {standing.n:,} images that all methods have."
+
+
+def _not_ranked(found: Choice) -> Iterator[str]:
+    """Which metrics rank nothing, by the reason."""
+    left: dict[str, list[str]] = {}
+    for standing in found.standings:
+        for metric, why in standing.left_out.items():
+            left.setdefault(why, []).append(f"{metric} ({standing.group})")
+    for why, metrics in left.items():
+        yield f"Not ranked: {', '.join(metrics)}: {why}."
 
 
 def _method(found: Choice, method: str) -> dict[str, Any]:

@@ -63,8 +63,8 @@ def run_of(
     changed = [key for key in identity if identity[key] != now.get(key)]
     if changed:
         raise XaibenchError(
-            f"{root} was made with another {', '.join(changed)}, so that nothing can be compared: "
-            "audit it where these are the same."
+            f"{root} was made with another {', '.join(changed)} than is here now: go on where "
+            "these are the same."
         )
     return run
 

@@ -64,7 +64,7 @@ def check(
     say = say or (lambda _line: None)
     asked = asked_for(config, method, against, chosen)
     turns = turns_of(asked, after, switches, TURNS in skip)
-    _announce(asked, turns, say)
+    _announce(asked, turns, not config.target, say)
     failed = run_all(asked, turns, SANITY not in skip, say)
     if config.dry_run:
         return None
@@ -88,15 +88,31 @@ def _judged(root: Path, record: Record) -> Judgement:
     return judge(evidence_of(root, record), record.seed)
 
 
-def _announce(asked: Check, turns: Turns, say: Say) -> None:
-    """Say what is set beside what, and about how much that is."""
-    names = ", ".join((*asked.controls, *asked.standards))
-    count = len({turn.label for turn in turns.all})
-    say(f"check {asked.method} beside {names}: {len(asked.metrics)} metrics, {count} switches")
-    limit = asked.config.limit
-    images = f"{limit} images" if limit else "an image"
-    passes = (limit or 1) * turns.passes
+def _announce(asked: Check, turns: Turns, unasked: bool, say: Say) -> None:
+    """Say what is set beside what, and about how much that is. unasked: no target is named."""
+    from xaibench.analysis.check.beside import needed
+    from xaibench.studies.check.runs import images_of
+
+    others = (*asked.controls, *asked.standards)
+    metrics, switches = len(asked.metrics), len({turn.label for turn in turns.all})
+    counts = f"{_count(metrics, 'metric')}, {_count(switches, 'switch', 'es')}"
+    say(f"check {asked.method} beside {', '.join(others)}: {counts}")
+    n = len(images_of(asked)) if asked.call else asked.config.limit or 0
+    images = _count(n, "image") if n else "an image"
+    passes = (n or 1) * turns.passes
     say(f"at most about {passes:,.0f} forward passes for {images}, as what is run declares them")
+    least = needed(metrics * len(others))
+    if asked.call and n < least:
+        say(
+            f"a verdict by {_count(metrics, 'metric')} beside {len(others)} methods needs "
+            f"{least} images: there will be none; take more (--limit, --data) or fewer --metric"
+        )
+    if unasked and asked.target == "predicted":
+        say("the images have no classes: explaining the predicted one (--classes FILE says them)")
+
+
+def _count(number: int, what: str, more: str = "s") -> str:
+    return f"{number:,} {what}{more if number != 1 else ''}"
 
 
 def _record(asked: Check, turns: Turns, sanity: bool) -> Record:

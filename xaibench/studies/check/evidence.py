@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,9 @@ from xaibench.config.declared import shipped
 from xaibench.errors import XaibenchError
 from xaibench.normalize import STATUS_CONSTANT, STATUS_NONFINITE
 from xaibench.ops.statistics import spearman
+from xaibench.stages.failures import EXPLAIN
+from xaibench.store import layout
+from xaibench.store.atomic import read_object
 from xaibench.store.catalog import catalog_in
 from xaibench.store.manifest import timings
 from xaibench.store.read import MapReader, load_scores
@@ -72,9 +76,12 @@ def evidence_of(root: Path, record: Record) -> Evidence:
         raise XaibenchError(f"{root} has no scores of {record.method}: run its check again.")
     sane, lacking = _sanity(own, record)
     switched, missing, gone = _switched(frame, record)
-    constant = own[own.status == STATUS_CONSTANT].groupby("method").image.nunique()
+    constant, nonfinite = (
+        own[own.status == status].groupby("method").image.nunique()
+        for status in (STATUS_CONSTANT, STATUS_NONFINITE)
+    )
     met = set(_usable(scores).method)
-    lost = [(f"beside {m}", FAILED) for m in record.methods[1:] if m not in met]
+    lost = [(f"beside {m}", _why(root, m)) for m in record.methods[1:] if m not in met]
     return Evidence(
         method=record.method,
         scores=scores,
@@ -89,10 +96,20 @@ def evidence_of(root: Path, record: Record) -> Evidence:
         },
         tied=_tied(root, record),
         constant={method: int(constant.get(method, 0)) for method in record.methods},
+        nonfinite={method: int(nonfinite.get(method, 0)) for method in record.methods},
         controls=tuple(m for m in record.controls if m in met),
         standards=tuple(m for m in record.standards if m in met),
         untested=(*record.untested, *lost, *lacking, *missing),
     )
+
+
+def _why(root: Path, method: str) -> str:
+    """Why a method has no scores: what its explanation raised, where that is recorded."""
+    folder = layout.unit_failure(root, 0, (method, "none", "none", EXPLAIN)).parent
+    for path in sorted(folder.glob("*.json")):
+        with suppress(XaibenchError):
+            return str(read_object(path, "reason")["reason"]).rstrip(".")
+    return FAILED
 
 
 def _frame(directory: Path, record: Record) -> pd.DataFrame:
@@ -175,6 +192,7 @@ def _tied(root: Path, record: Record) -> dict[str, float]:
 def _shares(root: Path, record: Record) -> Iterator[tuple[str, float]]:
     for method in record.methods:
         try:
-            yield method, float(np.mean(tied_shares(root, method, record.target)))
+            if shares := tied_shares(root, method, record.target):
+                yield method, float(np.mean(shares))
         except XaibenchError:
             continue

@@ -117,7 +117,7 @@ def _values(usable: pd.DataFrame, column: Column, gallery: Gallery) -> list[list
 def _rounded(column: Column, value: float | None) -> float | None:
     if value is None or not math.isfinite(value):
         return None
-    return round(column.printed(value), column.digits + 2)
+    return float(f"{column.printed(value):.9g}")  # orders are of what is not printed, too
 
 
 def _classes(

@@ -16,6 +16,7 @@ from xaibench.report.text import MISSING
 title, key, place = "How it was made", "made", 90
 AGAIN = "results/runs/again"
 _LEFT_OUT = {"out", "dry_run", "overwrite", "keep_stale", "wait", "profile", "workers"}
+_STUDIES = ("check", "ablate")
 _STAGES = ("run", "explain", "score")
 
 
@@ -49,6 +50,8 @@ def again(record: Mapping[str, Any]) -> str:
     Every option that differs from its default, with the batch size that was at work.
     """
     said = _words(record.get("command"))
+    if len(said) > 1 and said[1] in _STUDIES:  # which makes runs of its own
+        return shlex.join(["xaibench", *said[1:]])
     stage = said[1] if len(said) > 1 and said[1] in _STAGES else _STAGES[0]
     config = {**(record.get("config") or {}), "batch_size": record.get("batch_size") or "auto"}
     words = ["xaibench", stage]
