@@ -8,8 +8,10 @@ import layouts
 import pytest
 from layouts import Photo
 
+from xaibench.config.classes import read_classes
 from xaibench.datasets.load import load_dataset
 from xaibench.errors import UsageError
+from xaibench.published.classes import imagenet
 
 
 def touch(root: Path, *names: str) -> Path:

@@ -78,7 +78,7 @@ def ablate(values: dict[str, Any]) -> None:
     config = load_config(values)
     if config.out and url_of(config.out):
         raise UsageError("ablate writes a run a protocol: give a directory as --out, no URL.")
-    after = after or load_protocol(config.protocol).counterpart
+    after = load_protocol(config.protocol).counterpart if after is None else after
     from xaibench.studies.ablate import ablate as ablate_config
 
     tell, said = telling(as_json)

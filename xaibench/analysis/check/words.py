@@ -124,7 +124,7 @@ def _of(j: Judgement, sane: Sane, count: int) -> str:
     """On how many images; of fewer than all, which these are."""
     if sane.n >= j.images:
         return f"{count} of {sane.n} images"
-    return f"{count} of the {sane.n} of {j.images} images on which no map is constant"
+    return f"{count} of {sane.n} images, of {j.images}: where neither map is constant"
 
 
 def _doubted(j: Judgement) -> str:

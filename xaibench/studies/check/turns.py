@@ -56,7 +56,7 @@ def turns_of(check: Check, after: str | None, names: Sequence[str], skip: bool) 
     config = check.config.model_copy(
         update={"method": check.calls, "out": check.folder, "maps": None, "name": None}
     )
-    after = after or check.protocol.counterpart
+    after = check.protocol.counterpart if after is None else after
     only = [] if ALL in names else [name for name in names if name != TIES]
     plan = replace(study(config, after, only), whole=False, home=check.root)
     base = passes = of_study(plan, plan.cells)
