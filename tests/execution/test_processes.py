@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -267,8 +268,12 @@ def soon(true: Callable[[], object], seconds: float = 240.0) -> bool:
     return False
 
 
-def _processes() -> list[int]:
-    return [int(folder.name) for folder in Path("/proc").glob("[0-9]*")]
+def _of_session(session: int) -> list[int]:
+    found = []
+    for number in (int(folder.name) for folder in Path("/proc").glob("[0-9]*")):
+        with contextlib.suppress(ProcessLookupError):
+            found.extend([number] * (os.getsid(number) == session))
+    return found
 
 
 @pytest.mark.slow
@@ -281,7 +286,7 @@ def test_a_stopped_run_leaves_no_process_and_no_memory(
     process = subprocess.Popen([*slow, str(out)], start_new_session=True, stderr=subprocess.PIPE)
     assert soon((tmp_path / "code" / "begun").exists)
     time.sleep(0.3)
-    numbers = [process.pid, *(n for n in _processes() if os.getsid(n) == process.pid)]
+    numbers = _of_session(process.pid)
     assert len(numbers) > 3, "two processes beside it, and who tracks what they share"
     send = os.killpg if number == signal.SIGINT else os.kill
     send(process.pid, number)
