@@ -40,6 +40,8 @@ VALUES = {
     "dtype": ("bfloat16", "bfloat16"),
     "compile": ("auto", "auto"),
     "workers": ("1", 1),
+    "processes": ("2", 2),
+    "devices": ("all", "all"),
     "executor": ("ray", "ray"),
     "ray_address": ("auto", "auto"),
     "seed": ("5", 5),
