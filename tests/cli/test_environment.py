@@ -99,7 +99,7 @@ def config_of(asked: mock.Mock, *words: object) -> RunConfig:
 
 def test_the_values_cover_every_option() -> None:
     command = typer.main.get_command(app).commands["run"]
-    options = {p.name for p in command.params} - {"help", "config"}
+    options = {p.name for p in command.params} - {"help", "config", "json"}
     assert options <= VALUES.keys() | {"transform"}
     assert VALUES.keys() <= RunConfig.model_fields.keys()
 
