@@ -98,14 +98,3 @@ def test_every_block_is_read_ahead_in_the_order_in_which_a_run_asks():
         ahead.begin(RUN, following)
         assert ahead.take(RUN, block).places == list(block)
     assert sorted(reader.asked) == [(blocks[0], True), *((block, False) for block in blocks[1:])]
-
-
-def test_what_is_dropped_keeps_nothing_else_waiting():
-    reader = Reader()
-    ahead = Ahead(reader)
-    ahead.begin(RUN, (0, 1))
-    ahead.begin(RUN, (2, 3))
-    ahead.drop((9,))  # of which nothing is known
-    ahead.drop((0, 1))
-    assert ahead.take(RUN, (2, 3)).places == [2, 3]
-    assert ((2, 3), True) not in reader.asked

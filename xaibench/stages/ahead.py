@@ -38,16 +38,9 @@ class Ahead:
         return ThreadPoolExecutor(1, "xaibench-decode")
 
     def begin(self, run: Run, places: Sequence[int]) -> None:
-        """Begin to read, as soon as what was begun before is taken or dropped."""
+        """Begin to read, as soon as what was begun before is taken; no places: nothing more."""
         self._next = (run, tuple(places)) if places else None
         if self._begun is None:
-            self._go_on()
-
-    def drop(self, places: Sequence[int]) -> None:
-        """These will not be asked for."""
-        if self._begun and self._begun[0] == tuple(places):
-            self._begun[1].cancel()
-            self._begun = None
             self._go_on()
 
     def _go_on(self) -> None:
@@ -56,7 +49,7 @@ class Ahead:
             self._begun = places, self._thread.submit(self.read, run, places)
 
     def keep(self, places: Sequence[int]) -> None:
-        """Drop what was begun of others than these places, which another process takes."""
+        """Drop what was begun of others than these places, which will not be asked for."""
         if self._begun is not None and self._begun[0] != tuple(places):
             self._begun[1].cancel()
             self._begun = None
