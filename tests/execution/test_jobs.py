@@ -23,7 +23,6 @@ from xaibench.execution.hand import hand
 from xaibench.execution.jobs import rounds
 from xaibench.execution.plan import plan
 from xaibench.execution.portable import dump, load
-from xaibench.stages.ahead import Ahead
 from xaibench.stages.block import Done, Task, opened
 from xaibench.stages.run import resolve
 from xaibench.store import layout, tables
@@ -126,7 +125,10 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     [
         {"limit": 15},
         {"limit": 4},
-        {"limit": 7, "transform": "none,mixup", "method": "gradient,rise(n_masks=16)"},
+        pytest.param(
+            {"limit": 7, "transform": "none,mixup", "method": "gradient,rise(n_masks=16)"},
+            marks=pytest.mark.slow,
+        ),
         {"until": 43.0, "method": "gradient,fakecam"},
     ],
     ids=["blocks", "one block", "transforms", "until"],
@@ -239,6 +241,7 @@ def test_a_hand_of_other_code_refuses(tmp_path: Path) -> None:
         load(run, data)
 
 
+@pytest.mark.slow
 def test_hands_are_closed_with_their_recorders(tmp_path: Path) -> None:
     """A profile of hands adds up their phases."""
     lines: list[str] = []
@@ -250,19 +253,3 @@ def test_hands_are_closed_with_their_recorders(tmp_path: Path) -> None:
     share = {line[:28].strip(): line[28:].split() for line in lines if line.endswith("%")}
     assert float(share["forward"][0]) > 0
     assert 0 <= float(share["other"][0])
-
-
-def test_the_images_of_every_next_block_are_read_ahead(tmp_path: Path) -> None:
-    """By one process, which begins with the first."""
-    begun: list[tuple[int, ...]] = []
-    begin = Ahead.begin
-
-    def noted(self: Ahead, run: Any, places: Any) -> None:
-        free = self._begun is None
-        begin(self, run, places)
-        begun.extend([tuple(places)] * free)
-
-    with mock.patch.object(Ahead, "begin", noted):
-        xaibench.run({**COMMON, "out": tmp_path, "limit": 20, "method": "fakecam", "workers": 1})
-    blocks = [tuple(range(start, start + 5)) for start in (5, 10, 15)]
-    assert [places for places in dict.fromkeys(begun) if places] == blocks

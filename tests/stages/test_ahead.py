@@ -44,9 +44,10 @@ def test_the_block_at_hand_may_read_its_own_meanwhile():
     ahead.begin(RUN, (8, 9))
     assert ahead.take(RUN, [1]).places == [1]
     ahead.begin(RUN, (10, 11))  # the last begun are not taken yet
-    assert ahead.take(RUN, [8, 9]).places == [8, 9]
-    assert [one for one in reader.asked if one[0] == (8, 9)] == [((8, 9), False)]
     assert len(reader.asked) == 2
+    assert ahead.take(RUN, [8, 9]).places == [8, 9]
+    assert ahead.take(RUN, [10, 11]).places == [10, 11]
+    assert reader.asked == [((8, 9), False), ((1,), True), ((10, 11), False)]
 
 
 def test_what_another_process_takes_keeps_nothing_from_being_begun():
@@ -86,3 +87,14 @@ def test_to_wait_for_what_was_begun_is_to_decode():
     with recording(recorder):
         ahead.take(RUN, (1,))
     assert seen == [("decode", True)]
+
+
+def test_every_block_is_read_ahead_in_the_order_in_which_a_run_asks():
+    """The next block is begun before the one at hand is taken."""
+    reader = Reader()
+    ahead = Ahead(reader)
+    blocks = [(0, 1), (2, 3), (4, 5), (6, 7)]
+    for block, following in zip(blocks, [*blocks[1:], ()], strict=True):
+        ahead.begin(RUN, following)
+        assert ahead.take(RUN, block).places == list(block)
+    assert sorted(reader.asked) == [(blocks[0], True), *((block, False) for block in blocks[1:])]

@@ -11,9 +11,9 @@ from functools import partial
 from xaibench import meter
 from xaibench.errors import Failed
 from xaibench.execution.driver import Event, Finished, Job, Said, Ticked
-from xaibench.execution.local import reading_ahead
+from xaibench.execution.local import read_ahead
 from xaibench.execution.profile import Profile, recorded
-from xaibench.stages.block import Done, Task, first_read, opened, run_block
+from xaibench.stages.block import Done, Task, opened, run_block
 from xaibench.stages.prepare import prepare_state
 from xaibench.stages.steps import Spent, Step
 
@@ -49,17 +49,16 @@ def hand(task: Task, number: int, send: Send) -> Iterator[Do]:
 def _do(task: Task, teller: Teller, job: Job, following: Job | None) -> None:
     run, done, broken = opened(task), Done(), ""
     teller.begin()
-    tick = reading_ahead(run, following.block if following else None, teller.step)
     if job.prepare is not None:
         one = job.prepare
-        tick(Step(f"prepare {one.method.spec}"))
+        teller.step(Step(f"prepare {one.method.spec}"))
         try:
             prepare_state(run, one.method, one.variation, one.code)
         except Failed as failure:
             broken = str(failure)
     elif job.block is not None:
-        run.ahead.keep(first_read(job.block))
-        done = run_block(task, job.block, tick)
+        read_ahead(run, job.block, following.block if following else None)
+        done = run_block(task, job.block, teller.step)
     teller.end()
     teller.send(Finished(teller.number, job.number, done, broken))
 

@@ -28,23 +28,16 @@ def run_all(task: Task, plan: Plan, tick: Tick) -> Done:
         left = plan.stops.left(block) if plan.stops else block
         if left is not block:
             tick(Step("sure", done=works_of(block) - works_of(left), given_up=True))
-        run.ahead.keep(first_read(left))  # one that is sure now is not read
         if left.total:
-            told = reading_ahead(run, following, tick)
-            done.add(run_block(task, replace(left, broken=broken), told))
+            read_ahead(run, left, following)
+            done.add(run_block(task, replace(left, broken=broken), tick))
         if plan.stops:
             plan.stops.add(left)
     return done
 
 
-def reading_ahead(run: Run, following: Block | None, tick: Tick) -> Tick:
-    """Tells `tick`; once the block at hand has been read, the images of the next are read too."""
-    if not (following and run.config.workers):
-        return tick
-
-    def told(step: Step) -> None:
-        if any(kind in ("maps", "scores") for kind, _, _ in step.ahead):
-            run.ahead.begin(run, first_read(following))
-        tick(step)
-
-    return told
+def read_ahead(run: Run, block: Block, following: Block | None) -> None:
+    """Have the images of the block that follows read while this one is worked on."""
+    run.ahead.keep(first_read(block))  # and of none that is sure by now, or another process's
+    if run.config.workers:
+        run.ahead.begin(run, first_read(following) if following else ())

@@ -25,23 +25,31 @@ def read(run: Run, places: Sequence[int]) -> Decoded:
 class Ahead:
     """Reads images of a run: in a thread before they are asked for, or when they are.
 
-    No more than one call's images are held; a reader's error is raised to who asks for them.
+    No more than one call's images are held: what is begun before they are taken is read after that.
+    A reader's error is raised to who asks for them.
     """
 
     read: Callable[[Run, Sequence[int]], Decoded] = read
     _begun: tuple[tuple[int, ...], Future[Decoded]] | None = field(default=None, init=False)
+    _next: tuple[Run, tuple[int, ...]] | None = field(default=None, init=False)
 
     @cached_property
     def _thread(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(1, "xaibench-decode")
 
     def begin(self, run: Run, places: Sequence[int]) -> None:
-        """Begin to read; nothing where there are no places, or the last begun were not taken."""
-        if places and self._begun is None:
-            self._begun = tuple(places), self._thread.submit(self.read, run, places)
+        """Begin to read, as soon as what was begun before is taken; no places: nothing more."""
+        self._next = (run, tuple(places)) if places else None
+        if self._begun is None:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        if self._next is not None:
+            (run, places), self._next = self._next, None
+            self._begun = places, self._thread.submit(self.read, run, places)
 
     def keep(self, places: Sequence[int]) -> None:
-        """Drop what was begun of others than these places, which another process takes."""
+        """Drop what was begun of others than these places, which will not be asked for."""
         if self._begun is not None and self._begun[0] != tuple(places):
             self._begun[1].cancel()
             self._begun = None
@@ -56,7 +64,10 @@ class Ahead:
         if begun is None or set(begun[0]).isdisjoint(places):  # those are of the next block
             return self.read(run, places)
         self._begun = None
-        if begun[0] == tuple(places):
-            return begun[1].result()
-        begun[1].cancel()
-        return self.read(run, places)
+        try:
+            if begun[0] == tuple(places):
+                return begun[1].result()
+            begun[1].cancel()
+            return self.read(run, places)
+        finally:
+            self._go_on()
