@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -45,6 +46,21 @@ def run(
     from xaibench.config.early import check_early
 
     check_early(config)
+    from xaibench.store.remote import written
+
+    with written(None if config.dry_run else config.out, wait=config.wait, say=say):
+        result = _run(config, stages, say, network, started)
+    return replace(result, place=config.place)
+
+
+def _run(
+    config: RunConfig,
+    stages: frozenset[str],
+    say: Say,
+    network: TorchClassifier | None,
+    started: float,
+) -> RunResult:
+    """The same in a directory of this machine."""
     from xaibench.execution import start
     from xaibench.execution.accuracy import Verdict
     from xaibench.execution.crews import run_all
@@ -55,8 +71,10 @@ def run(
     from xaibench.execution.weights import weights
     from xaibench.stages.block import Task, opened
     from xaibench.stages.changed import settle
+    from xaibench.stages.share import share
     from xaibench.stages.steps import each_of
     from xaibench.store.aside import set_aside
+    from xaibench.store.identity import known
     from xaibench.store.lock import writing
 
     root = config.directory
@@ -67,19 +85,20 @@ def run(
         work, todo = _look(config, stages, say, network)
         for line in page(outlook(work, todo, Made(), measure=False)):
             say(line)
-        return RunResult(root, len(work.selection), {}, 0, time.monotonic() - started)
+        return RunResult(root, len(share(work)), {}, 0, time.monotonic() - started)
     task = Task(config, uuid4().hex, network)
     work = opened(task)
     start.check(work, stages)
     start.announce(work, say)
     start.check_place(root)
-    with writing(root, wait=config.wait, say=say) as waited:
-        if waited:  # the directory may have been begun meanwhile, with its batch size
+    before = known(root)
+    with writing(root, wait=config.wait, say=say, shard=config.part) as held:
+        if held.waited or known(root) != before:  # begun meanwhile, with its batch size
             opened.cache_clear()
             work = opened(task)
         work.room.say = say
         manifest = start.open_directory(work, stages, say)
-        settle(work, say)
+        settle(work, say, held.alone)
         todo = plan(work, stages)
         if todo.count("predictions"):  # with the network, which a light score did not ask for
             start.check_directory(work)
@@ -88,6 +107,7 @@ def run(
         _say_unsound(todo.unsound, root, say)
         if any(todo.stale.values()):
             say(_stale_line(todo.stale))
+        held.begun()
         sheet, verdict = Timesheet(), Verdict(work, say)
         with (
             profiling(config.profile, root, work.device, say) as traced,
@@ -115,8 +135,9 @@ def _look(
     from xaibench.execution.outlook import with_shapes_alone
     from xaibench.execution.plan import plan
     from xaibench.stages.block import Task, opened
+    from xaibench.store.remote import fetched
 
-    root = config.directory
+    root, place = fetched(config.out or config.directory, new=True), config.place
     if config.overwrite:  # plan as if nothing were there
         config = config.model_copy(update={"out": root / "overwritten"})
     work = opened(Task(config, uuid4().hex, network))
@@ -128,7 +149,7 @@ def _look(
         start.check_directory(work)
     todo = plan(work, stages)
     _say_unsound(todo.unsound, root, say)
-    _describe(root, work, todo, say)
+    _describe(place, work, todo, say)
     if todo.stops:
         say(f"  at most: until {config.until:g} stops what is sure before ({todo.stops.words})")
     return work, todo
@@ -176,15 +197,18 @@ def _stale_line(stale: Mapping[str, int]) -> str:
 
 def _finish(work: Run, done: Done, todo: Plan, manifest: Manifest, seconds: float) -> RunResult:
     """Close the process's record; raise what a person has to know."""
+    from xaibench.stages.share import share
     from xaibench.store.ledger import unreadable
 
-    chosen = set(work.ids(work.selection))
+    chosen = set(work.ids(share(work)))
     failed = {i: why for i, why in unreadable(work.root).items() if i in chosen}
     computed = {name: done.made[name] for name in ("predictions", "maps", "scores")}
     computed |= {name: done.made[name] for name in ("failed", "left") if done.made[name]}
     stops = todo.stops
     sure = stops.words if stops else ""
-    result = RunResult(work.root, len(chosen), computed, len(failed), seconds, sure)
+    result = RunResult(
+        work.root, len(chosen), computed, len(failed), seconds, sure, work.config.shard or ""
+    )
     counts = {"images": len(chosen), "unreadable": len(failed), **computed}
     manifest.end(counts=counts, **({"until": stops.record()} if stops else {}))
     if done.unmapped:
@@ -211,7 +235,7 @@ def _finish(work: Run, done: Done, todo: Plan, manifest: Manifest, seconds: floa
     return result
 
 
-def _describe(root: Path, work: Run, todo: Plan, say: Say) -> None:
+def _describe(root: str, work: Run, todo: Plan, say: Say) -> None:
     """Say what a run would do, and with which values."""
     sums = ", ".join(f"{todo.count(what)} {what}" for what in ("predictions", "maps", "scores"))
     say(f"would write to {root}: {sums}")

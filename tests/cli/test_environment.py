@@ -44,6 +44,7 @@ VALUES = {
     "ray_address": ("auto", "auto"),
     "seed": ("5", 5),
     "out": ("somewhere", Path("somewhere")),
+    "shard": ("2/3", "2/3"),
     "keep_maps": ("none", "none"),
     "keep_curves": ("1", True),
     "strict": ("1", True),

@@ -242,6 +242,20 @@ def test_what_ends_a_run_is_raised_and_the_crew_closed() -> None:
     assert crew.closed == 1
 
 
+def test_a_signal_that_nobody_heard_stops_it() -> None:
+    """Some libraries swallow Ctrl-C while they are being imported."""
+    crew, told = Crew(1), list[int]()
+
+    def tick(_step: Step) -> None:
+        told.append(2)
+
+    recovery = Recovery(lambda one: one, lambda _one, _why: Done())
+    with pytest.raises(KeyboardInterrupt):
+        drive([[job(0), job(1)]], crew, tick, recovery, print, lambda: told)
+    assert order(crew) == [0]
+    assert crew.closed == 1
+
+
 def test_what_all_hands_say_is_said_once() -> None:
     def play(hand: int, one: Job) -> list[Event]:
         return [Said(hand, "out of memory at batch size 16: going on with 8"), *finish(hand, one)]

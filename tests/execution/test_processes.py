@@ -57,10 +57,13 @@ from pathlib import Path
 
 from xaibench.types import Explanation
 
+HERE = Path(__file__).parent
+
 
 def slow(ctx, batch, state):
-    (Path(__file__).parent / "begun").touch()
-    time.sleep(0.2)
+    (HERE / "begun").touch()
+    while (HERE / "hold").exists():
+        time.sleep(0.05)
     return Explanation(batch.images.mean(1)[:, None].expand(-1, batch.targets.shape[1], -1, -1))
 
 
@@ -245,10 +248,11 @@ def test_the_number_of_processes_is_no_part_of_a_run(tmp_path: Path) -> None:
 
 @pytest.fixture
 def slow(tmp_path: Path) -> list[str]:
-    """A command that takes longer than any test waits, on two processes."""
+    """A command on two processes that waits as long as there is a file `hold`."""
     path = tmp_path / "code" / "slow.py"
     path.parent.mkdir()
     path.write_text(SLOW)
+    (path.parent / "hold").touch()
     words = [sys.executable, "-m", "xaibench", "run", "--model", THOUSAND, "--processes", "2"]
     words += ["--method", f"file:{path}:slow,file:{path}:slower", "--metric", "sparseness"]
     return [*words, "--limit", "20", "--batch-size", "16", "--target", "predicted", "--out"]
@@ -282,6 +286,7 @@ def test_a_stopped_run_leaves_no_process_and_no_memory(
     assert soon(lambda: not alive(process.pid)), alive(process.pid)
     assert {path for path in shared.symmetric_difference(Path("/dev/shm").iterdir())} == set()
     assert layout.results(layout.predictions(out)), "what was finished is kept"
+    (tmp_path / "code" / "hold").unlink()
     assert subprocess.run([*slow, str(out)], check=False).returncode == 0
     assert len(rows(out)) == 2 * 20
     assert cli("doctor", out, *["--fix"] * (number == signal.SIGKILL))[0] == 0

@@ -186,7 +186,18 @@ class Options:
     ] = None
     seed: Annotated[int, Option("Seed of everything random.", low=0, of_run=True)] = 0
     out: Annotated[
-        Path | None, Option("Run directory.", default="results/runs/DATA-MODEL-PROTOCOL")
+        Path | None,
+        Option(
+            "Run directory, or a URL: s3://, gs://, file://.",
+            default="results/runs/DATA-MODEL-PROTOCOL",
+        ),
+    ] = None
+    shard: Annotated[
+        str | None,
+        Option(
+            "i/n: the i-th of n shares of the images' blocks, for n processes anywhere; into one "
+            "directory, or into directories that `merge` puts together."
+        ),
     ] = None
     keep_maps: Annotated[
         Literal["keep", "small", "none"],

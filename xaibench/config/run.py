@@ -7,13 +7,16 @@ import math
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationInfo, field_validator, model_validator
+from pydantic import ValidationInfo, field_serializer, field_validator, model_validator
 from pydantic_core import PydanticKnownError
 
 from xaibench.config.files import Data, read_options, read_yaml, validated
 from xaibench.config.options import OPTIONS, Options, typed
+from xaibench.config.shard import Shard
+from xaibench.config.shard import parse as parse_shard
 from xaibench.config.shipped import config_files
 from xaibench.config.specs import parse, split_all
+from xaibench.config.urls import located, url_of
 from xaibench.config.words import check_path, check_text
 from xaibench.errors import UsageError, fold, unknown
 from xaibench.registry import entries
@@ -38,7 +41,9 @@ class RunConfig(Options, Data):
         if isinstance(value, (str, Path)):
             check = check_text if info.field_name in LISTS else check_path
             check(name, str(value))
-            if info.field_name != "out" and typed(str(info.field_name)) is Path:
+            if info.field_name == "out":
+                url_of(value)
+            elif typed(str(info.field_name)) is Path:
                 _check_kind(name, Path(value))
         if isinstance(value, bool) and typed(str(info.field_name)) is not bool:
             raise UsageError(f"{name} cannot be {str(value).lower()}: give a value.")
@@ -125,6 +130,11 @@ class RunConfig(Options, Data):
             raise UsageError(f"until {value:g}: give a number of points above 0, such as 1.")
         return value
 
+    @field_validator("shard")
+    @classmethod
+    def _shard(cls, value: str | None) -> str | None:
+        return None if value is None else str(parse_shard(value))
+
     @field_validator("*")
     @classmethod
     def _bounds(cls, value: Any, info: ValidationInfo) -> Any:
@@ -143,6 +153,16 @@ class RunConfig(Options, Data):
             raise UsageError("devices are a process each: drop --processes, or --devices.")
         if self.until is not None and self.order != "drawn":
             raise UsageError("until takes images in a drawn order: drop --order dataset.")
+        if self.shard is not None and self.until is not None:
+            raise UsageError(
+                "until decides by the blocks before, which are other shards': drop --until or "
+                "--shard."
+            )
+        if self.shard is not None and self.overwrite:
+            raise UsageError(
+                "overwrite would delete what other shards have made: drop it, or choose another "
+                "--out."
+            )
         return self
 
     @model_validator(mode="before")
@@ -150,6 +170,10 @@ class RunConfig(Options, Data):
     def _drawn(cls, values: Any) -> Any:
         asked = isinstance(values, dict) and values.get("until") is not None
         return {"order": "drawn", **values} if asked else values
+
+    @field_serializer("out", when_used="json")
+    def _spelt(self, value: Path | None) -> str | None:
+        return None if value is None else url_of(value) or str(value)
 
     @property
     def embedded(self) -> bool:
@@ -169,21 +193,34 @@ class RunConfig(Options, Data):
         return "efficientnet_lite0" if self.data_name == "samples" else "resnet50"
 
     @property
+    def part(self) -> Shard | None:
+        """The share of the blocks that is asked for; None for all."""
+        return None if self.shard is None else parse_shard(self.shard)
+
+    @property
     def files(self) -> dict[str, str]:
         """The user's own files that methods and metrics come from: paths by file name."""
         return files_in((*self.method, *self.metric))
 
     @property
     def directory(self) -> Path:
-        """Where the run lives: --out, or results/runs/<data>-<model>-<protocol>[-drawn]."""
+        """Where the run lives: --out, or results/runs/<data>-<model>-<protocol>[-drawn].
+
+        Of a URL it is the copy of this machine.
+        """
         if self.out:
-            return self.out
+            return located(self.out)
         data = Path(self.data_name).resolve().name if self.data_name != "samples" else "samples"
         name = self.model_name if ":" in self.model_name else fold(self.model_name)
         model = "".join(c if c.isalnum() or c in "._-" else "_" for c in name)
         protocol = self.protocol if "." in self.protocol else fold(self.protocol)
         drawn = "-drawn" * (self.order == "drawn")
         return Path("results/runs") / f"{data}-{model}-{Path(protocol).stem}{drawn}"
+
+    @property
+    def place(self) -> str:
+        """The same as a person names it: a URL where --out is one."""
+        return (self.out and url_of(self.out)) or str(self.directory)
 
 
 def _check_kind(name: str, path: Path) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from typing import Any
 
 from xaibench.execution import local
 from xaibench.execution.driver import Crew, Job, Recovery, drive
@@ -48,9 +49,10 @@ def run_all(task: Task, plan: Plan, tick: Tick, say: Say) -> Done:
 def carry_out(task: Task, plan: Plan, crew: Crew, tick: Tick, say: Say) -> Done:
     """Have a crew do everything that a plan lists."""
     run = opened(task)
-    with _stopping():
+    with _stopping() as told:
         recovery = Recovery(lambda job: _again(run, job), lambda job, why: _given_up(run, job, why))
-        return drive(rounds(run, plan, crew.hands, tick), crew, tick, recovery, say)
+        jobs = rounds(run, plan, crew.hands, tick)
+        return drive(jobs, crew, tick, recovery, say, lambda: told)
 
 
 def _again(run: Run, job: Job) -> Job:
@@ -84,22 +86,26 @@ def _fail(run: Run, unit: Unit, companions: tuple[int, ...], why: str, done: Don
 
 
 @contextmanager
-def _stopping() -> Iterator[None]:
-    """While open, SIGTERM stops all processes as Ctrl-C does, and then this one as ever."""
+def _stopping() -> Iterator[list[int]]:
+    """While open, SIGTERM stops all processes as Ctrl-C does, and then this one as ever.
+
+    Yields the signals that have come: where one comes while a library is being imported, nobody
+    else may hear of it.
+    """
     told: list[int] = []
+    before: dict[int, Any] = {}
 
     def stop(number: int, _frame: object) -> None:
         told.append(number)
         raise KeyboardInterrupt
 
     try:
-        before = signal.signal(signal.SIGTERM, stop)
-    except ValueError:  # not the main thread: signals are others' to handle
-        yield
-        return
-    try:
-        yield
+        for kind in (signal.SIGINT, signal.SIGTERM):
+            with suppress(ValueError):  # not the main thread: signals are others' to handle
+                before[kind] = signal.signal(kind, stop)
+        yield told
     finally:
-        signal.signal(signal.SIGTERM, before)
-        if told:
-            os.kill(os.getpid(), told[0])
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if signal.SIGTERM in told:
+            os.kill(os.getpid(), signal.SIGTERM)

@@ -124,14 +124,19 @@ Say = Callable[[str], None]
 
 
 def drive(
-    rounds: Iterable[Sequence[Job]], crew: Crew, tick: Tick, recovery: Recovery, say: Say
+    rounds: Iterable[Sequence[Job]],
+    crew: Crew,
+    tick: Tick,
+    recovery: Recovery,
+    say: Say,
+    stopped: Callable[[], object] = lambda: False,
 ) -> Done:
     """Have a crew do all jobs, a round after the other; closes the crew.
 
-    tick gets the hands' steps; what their networks counted is added to this process's meter. Raises
-    what a hand raised.
+    tick gets the hands' steps; what their networks counted is added to this process's meter.
+    stopped: whether it is to stop. Raises what a hand raised, and KeyboardInterrupt where it stops.
     """
-    one = _Drive(crew, tick, recovery, say)
+    one = _Drive(crew, tick, recovery, say, stopped)
     try:
         for jobs in rounds:
             one.round(jobs)
@@ -143,8 +148,16 @@ def drive(
 class _Drive:
     """The state of a run: which jobs can be done, wait, or are at which hand."""
 
-    def __init__(self, crew: Crew, tick: Tick, recovery: Recovery, say: Say) -> None:
+    def __init__(
+        self,
+        crew: Crew,
+        tick: Tick,
+        recovery: Recovery,
+        say: Say,
+        stopped: Callable[[], object],
+    ) -> None:
         self.crew, self.tick, self.recovery, self.say = crew, tick, recovery, say
+        self.stopped = stopped
         self.done = Done()
         self.broken: dict[str, str] = {}
         self.idle = list(range(crew.hands - 1, -1, -1))
@@ -171,6 +184,8 @@ class _Drive:
             else:
                 heapq.heappush(self.ready, (job.number, job))
         while self.open:
+            if self.stopped():
+                raise KeyboardInterrupt
             self._hand_out()
             for event in self.crew.events(PATIENCE):
                 self._take(event)

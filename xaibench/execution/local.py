@@ -28,8 +28,7 @@ def run_all(task: Task, plan: Plan, tick: Tick) -> Done:
         left = plan.stops.left(block) if plan.stops else block
         if left is not block:
             tick(Step("sure", done=works_of(block) - works_of(left), given_up=True))
-        if first_read(left) != first_read(block):
-            run.ahead.drop(first_read(block))
+        run.ahead.keep(first_read(left))  # one that is sure now is not read
         if left.total:
             told = reading_ahead(run, following, tick)
             done.add(run_block(task, replace(left, broken=broken), told))

@@ -11,6 +11,7 @@ from xaibench.config.requests import MethodRequest
 from xaibench.config.variations import UNTOUCHED, Variation
 from xaibench.execution.until import Stops
 from xaibench.stages.run import Run
+from xaibench.stages.share import forwarded, own
 from xaibench.stages.steps import Work, works_of
 from xaibench.stages.unit import (
     Block,
@@ -114,10 +115,9 @@ class _Planner:
 
     def blocks(self) -> Iterator[Block]:
         run = self.run
-        asked = set(run.selection)
-        together = asked | set(run.companions(run.selection) if run.transformed else ())
+        asked = {p for places in own(run, run.whole, run.selection).values() for p in places}
         plain = tuple(v for v in run.variations if v.request is None)
-        for number, places in run.whole.blocks(together).items():
+        for number, places in forwarded(run).items():
             chosen = tuple(p for p in places if p in asked)
             # the classes to explain come from the untouched images, asked for or not
             methods = run.methods if plain else ()
@@ -125,7 +125,7 @@ class _Planner:
             parts = [self._part(number, chosen, tuple(places), v, methods) for v in views]
             yield Block(number, chosen, tuple(places), tuple(parts))
         if run.transformed:
-            for number, places in run.subset.blocks(run.selection).items():
+            for number, places in own(run, run.subset, run.selection).items():
                 chosen, companions = tuple(places), tuple(run.companions(places))
                 parts = [
                     self._part(number, chosen, chosen, v, run.methods) for v in run.transformed

@@ -178,13 +178,20 @@ def _work(connection: Connection, parcel: Parcel, number: int, threads: int) -> 
     """In a new process: do jobs as they come."""
     jobs: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(connection, jobs), daemon=True).start()
-    signal.signal(signal.SIGTERM, _stop)
-    lock = threading.Lock()
+    lock, told = threading.Lock(), list[int]()
+
+    def stop(number: int, _frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        told.append(number)
+        raise KeyboardInterrupt
 
     def send(event: Event) -> None:
+        if told:  # while a library was being imported, and it was not heard
+            raise KeyboardInterrupt
         with lock:
             connection.send(event)
 
+    signal.signal(signal.SIGTERM, stop)
     try:
         torch.set_num_threads(threads)
         run = taken_up(parcel.task, parcel.path, parcel.in_memory)
@@ -194,7 +201,8 @@ def _work(connection: Connection, parcel: Parcel, number: int, threads: int) -> 
     except KeyboardInterrupt:
         return
     except BaseException as error:
-        send(Raised(number, _portable(error)))
+        if not told:
+            send(Raised(number, _portable(error)))
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it ends by itself
 
@@ -206,12 +214,6 @@ def _receive(connection: Connection, jobs: queue.SimpleQueue[bytes]) -> None:
             jobs.put(connection.recv_bytes())
         except (EOFError, OSError):
             os._exit(1)
-
-
-def _stop(_number: int, _frame: object) -> None:
-    """Stop as on Ctrl-C, once."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise KeyboardInterrupt
 
 
 def _portable(error: BaseException) -> BaseException:

@@ -21,6 +21,7 @@ from xaibench.stages.predict import load_predictions, predict
 from xaibench.stages.rows import fail_unmapped
 from xaibench.stages.run import Run, resolve
 from xaibench.stages.score import Taken, score_taken, score_unit
+from xaibench.stages.share import in_turn
 from xaibench.stages.steps import PREDICTIONS, Steps, Tick, works
 from xaibench.stages.unit import Block, Places, Unit
 from xaibench.store import layout
@@ -163,11 +164,11 @@ def _unit(desk: Desk, unit: Unit, predictions: Predictions, done: Done) -> None:
 
 def _compact_predictions(run: Run, block: Block, of: Variation) -> None:
     """One file for the chunks of a block's predictions."""
-    order = run.ids(block.places if of.request else block.companions)
-    with phase("io"):
-        compact(
-            layout.predictions(run.root, of.transform, of.name), layout.TABLE, block.number, order
-        )
+    start, size = block.number * run.dataset.block_size, run.dataset.block_size
+    order = run.ids(block.places) if of.request else run.dataset.ids[start : start + size]
+    folder = layout.predictions(run.root, of.transform, of.name)
+    with phase("io"), in_turn(run):
+        compact(folder, layout.TABLE, block.number, order)
 
 
 def _compact(run: Run, unit: Unit) -> None:
