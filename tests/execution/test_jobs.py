@@ -126,7 +126,10 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     [
         {"limit": 15},
         {"limit": 4},
-        {"limit": 7, "transform": "none,mixup", "method": "gradient,rise(n_masks=16)"},
+        pytest.param(
+            {"limit": 7, "transform": "none,mixup", "method": "gradient,rise(n_masks=16)"},
+            marks=pytest.mark.slow,
+        ),
         {"until": 43.0, "method": "gradient,fakecam"},
     ],
     ids=["blocks", "one block", "transforms", "until"],
@@ -242,6 +245,7 @@ def test_a_hand_of_other_code_refuses(tmp_path: Path) -> None:
         load(run, data)
 
 
+@pytest.mark.slow
 def test_hands_are_closed_with_their_recorders(tmp_path: Path) -> None:
     """A profile of hands adds up their phases."""
     lines: list[str] = []

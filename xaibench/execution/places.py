@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -51,7 +50,9 @@ def pieces(plan: Plan) -> int:
 def _fitting() -> int:
     """As many processes as there are cores, and as memory holds of this one's size."""
     most = cores()
-    with suppress(OSError, ValueError, IndexError):
+    with suppress(ImportError, OSError, ValueError, IndexError):
+        import resource
+
         lines = Path("/proc/meminfo").read_text().splitlines()
         (free,) = (int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
         most = min(most, free // max(1, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
@@ -66,6 +67,12 @@ def cores() -> int:
 def shared(hands: int) -> int:
     """Threads for each of so many processes: no more than the cores, or than this one has."""
     return max(1, min(torch.get_num_threads(), cores() // hands))
+
+
+def check_devices(run: Run) -> None:
+    """XaibenchError where there are fewer GPUs than asked for; UsageError for one by name."""
+    if run.config.devices is not None:
+        _on_gpus(run, run.config.devices)
 
 
 def _on_gpus(run: Run, asked: str | int) -> Sequence[Place]:

@@ -11,6 +11,7 @@ from xaibench.config.declared import of_run
 from xaibench.config.early import check_boxes
 from xaibench.config.files import digest
 from xaibench.errors import UsageError, XaibenchError
+from xaibench.execution.places import check_devices
 from xaibench.execution.until import asked, bounds_of
 from xaibench.models.device import device_name
 from xaibench.models.inference import BFLOAT16, why_slow
@@ -53,6 +54,7 @@ def check(run: Run, stages: frozenset[str]) -> None:
         raise UsageError(
             f"maps {run.config.keep_maps}: `explain` only stores maps: use `xaibench run`."
         )
+    check_devices(run)
     if "explain" in stages:
         _check_layers(run)
     elif run.config.overwrite:
