@@ -40,6 +40,8 @@ VALUES = {
     "dtype": ("bfloat16", "bfloat16"),
     "compile": ("auto", "auto"),
     "workers": ("1", 1),
+    "processes": ("2", 2),
+    "devices": ("all", "all"),
     "executor": ("ray", "ray"),
     "ray_address": ("auto", "auto"),
     "seed": ("5", 5),
@@ -97,7 +99,7 @@ def config_of(asked: mock.Mock, *words: object) -> RunConfig:
 
 def test_the_values_cover_every_option() -> None:
     command = typer.main.get_command(app).commands["run"]
-    options = {p.name for p in command.params} - {"help", "config"}
+    options = {p.name for p in command.params} - {"help", "config", "json"}
     assert options <= VALUES.keys() | {"transform"}
     assert VALUES.keys() <= RunConfig.model_fields.keys()
 

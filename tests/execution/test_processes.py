@@ -165,6 +165,8 @@ def test_a_network_in_memory_is_handed_over(tmp_path: Path) -> None:
         other = taken_up(Task(task.config, "there"), path, in_memory=True)
     assert other.loader is None
     assert torch.equal(other.classifier(images), run.classifier(images))
+    with pytest.raises(XaibenchError, match="the network in memory cannot be read"):
+        taken_up(Task(task.config, "gone"), path, in_memory=True)  # never the one of the default
 
 
 @pytest.mark.parametrize(

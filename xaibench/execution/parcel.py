@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import torch
 
+from xaibench.errors import XaibenchError
 from xaibench.models.classifier import TorchClassifier
 from xaibench.stages.block import Task, opened
 from xaibench.stages.run import Run
@@ -39,14 +40,16 @@ def packed(run: Run) -> Iterator[str]:
 def _pack(network: TorchClassifier, file: int) -> bool:
     """Write a network, with what passes without gradients go through if possible; whether it was.
 
-    Code that was compiled for this process cannot be handed over.
+    Code that was compiled for this process cannot be handed over; classes of a script can.
     """
+    import cloudpickle
+
     bare = replace(network)  # without what it has found out
     for ready in (None if network.compiled else network.inference, None):
         with suppress(Exception), os.fdopen(file, "wb", closefd=False) as out:
             out.seek(0)
             out.truncate()
-            torch.save((bare, ready), out)
+            torch.save((bare, ready), out, pickle_module=cloudpickle)
             return True
     return False
 
@@ -54,14 +57,19 @@ def _pack(network: TorchClassifier, file: int) -> bool:
 def taken_up(task: Task, path: str, in_memory: bool) -> Run:
     """A run in another process, with the network at a path.
 
-    in_memory: whether the run's is one that no configuration names. Where the network cannot be
-    read, as with a class of a user's file that this process has not imported, the run loads its
-    own. Raises what opening a run raises.
+    in_memory: whether no configuration names it. Where another cannot be read, as with a class of a
+    user's file that this process has not imported, the run loads its own. Raises what opening a run
+    raises, and XaibenchError for one in memory that cannot be read.
     """
     network = ready = None
     with suppress(Exception):
         if path:
             network, ready = torch.load(path, map_location="cpu", mmap=True, weights_only=False)
+    if in_memory and network is None:
+        raise XaibenchError(
+            "the network in memory cannot be read by another process, which does not know its "
+            "class: put that into a module, or leave out --processes."
+        )
     run = opened(replace(task, network=network) if in_memory else task)
     if network is not None and run.device.type == "cpu":
         vars(run)["compiling"] = (network, "")
