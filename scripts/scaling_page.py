@@ -185,6 +185,11 @@ def hours(seconds: float) -> str:
     return f"{seconds / 3600:,.2f}" if seconds < 36_000 else f"{seconds / 3600:,.1f}"
 
 
+def dollars(sum_: float) -> str:
+    """An amount, with cents where they count."""
+    return f"{sum_:,.2f}" if sum_ < 10 else f"{sum_:,.0f}"
+
+
 def percent(part: float) -> str:
     """A share."""
     return f"{part:.1%}"
@@ -227,7 +232,7 @@ def row(name: str, parts: Sequence[Shared], rate: float) -> str:
     paid = hands * seconds / 3600
     return (
         f"| {rate:,.0f} | {hands} | {name} | {hours(seconds)} | {percent(used)} "
-        f"| {paid * DOLLARS:,.0f} | {paid * SPOT:,.0f} |"
+        f"| {dollars(paid * DOLLARS)} | {dollars(paid * SPOT)} |"
     )
 
 
