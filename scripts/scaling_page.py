@@ -47,7 +47,7 @@ DECODE = 100.0
 """Photographs that a core reads and decodes in a second."""
 COPY = 10e9
 """Bytes that are sent to a device in a second."""
-SIZES = (20, 40, 80, 160, 320, 640, 1_280)
+SIZES = (40, 80, 160, 320, 640)
 """Images in a block."""
 LEAST = 0.02
 """The share of a block's time that may go into what is no pass."""
@@ -185,6 +185,11 @@ def hours(seconds: float) -> str:
     return f"{seconds / 3600:,.2f}" if seconds < 36_000 else f"{seconds / 3600:,.1f}"
 
 
+def dollars(sum_: float) -> str:
+    """An amount, with cents where they count."""
+    return f"{sum_:,.2f}" if sum_ < 10 else f"{sum_:,.0f}"
+
+
 def percent(part: float) -> str:
     """A share."""
     return f"{part:.1%}"
@@ -214,7 +219,7 @@ def first_table(found: Found) -> Iterator[str]:
     yield "|--:|--:|---|--:|--:|--:|--:|"
     for rate in RATES:
         for hands in (1, *DEVICES):
-            rows = {t: [found[t, hands, rate]] for t in sorted(TABLES)}
+            rows = {t: [found[t, hands, rate]] for t in TABLES}
             rows["all four"] = over_tables(found, hands, rate)
             for name, parts in rows.items():
                 yield row(name, parts, rate)
@@ -227,7 +232,7 @@ def row(name: str, parts: Sequence[Shared], rate: float) -> str:
     paid = hands * seconds / 3600
     return (
         f"| {rate:,.0f} | {hands} | {name} | {hours(seconds)} | {percent(used)} "
-        f"| {paid * DOLLARS:,.0f} | {paid * SPOT:,.0f} |"
+        f"| {dollars(paid * DOLLARS)} | {dollars(paid * SPOT)} |"
     )
 
 
@@ -309,7 +314,7 @@ def third_table(folder: Path) -> Iterator[str]:
                 enough.setdefault(rate, images)
             idle = " | ".join(percent(one.idle[hands]) for hands in DEVICES)
             yield (
-                f"| {rate:,.0f} | {images} | {one.jobs:,} | {one.longest / 60:,.1f} "
+                f"| {rate:,.0f} | {images:,} | {one.jobs:,} | {one.longest / 60:,.1f} "
                 f"| {percent(one.beside)} | {idle} |"
             )
     yield ""
@@ -348,8 +353,9 @@ hour and device, ${SPOT:g} where it may be taken away. An hour costs {hour} devi
 
 
 def _second_words() -> Iterator[str]:
-    yield from """`of the devices' time`: that in which they compute or write. What it takes around
-them, all four tables one after the other, and where the rest goes:""".splitlines()
+    yield from """Each table without what those above it have made (`--config paper`). `of the
+devices' time`: that in which they compute or write. What it takes around them, all four one after
+the other, and where the rest goes:""".splitlines()
 
 
 def _third_words() -> Iterator[str]:

@@ -8,7 +8,7 @@ from benchmarks.setting import Setting
 
 @row(
     "ray-processes",
-    "run of Grad-CAM, insertion, deletion on Ray, two actors, after start-up",
+    "run of two methods, insertion in half as many steps, on two actors of Ray, after start-up",
     other="--processes 2",
     unit="s",
     at_most=1.1,
@@ -21,8 +21,8 @@ def ray_processes(setting: Setting) -> Pairs:
 
     def seconds(executor: str, limit: int) -> float:
         setting.emptied(executor)
-        asked = {"method": "gradcam", "metric": "insertion,deletion", "processes": 2}
-        return setting.run(executor, limit, executor=executor, **asked)
+        asked = {"method": "gradcam,gradient", "metric": "insertion(rows_per_step=16)"}
+        return setting.run(executor, limit, executor=executor, processes=2, **asked)
 
     while True:
         starts = {one: seconds(one, few) for one in ("ray", "local")}

@@ -54,7 +54,7 @@ def connected(address: str | None, cores: int) -> Iterator[bool]:
         return
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     if address:
-        with _handlers_kept():
+        with _kept_to_itself():
             try:
                 ray.init(address, **quiet)
             except Exception as error:
@@ -70,7 +70,7 @@ def connected(address: str | None, cores: int) -> Iterator[bool]:
     folder = tempfile.mkdtemp(prefix="xaibench-ray-")  # short: it holds sockets
     before, started = set(psutil.Process().children()), list[psutil.Process]()
     try:
-        with _handlers_kept():
+        with _kept_to_itself():
             try:
                 ray.init(
                     "local",
@@ -95,13 +95,24 @@ def connected(address: str | None, cores: int) -> Iterator[bool]:
 
 
 @contextmanager
-def _handlers_kept() -> Iterator[None]:
-    """Ray sets a handler of SIGTERM of its own."""
+def _kept_to_itself() -> Iterator[None]:
+    """While Ray is begun: it keeps its hands off SIGTERM, and off stdout when it is joined to us.
+
+    What it prints of workers and machines that died comes in spite of `log_to_driver=False`; a run
+    says it in a line of its own.
+    """
     main = threading.current_thread() is threading.main_thread()
     held = signal.getsignal(signal.SIGTERM) if main else None
+    from ray._private import worker
+
+    loud = getattr(worker, "listen_error_messages", None)
+    if loud:
+        worker.listen_error_messages = lambda *_: None
     try:
         yield
     finally:
+        if loud:
+            worker.listen_error_messages = loud
         if main:
             signal.signal(signal.SIGTERM, held)
 

@@ -26,10 +26,9 @@ def rounds(run: Run, plan: Plan, hands: int, tick: Tick) -> Iterator[Sequence[Jo
     if plan.stops is None:
         blocks = [block for block in plan.blocks if block.total]
         whole = max(0, len(blocks) // hands - 1) * hands  # the last are cut: hands end together
-        jobs = list(maker.preparations)
-        for number, block in enumerate(blocks):
-            jobs += maker.jobs(block, cut=number >= whole)
-        yield jobs
+        jobs = [job for block in blocks[:whole] for job in maker.jobs(block, cut=False)]
+        last = [job for block in blocks[whole:] for job in maker.jobs(block, cut=True)]
+        yield [*maker.preparations, *jobs, *maker.longest_first(last)]
         return
     yield maker.preparations
     for block in plan.blocks:
@@ -70,6 +69,27 @@ class _Maker:
             after = (*after, jobs[0].number)
         jobs += [self._job(piece, after, predicts=False) for piece in pieces]
         return jobs
+
+    def longest_first(self, jobs: Sequence[Job]) -> list[Job]:
+        """The same, numbered so that predictions come first, and then what takes the longest."""
+
+        def place(job: Job) -> tuple[bool, float]:
+            assert job.block is not None
+            units = [unit for part in job.block.parts for unit in part.units]
+            return not job.block.predictions, -self._weight(units)
+
+        found = sorted(jobs, key=place)
+        numbers = dict(
+            zip([job.number for job in found], sorted(j.number for j in jobs), strict=True)
+        )
+        return [
+            replace(
+                job,
+                number=numbers[job.number],
+                after=tuple(numbers.get(number, number) for number in job.after),
+            )
+            for job in found
+        ]
 
     def _job(self, block: Block, after: tuple[int, ...], predicts: bool) -> Job:
         number = next(self._numbers)

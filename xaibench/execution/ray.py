@@ -191,7 +191,8 @@ class Actors:
         place = self._actors.index(one)
         if one.opened and one.opened.host == platform.node():
             forget(one.opened.process)
-        why = f"the machine of {one.words} was lost" if preempted else f"{one.words} died"
+        died = f"{one.words} died, perhaps for want of memory"
+        why = f"the machine of {one.words} was lost" if preempted else died
         tries = one.tries + (one.opened is None and not preempted)
         if tries < LOSSES:
             self._actors[place] = self._start(one.name, tries)
