@@ -26,12 +26,12 @@ def test_the_commands_have_them_in_this_order_and_say_the_same() -> None:
         | made,
         "ablate": {
             *("metric_backend", "protocol", "overwrite", "keep_stale", "keep_maps"),
-            *("keep_curves", "order", "until", "profile"),
+            *("keep_curves", "order", "until", "profile", "shard"),
         }
         | made,
         "check": {
             *("metric_backend", "transform", "order", "until", "overwrite", "keep_stale"),
-            *("keep_maps", "keep_curves", "profile"),
+            *("keep_maps", "keep_curves", "profile", "shard"),
         },
     }
     own = {("ablate", "out"), *(("check", name) for name in ("method", "metric", "limit", "out"))}
