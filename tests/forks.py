@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import errno
+import importlib
 import io
 import json
 import os
@@ -182,6 +183,10 @@ def _child(words: list[str], log: Path, how: dict[str, Any]) -> None:
         opened = os.open(path, os.O_RDONLY if kind is None else os.O_CREAT | os.O_WRONLY)
         os.dup2(opened, number)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.update(how.get("environment", {}))
+    for name, value in how.get("values", {}).items():
+        module, _, attribute = name.rpartition(".")
+        setattr(importlib.import_module(module), attribute, value)
     counted = _counted(how)
     with _limited(how.get("limits", {})):
         code = _command(words)

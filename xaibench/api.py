@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -45,9 +46,24 @@ def run(
     from xaibench.config.early import check_early
 
     check_early(config)
+    from xaibench.store.remote import written
+
+    with written(None if config.dry_run else config.out, wait=config.wait, say=say):
+        result = _run(config, stages, say, network, started)
+    return replace(result, place=config.place)
+
+
+def _run(
+    config: RunConfig,
+    stages: frozenset[str],
+    say: Say,
+    network: TorchClassifier | None,
+    started: float,
+) -> RunResult:
+    """The same in a directory of this machine."""
     from xaibench.execution import start
     from xaibench.execution.accuracy import Verdict
-    from xaibench.execution.local import run_all
+    from xaibench.execution.crews import run_all
     from xaibench.execution.plan import plan
     from xaibench.execution.profile import profiling
     from xaibench.execution.progress import progress
@@ -98,7 +114,7 @@ def run(
             progress(todo.works, weights(work)) as shown,
         ):
             try:
-                done = run_all(task, todo, each_of(sheet.step, traced, shown, verdict.step))
+                done = run_all(task, todo, each_of(sheet.step, traced, shown, verdict.step), say)
             finally:
                 manifest.note(timings=sheet.rows(work))
         _say_unsound(done.unsound, root, say)
@@ -119,8 +135,9 @@ def _look(
     from xaibench.execution.outlook import with_shapes_alone
     from xaibench.execution.plan import plan
     from xaibench.stages.block import Task, opened
+    from xaibench.store.remote import fetched
 
-    root = config.directory
+    root, place = fetched(config.out or config.directory, new=True), config.place
     if config.overwrite:  # plan as if nothing were there
         config = config.model_copy(update={"out": root / "overwritten"})
     work = opened(Task(config, uuid4().hex, network))
@@ -132,7 +149,7 @@ def _look(
         start.check_directory(work)
     todo = plan(work, stages)
     _say_unsound(todo.unsound, root, say)
-    _describe(root, work, todo, say)
+    _describe(place, work, todo, say)
     if todo.stops:
         say(f"  at most: until {config.until:g} stops what is sure before ({todo.stops.words})")
     return work, todo
@@ -218,7 +235,7 @@ def _finish(work: Run, done: Done, todo: Plan, manifest: Manifest, seconds: floa
     return result
 
 
-def _describe(root: Path, work: Run, todo: Plan, say: Say) -> None:
+def _describe(root: str, work: Run, todo: Plan, say: Say) -> None:
     """Say what a run would do, and with which values."""
     sums = ", ".join(f"{todo.count(what)} {what}" for what in ("predictions", "maps", "scores"))
     say(f"would write to {root}: {sums}")

@@ -40,6 +40,8 @@ VALUES = {
     "dtype": ("bfloat16", "bfloat16"),
     "compile": ("auto", "auto"),
     "workers": ("1", 1),
+    "executor": ("ray", "ray"),
+    "ray_address": ("auto", "auto"),
     "seed": ("5", 5),
     "out": ("somewhere", Path("somewhere")),
     "shard": ("2/3", "2/3"),

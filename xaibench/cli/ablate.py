@@ -8,6 +8,7 @@ import typer
 
 from xaibench.cli import options as o
 from xaibench.cli.screen import document, next_is, telling, written
+from xaibench.errors import UsageError
 
 From = Annotated[
     Optional[str],
@@ -72,8 +73,11 @@ def ablate(values: dict[str, Any]) -> None:
     from xaibench.config.protocol import load_protocol
     from xaibench.config.run import load_config
     from xaibench.config.specs import split_all
+    from xaibench.config.urls import url_of
 
     config = load_config(values)
+    if config.out and url_of(config.out):
+        raise UsageError("ablate writes a run a protocol: give a directory as --out, no URL.")
     after = after or load_protocol(config.protocol).counterpart
     from xaibench.studies.ablate import ablate as ablate_config
 

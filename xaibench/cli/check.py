@@ -7,6 +7,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from xaibench.cli import options as o
+from xaibench.cli.runs import writing
 from xaibench.cli.screen import document, next_is, telling, written
 from xaibench.errors import XaibenchError, unknown
 
@@ -104,16 +105,17 @@ def check(values: dict[str, Any]) -> None:
         out = checks.FOLDER / config.directory.name
         config = config.model_copy(update={"out": out})
     tell, said = telling(as_json)
-    done = checks.check(
-        config,
-        method,
-        against=split_all(against or []),
-        chosen=chosen,
-        after=after,
-        switches=split_all(switches or []),
-        skip=skip,
-        say=tell,
-    )
+    with writing(config, tell):
+        done = checks.check(
+            config,
+            method,
+            against=split_all(against or []),
+            chosen=chosen,
+            after=after,
+            switches=split_all(switches or []),
+            skip=skip,
+            say=tell,
+        )
     if done is None:
         if as_json:
             document({"lines": said})
@@ -124,13 +126,14 @@ def check(values: dict[str, Any]) -> None:
     from xaibench.report.pages.check import page
     from xaibench.report.runs import with_runs
     from xaibench.store.accuracy import accuracy_in
+    from xaibench.store.remote import place
 
     folder = done.root / "report"
-    made = with_runs(page(done.judgement), {str(done.root): accuracy_in(done.root)})
+    made = with_runs(page(done.judgement), {place(done.root): accuracy_in(done.root)})
     paths = write_page(made, folder, Console(quiet=as_json))
     if as_json:
         document(made.content)
-    tell(written(paths, folder) + next_is("report", done.root, "--html"))
+    tell(written(paths, folder) + next_is("report", place(done.root), "--html"))
     if done.failed:
         raise XaibenchError(
             f"{len(done.failed)} parts failed, first: {str(done.failed[0]).rstrip('.')}."

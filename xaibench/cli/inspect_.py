@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -114,10 +114,15 @@ def _look_through(root: Path, fix: bool, as_json: bool) -> None:
     from xaibench.store import layout
     from xaibench.store.health import Finding, findings, remove
     from xaibench.store.lock import writing
+    from xaibench.store.remote import fetched, written
 
+    root = fetched(root)
     if not layout.is_run(root):
         raise XaibenchError(f"{root} is not a run directory; give the --out of a run.")
-    with writing(root, remedy="wait for its end") if fix else nullcontext():
+    with ExitStack() as held:
+        if fix:
+            held.enter_context(written(root, say=say))
+            held.enter_context(writing(root, remedy="wait for its end"))
         found = list(findings(root))
         stale, unknown_why = _stale(root, {one.path for one in found})
         found += [Finding("stale", path) for path in stale]

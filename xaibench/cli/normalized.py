@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from xaibench.cli import options as o
-from xaibench.cli.results import Run, find_run
+from xaibench.cli.results import Run
 from xaibench.cli.screen import aside, document, echo, next_is
+from xaibench.cli.sources import find_run
 
 
 def add_to(app: typer.Typer) -> None:

@@ -14,8 +14,10 @@ import typer
 from xaibench.cli import options as o
 from xaibench.cli.screen import aside, document, echo, next_is, written
 from xaibench.cli.sources import (
+    AGREEING,
     Wanted,
     drawn,
+    find_run,
     other_protocols,
     source_of,
     tables,
@@ -37,7 +39,6 @@ Runs = Annotated[
         show_default=False,
     ),
 ]
-RUNS = Path("results/runs")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -53,24 +54,6 @@ def add_to(app: typer.Typer) -> None:
     app.command("clean", epilog="Examples:\n\n  xaibench clean\n\n  xaibench clean --maps --yes")(
         clean
     )
-
-
-def find_run(run: Path | None, read: bool = True) -> Path:
-    """The directory given, or the latest run; read: its records are needed.
-
-    XaibenchError where there is none, or where one of its records is damaged.
-    """
-    from xaibench.store.latest import latest_run
-    from xaibench.store.layout import is_run
-
-    if run is not None and not is_run(run):
-        raise XaibenchError(f"{run} is not a run directory; give the --out of a run.")
-    run = run or latest_run(RUNS)
-    if read:
-        from xaibench.studies.records import check_records
-
-        check_records(run)
-    return run
 
 
 def report(
@@ -126,16 +109,19 @@ def report(
     say, html = aside if as_json else echo, html or single_file
     pages = [*(page or ()), *["choose"] * choose]
     _check_together(html, pages, table, figures or agreement, claims, paper)
-    directories = _directories(run or [], compare, claims, html, say)
+    maps = 0 if html or figures or agreement else AGREEING
+    directories = _directories(run or [], compare, claims, html, say, maps)
     alone = table or figures or agreement or pages
     if alone and (claims or len(directories) > 1) and not html:
         raise UsageError(
             "--table, --figures, --choose, --agreement and --page go with one run: leave them out, "
             "or --claims and --compare."
         )
+    from xaibench.store.remote import place
+
     wanted, first = Wanted(method or (), metric or (), paper), directories[0]
     if not run and (html or len(directories) > 1 or claims):
-        say(f"run {first}")  # a page of one run says it itself
+        say(f"run {place(first)}")  # a page of one run says it itself
     if html:
         drawing = partial(drawn, figures=figures, agreement=agreement, top=top, whole=wanted.whole)
         index = write_page(directories, single_file, drawing, wanted, gallery)
@@ -149,7 +135,7 @@ def report(
     from xaibench import report as reports
 
     console, into = Console(quiet=bool(as_json)), first / "report"
-    after: tuple[str | Path, ...] = ("report", *directories, "--html")
+    after: tuple[str | Path, ...] = ("report", *map(place, directories), "--html")
     if pages:
         source = source_of(first, wanted, predictions=True, plain=True)
         paths = reports.write_pages(pages, source, into, console)
@@ -161,18 +147,24 @@ def report(
         paths = reports.write_comparison(one, other, into, console)
     else:
         paths = tables(first, table, console, figures, agreement, top, wanted)
-        after = ("report", first, "--choose")
+        after = ("report", place(first), "--choose")
     if as_json:
         document({p.stem: json.loads(p.read_text("utf-8")) for p in paths if p.suffix == ".json"})
     say(written(paths, into) + next_is(*after))
 
 
 def _directories(
-    runs: list[Path], compare: Path | None, claims: bool, html: bool, say: Callable[[str], None]
+    runs: list[Path],
+    compare: Path | None,
+    claims: bool,
+    html: bool,
+    say: Callable[[str], None],
+    first: int,
 ) -> list[Path]:
     """The runs that a report is of; UsageError for too many, and for one given twice."""
-    found = [find_run(one) for one in runs] or [find_run(None)]
-    found += [find_run(compare)] if compare else []
+    find = partial(find_run, first=first)
+    found = [find(one) for one in runs] or [find(None)]
+    found += [find(compare)] if compare else []
     if claims and not (runs or compare):
         found += other_protocols(found[0], say)
     if not (claims or html) and len(found) > 2:
@@ -278,8 +270,9 @@ def clean(
     left: list[Path] = []
     if maps or scores:
         from xaibench.store.lock import writing
+        from xaibench.store.remote import written as put
 
-        with writing(directory, remedy="wait for its end"):
+        with put(directory, say=say), writing(directory, remedy="wait for its end"):
             # of which images a state was, as long as there are scores that rest on it
             left = remove(directory, chosen, "none" if scores else layout.TABLE)
     if as_json:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
@@ -65,13 +67,23 @@ def go(values: dict[str, Any], stages: set[str]) -> None:
         document([asdict(result) for result in done])
 
 
+def writing(config: RunConfig, say: Callable[[str], None]) -> AbstractContextManager[None]:
+    """The time in which a command writes what a configuration asks for, in several runs."""
+    from xaibench.store.remote import fetched, written
+
+    if config.dry_run and config.out:
+        fetched(config.out, new=True)
+        return nullcontext()
+    return written(config.out, wait=config.wait, say=say)
+
+
 def _next(config: RunConfig, stages: set[str]) -> str:
     """What to run after it: the report; after maps alone, their scores."""
     if "score" in stages and config.part:
         report = command("report", config.directory)
         return f"; next, once all {config.part.of} shards are done: {report}"
     if "score" in stages:
-        return next_is("report", config.directory)
+        return next_is("report", config.place)
     words = [word for word in sys.argv[1:] if word not in ("--debug", "--overwrite")]
     return next_is(*("score" if word == "explain" else word for word in words))
 

@@ -19,9 +19,12 @@ if TYPE_CHECKING:
     from xaibench.analysis.compare import Source
 
 AGREEING = 100
-"""Images whose maps are compared where agreement is one number beside others."""
+"""Images whose maps are compared where agreement is one number beside others, and of ties."""
 LARGE = 20_000_000
 """Bytes above which a single file is slow to open and to send."""
+
+
+RUNS = Path("results/runs")
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,26 @@ class Wanted:
 ALL = Wanted()
 
 
+def find_run(run: Path | None, read: bool = True, first: int = 0) -> Path:
+    """The directory given, or the latest run; read: its records are needed.
+
+    Of a URL it is the copy; first: of its maps those of so many first images are enough, 0: all.
+    XaibenchError where there is none, or where one of its records is damaged.
+    """
+    from xaibench.store.latest import latest_run
+    from xaibench.store.layout import is_run
+    from xaibench.store.remote import fetched
+
+    if run is not None and not is_run(run := fetched(run, first=first)):
+        raise XaibenchError(f"{run} is not a run directory; give the --out of a run.")
+    run = run or fetched(latest_run(RUNS), first=first)
+    if read:
+        from xaibench.studies.records import check_records
+
+        check_records(run)
+    return run
+
+
 def tables(
     directory: Path,
     table: list[int] | None,
@@ -58,6 +81,7 @@ def tables(
     from xaibench.store.catalog import catalog_in
     from xaibench.store.layout import unmapped
     from xaibench.store.manifest import identity_of, timings
+    from xaibench.store.remote import place
     from xaibench.store.scores import REPORTED, read_scores
     from xaibench.studies.until import stopped_in
     from xaibench.studies.words import run_words
@@ -92,7 +116,7 @@ def tables(
         notes,
         stopped,
         accuracy=accuracy,
-        name=str(directory),
+        name=place(directory),
         paper=wanted.paper,
         whole=wanted.whole,
     )
@@ -103,7 +127,7 @@ def tables(
         from xaibench.report.pages.time import of_run
 
         console.print()
-        source = Source(str(directory), scores, catalog=catalog, timings=seconds)
+        source = Source(place(directory), scores, catalog=catalog, timings=seconds)
         paths += write_page(of_run(source), into, console)
     return paths + drawn(directory, scores, console, figures, agreement, top, wanted.whole)
 
@@ -149,6 +173,7 @@ def source_of(
     from xaibench.store.catalog import catalog_in
     from xaibench.store.manifest import identity_of, timings
     from xaibench.store.read import load_predictions, load_scores
+    from xaibench.store.remote import place
     from xaibench.store.scores import REPORTED, read_scores
     from xaibench.studies.until import stopped_in
 
@@ -157,7 +182,7 @@ def source_of(
     scores = load_scores(directory) if plain else held.frame
     images = only(scores, wanted.methods, wanted.metrics)["image"].unique()
     source = Source(
-        name=str(directory),
+        name=place(directory),
         scores=scores,
         identity=identity_of(directory),
         predictions=load_predictions(directory) if some else None,

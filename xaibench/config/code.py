@@ -24,7 +24,7 @@ PACKAGE = Path(__file__).parents[1]
 NO_NUMBER = {
     *("cli", "report", "analysis", "store", "published", "meter"),
     *("config.code", "config.names", "config.options", "config.shard", "config.shipped"),
-    "stages.share",
+    *("config.urls", "stages.share"),
 }
 """Parts of the package that change no stored number."""
 

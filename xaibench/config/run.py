@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationInfo, field_validator, model_validator
+from pydantic import ValidationInfo, field_serializer, field_validator, model_validator
 from pydantic_core import PydanticKnownError
 
 from xaibench.config.files import Data, read_options, read_yaml, validated
@@ -16,6 +16,7 @@ from xaibench.config.shard import Shard
 from xaibench.config.shard import parse as parse_shard
 from xaibench.config.shipped import config_files
 from xaibench.config.specs import parse, split_all
+from xaibench.config.urls import located, url_of
 from xaibench.config.words import check_path, check_text
 from xaibench.errors import UsageError, fold, unknown
 from xaibench.registry import entries
@@ -25,6 +26,7 @@ TARGETS = ("ground_truth", "predicted", "least_probable")
 LISTS = ("method", "metric", "target", "transform")
 KEPT = ("keep", "small", "none")
 LARGEST_BATCH = 65_536
+MOST_PROCESSES = 1024
 
 
 class RunConfig(Options, Data):
@@ -39,7 +41,9 @@ class RunConfig(Options, Data):
         if isinstance(value, (str, Path)):
             check = check_text if info.field_name in LISTS else check_path
             check(name, str(value))
-            if info.field_name != "out" and typed(str(info.field_name)) is Path:
+            if info.field_name == "out":
+                url_of(value)
+            elif typed(str(info.field_name)) is Path:
                 _check_kind(name, Path(value))
         if isinstance(value, bool) and typed(str(info.field_name)) is not bool:
             raise UsageError(f"{name} cannot be {str(value).lower()}: give a value.")
@@ -106,6 +110,19 @@ class RunConfig(Options, Data):
             raise UsageError(f"batch-size {value}: give at most {LARGEST_BATCH:,}.")
         return number
 
+    @field_validator("processes", "devices")
+    @classmethod
+    def _counts(cls, value: str | int | None, info: ValidationInfo) -> str | int | None:
+        word = "auto" if info.field_name == "processes" else "all"
+        if value is None or value == word:
+            return value
+        if not str(value).isdecimal() or not 1 <= int(value) <= MOST_PROCESSES:
+            raise UsageError(
+                f"{info.field_name} '{value}': give a number from 1 to {MOST_PROCESSES:,}, "
+                f"or {word}."
+            )
+        return int(value)
+
     @field_validator("until")
     @classmethod
     def _until(cls, value: float | None) -> float | None:
@@ -132,6 +149,8 @@ class RunConfig(Options, Data):
     def _together(self) -> RunConfig:
         if self.name is not None and self.maps is None:
             raise UsageError(f"name '{self.name}' is that of --maps: give both, or neither.")
+        if self.devices is not None and self.processes != 1:
+            raise UsageError("devices are a process each: drop --processes, or --devices.")
         if self.until is not None and self.order != "drawn":
             raise UsageError("until takes images in a drawn order: drop --order dataset.")
         if self.shard is not None and self.until is not None:
@@ -151,6 +170,10 @@ class RunConfig(Options, Data):
     def _drawn(cls, values: Any) -> Any:
         asked = isinstance(values, dict) and values.get("until") is not None
         return {"order": "drawn", **values} if asked else values
+
+    @field_serializer("out", when_used="json")
+    def _spelt(self, value: Path | None) -> str | None:
+        return None if value is None else url_of(value) or str(value)
 
     @property
     def embedded(self) -> bool:
@@ -181,15 +204,23 @@ class RunConfig(Options, Data):
 
     @property
     def directory(self) -> Path:
-        """Where the run lives: --out, or results/runs/<data>-<model>-<protocol>[-drawn]."""
+        """Where the run lives: --out, or results/runs/<data>-<model>-<protocol>[-drawn].
+
+        Of a URL it is the copy of this machine.
+        """
         if self.out:
-            return self.out
+            return located(self.out)
         data = Path(self.data_name).resolve().name if self.data_name != "samples" else "samples"
         name = self.model_name if ":" in self.model_name else fold(self.model_name)
         model = "".join(c if c.isalnum() or c in "._-" else "_" for c in name)
         protocol = self.protocol if "." in self.protocol else fold(self.protocol)
         drawn = "-drawn" * (self.order == "drawn")
         return Path("results/runs") / f"{data}-{model}-{Path(protocol).stem}{drawn}"
+
+    @property
+    def place(self) -> str:
+        """The same as a person names it: a URL where --out is one."""
+        return (self.out and url_of(self.out)) or str(self.directory)
 
 
 def _check_kind(name: str, path: Path) -> None:

@@ -21,6 +21,7 @@ from torch import Tensor
 from xaibench import meter, pool
 from xaibench.config.files import digest
 from xaibench.config.requests import MethodRequest, MetricRequest
+from xaibench.config.urls import cache
 from xaibench.core.explain import prepare
 from xaibench.core.score import memo, seen
 from xaibench.errors import XaibenchError
@@ -28,7 +29,6 @@ from xaibench.execution.amounts import Line
 from xaibench.models.device import device_name, exact_arithmetic
 from xaibench.stages.run import Run
 from xaibench.store.atomic import read_json, write_json
-from xaibench.store.latest import cache
 from xaibench.store.manifest import versions
 from xaibench.types import Answer, Batch, Context, Scoring
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from pathlib import Path
 
+from xaibench.config.urls import cache
 from xaibench.errors import XaibenchError
 from xaibench.store import layout
 from xaibench.store.atomic import read_json, write_json
@@ -13,12 +13,6 @@ from xaibench.store.manifest import by_age
 
 KEPT = 200
 """Working folders whose latest run is kept."""
-
-
-def cache() -> Path:
-    """The user's cache: xaibench in XDG_CACHE_HOME, or in ~/.cache."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if base else Path.home() / ".cache") / "xaibench"
 
 
 def place() -> Path:

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from xaibench.config.specs import parse
 from xaibench.errors import XaibenchError, fold, unknown
 from xaibench.store import layout
+from xaibench.store.remote import fetched
 from xaibench.store.scores import COLUMNS as COLUMNS
 from xaibench.store.scores import KEYS as KEYS
 from xaibench.store.scores import read_scores
@@ -28,10 +29,11 @@ if TYPE_CHECKING:
 def load_scores(out: str | Path) -> pd.DataFrame:
     """All scores of a run directory: one row an image, method, target, transform and metric.
 
+    out: the directory, or its URL, of which the scores are fetched; so it is in all of these.
     Columns as in `COLUMNS`; value is float64 in natural units; sorted by `KEYS`. Raises
     XaibenchError where there are none.
     """
-    frame = read_scores(out).frame
+    frame = read_scores(fetched(out, layout.MANIFESTS, "scores")).frame
     for name in frame.select_dtypes("category"):
         frame[name] = frame[name].astype(str)
     return frame
@@ -57,7 +59,7 @@ def load_curves(
     from xaibench.store import tables
     from xaibench.store.sound import reader, steadily
 
-    root = Path(out)
+    root = fetched(out, layout.MANIFESTS, "scores")
     keys = {"target": fold(target), "transform": fold(transform), "variation": variation}
     keys["method"] = _scored(root / "scores", "method", method)
     of = layout.scores(root, **keys, metric="").parent
@@ -113,10 +115,16 @@ def load_maps(
     from xaibench.normalize import normalize
     from xaibench.store.sound import reader, steadily
 
+    root = fetched(out, layout.MANIFESTS)
+    folder = layout.maps(
+        root, _request(root, method).spec, fold(target), fold(transform), variation
+    )
+    root = fetched(out, layout.MANIFESTS, folder.relative_to(root).as_posix())
+
     def read() -> tuple[MethodRequest, dict[Path, MapShard]]:
         asked = (method, fold(target), fold(transform), variation)
-        request, paths = _stored_maps(Path(out), *asked)
-        held = reader(Path(out))
+        request, paths = _stored_maps(root, *asked)
+        held = reader(root)
         return request, {path: held.shard(path) for path in paths}
 
     request, shards = steadily(read)
@@ -179,16 +187,7 @@ def _stored_maps(
     root: Path, method: str, target: str, transform: str, variation: str
 ) -> tuple[MethodRequest, list[Path]]:
     """The method as the run's protocol has it, and its shards in the order of their blocks."""
-    from xaibench.config.requests import made_elsewhere, resolve_methods
-    from xaibench.registry.files import located
-    from xaibench.store import sources
-    from xaibench.store.manifest import stored_protocol
-
-    protocol = stored_protocol(root)
-    if method in sources.made_elsewhere(root):
-        request = made_elsewhere(method)
-    else:
-        request = resolve_methods([located(method, sources.files_of(root))], protocol)[0]
+    request = _request(root, method)
     scored = (root / "scores" / f"method={layout.encode(request.spec)}").is_dir()
     if not scored and not (root / "maps" / layout.encode(request.spec)).is_dir():
         raise unknown(f"method in {root}", request.spec, {key[0] for key in layout.map_sets(root)})
@@ -200,6 +199,19 @@ def _stored_maps(
             "run `xaibench explain` for them."
         )
     return request, paths
+
+
+def _request(root: Path, method: str) -> MethodRequest:
+    """A method as the run's protocol has it."""
+    from xaibench.config.requests import made_elsewhere, resolve_methods
+    from xaibench.registry.files import located
+    from xaibench.store import sources
+    from xaibench.store.manifest import stored_protocol
+
+    protocol = stored_protocol(root)
+    if method in sources.made_elsewhere(root):
+        return made_elsewhere(method)
+    return resolve_methods([located(method, sources.files_of(root))], protocol)[0]
 
 
 def load_predictions(out: str | Path) -> pd.DataFrame:
@@ -217,7 +229,7 @@ def load_predictions(out: str | Path) -> pd.DataFrame:
     from xaibench.store import tables
     from xaibench.store.sound import reader, steadily
 
-    root = Path(out)
+    root = fetched(out, layout.MANIFESTS, "predictions")
 
     def read() -> list[pd.DataFrame]:
         held, parts = reader(root), []

@@ -10,6 +10,7 @@ from xaibench.analysis.fill import RunWords
 from xaibench.config.options import OPTIONS
 from xaibench.store import layout
 from xaibench.store.atomic import read_json
+from xaibench.store.remote import place
 from xaibench.store.sources import files_of
 
 # Options of a run that say what to compute, where, or how fast; the others say what the run is.
@@ -40,7 +41,7 @@ def _words(root: Path, records: list[dict[str, Any]], transformed: bool) -> list
     chosen = max(enumerate(alike or records), key=lambda item: (_images(item[1]), item[0]))[1]
     dtype = (chosen.get("identity") or {}).get("dtype")
     config = chosen["config"] | {"dtype": dtype}  # a score without the network need not name it
-    words = ["--out", str(root), *_options(config)]
+    words = ["--out", place(root), *_options(config)]
     for name in ("limit", "until"):
         words += [f"--{name}", str(config[name])] if config.get(name) is not None else []
     return words
