@@ -46,10 +46,10 @@ def merge(*words: object) -> tuple[int, str, str]:
     return cli("merge", *words)
 
 
-def refused(tmp_path: Path, *words: object, code: int = 1) -> str:
+def refused(tmp_path: Path, *words: object, code: int = 1, **instead: object) -> str:
     """The one line of a merge that makes nothing."""
     out = tmp_path / "merged" / "run"
-    ended, _, err = merge(*words, "--out", out)
+    ended, _, err = merge(*words, "--out", instead.get("out", out))
     assert (ended, err.count("\n")) == (code, 1), err
     assert not out.exists()
     assert not list(out.parent.glob(".*")) if out.parent.exists() else True
@@ -111,6 +111,19 @@ def test_blocks_in_parts_of_a_drawn_order(tmp_path: Path) -> None:
     run(tmp_path / "whole", **first)
     run(tmp_path / "whole", **then)
     code, _, err = merge(tmp_path / "a", tmp_path / "b", "--out", tmp_path / "out")
+    assert code == 0, err
+    same(tmp_path / "out", tmp_path / "whole")
+
+
+def test_a_run_at_a_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is fetched; what is made lies here."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    url, more = f"file://{tmp_path}/far", {"method": "fakecam", "metric": "sparseness"}
+    run(Path(url), "1/2", **more)
+    run(tmp_path / "near", "2/2", **more)
+    run(tmp_path / "whole", **more)
+    assert "give one" in refused(tmp_path, tmp_path / "near", tmp_path / "far", out=url, code=2)
+    code, _, err = merge(url, tmp_path / "near", "--out", tmp_path / "out")
     assert code == 0, err
     same(tmp_path / "out", tmp_path / "whole")
 
