@@ -95,14 +95,25 @@ def test_plans_of_shards_are_disjoint_and_complete(more, of: int, tmp_path: Path
         assert made == whole[work] or (work == PREDICTIONS and made > whole[work])
 
 
-def test_more_shards_than_blocks(tmp_path: Path) -> None:
-    code, out, err = cli(
-        *("run", "--model", THOUSAND, "--limit", 7, "--method", "gradient", "--workers", 0),
-        *("--metric", "sparseness", "--out", tmp_path / "run", "--shard", "4/5"),
-    )
+@pytest.mark.parametrize("first", [False, True])
+def test_more_shards_than_blocks(first: bool, tmp_path: Path) -> None:
+    """Into a new directory, or into one with results of others."""
+    out, few = tmp_path / "run", {"limit": 7, "method": "gradient", "metric": "sparseness"}
+    if first:
+        run(out, "1/5", **few)
+    found, said = run(out, "4/5", **few)
+    line = "shard 4/5: 0 of 7 images, in 0 of 2 blocks; shards 3 to 5 have nothing to do"
+    assert said == line
+    assert found.line.startswith(f"{out}: shard 4/5, 0 images, nothing left to compute")
+
+
+def test_one_shard_more_than_blocks(tmp_path: Path) -> None:
+    words = ("--model", THOUSAND, "--method", "fakecam", "--metric", "sparseness", "--workers", 0)
+    code, out, err = cli("run", *words, "--out", tmp_path / "run", "--shard", "5/5", "--limit", 19)
     assert code == 0, err
-    assert "shard 4/5: 0 of 7 images, in 0 of 2 blocks; shards 3 to 5 have nothing to do" in out
-    assert out.splitlines()[-1].startswith(f"{tmp_path / 'run'}: shard 4/5, 0 images, nothing left")
+    assert "shard 5/5: 0 of 19 images, in 0 of 4 blocks; shard 5 has nothing to do" in out
+    last = f"; next, once all 5 shards are done: xaibench report {tmp_path / 'run'}"
+    assert out.splitlines()[-1].endswith(last)
 
 
 def test_the_last_line_says_which_shard(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from unittest import mock
 
@@ -68,6 +69,21 @@ def test_a_shard_waits_for_another_that_begins(says: str | None, tmp_path: Path)
         ):
             assert not turns
             assert not other.waited, "the directory is as it was known"
+
+
+@pytest.mark.parametrize("second", ["1/2", "1/3", ""])
+def test_who_is_not_let_in_may_wait(second: str, tmp_path: Path) -> None:
+    said: list[str] = []
+    with ExitStack() as held:
+        held.enter_context(lock.writing(tmp_path, shard=Shard(1, 2))).begun()
+        with (
+            mock.patch("time.sleep", side_effect=lambda _seconds: held.close()),
+            lock.writing(tmp_path, shard=shard(second), wait=True, say=said.append) as other,
+        ):
+            assert other.waited
+    assert len(said) == 1
+    assert said[0].startswith(f"{tmp_path} is in use by shard 1/2, process ")
+    assert said[0].endswith("): waiting")
 
 
 def test_a_moment_is_one_process_at_a_time(tmp_path: Path) -> None:
