@@ -27,6 +27,7 @@ DRAWN = {
     "metric": "sparseness",
     "transform": "none,mixup",
     "per_class": 1,
+    "limit": 12,
 }
 """Groups in a drawn order: every shard needs predictions of all others' images."""
 ORDERS = tuple(itertools.permutations((1, 2, 3)))

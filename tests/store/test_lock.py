@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from unittest import mock
 
@@ -15,7 +16,7 @@ from xaibench.store import layout, lock
 
 @pytest.fixture(autouse=True)
 def no_grace() -> Iterator[None]:
-    with mock.patch.object(lock, "GRACE", 0.1):
+    with mock.patch.multiple(lock, GRACE=0.1, SILENT=0.2):
         yield
 
 
@@ -50,14 +51,17 @@ def test_who_is_let_in(first: str, second: str, tmp_path: Path) -> None:
     assert all(layout.ours(tmp_path, path) for path in tmp_path.iterdir())
 
 
-def test_a_shard_waits_for_another_that_begins(tmp_path: Path) -> None:
+@pytest.mark.parametrize("says", [None, "", '{"process": 1}'])
+def test_a_shard_waits_for_another_that_begins(says: str | None, tmp_path: Path) -> None:
+    """It may be about to sign: nothing stands there yet, or what one that was killed has left."""
     with lock.writing(tmp_path, shard=Shard(1, 2)) as held:
-        turns = [0, 0, 0, held.begun]
+        if says is not None:
+            (tmp_path / layout.HOLDER).write_text(says)
+        turns = [0, 0, 1]
 
         def sleep(_seconds: float) -> None:
-            turn = turns.pop(0)
-            if turn:
-                turn()
+            if turns.pop(0):
+                held.begun()
 
         with (
             mock.patch("time.sleep", sleep),
@@ -65,6 +69,21 @@ def test_a_shard_waits_for_another_that_begins(tmp_path: Path) -> None:
         ):
             assert not turns
             assert not other.waited, "the directory is as it was known"
+
+
+@pytest.mark.parametrize("second", ["1/2", "1/3", ""])
+def test_who_is_not_let_in_may_wait(second: str, tmp_path: Path) -> None:
+    said: list[str] = []
+    with ExitStack() as held:
+        held.enter_context(lock.writing(tmp_path, shard=Shard(1, 2))).begun()
+        with (
+            mock.patch("time.sleep", side_effect=lambda _seconds: held.close()),
+            lock.writing(tmp_path, shard=shard(second), wait=True, say=said.append) as other,
+        ):
+            assert other.waited
+    assert len(said) == 1
+    assert said[0].startswith(f"{tmp_path} is in use by shard 1/2, process ")
+    assert said[0].endswith("): waiting")
 
 
 def test_a_moment_is_one_process_at_a_time(tmp_path: Path) -> None:

@@ -142,3 +142,15 @@ def test_a_stopped_shard_says_how_it_goes_on(server: Forks, place: Path, out: Pa
     left = shutil.copytree(out, out.parent / "left")
     assert server.run(*words(place, left)).code == 0, "one process goes on with it"
     same(left, place / "whole")
+
+
+@pytest.mark.slow
+def test_shards_of_several_processes_each(server: Forks, place: Path, out: Path) -> None:
+    more = (*GROUPS, "--subset", place / "list.txt")
+    assert server.run(*words(place, out.parent / "whole", None, *more)).code == 0
+    both = (*more, "--processes", 2)
+    attempts = [server.start(*words(place, out, f"{n}/2", *both)) for n in (1, 2)]
+    for attempt in attempts:
+        ended = attempt.wait()
+        assert ended.code == 0, ended.err
+    same(out, out.parent / "whole")

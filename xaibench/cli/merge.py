@@ -33,7 +33,12 @@ def merge(runs: Sources, out: Out, as_json: o.Json = None) -> None:
     """
     if len(runs) < 2:
         raise UsageError("merge puts at least two run directories together: name another.")
-    say, into = aside if as_json else echo, Path(out)
+    from xaibench.config.urls import url_of
+    from xaibench.store.remote import fetched
+
+    if url_of(out):
+        raise UsageError(f"merge makes a directory of this machine, and --out is {out}: give one.")
+    say, into, runs = aside if as_json else echo, Path(out), [fetched(run) for run in runs]
     from xaibench.store.agree import other_versions
     from xaibench.store.merge import merge as merge_runs
 

@@ -29,8 +29,9 @@ from xaibench.store import layout
 
 Say = Callable[[str], None]
 POLL = 0.05
-GRACE = 2.0
-"""Seconds after which a shard believes that who holds `.lock` is no shard that begins."""
+GRACE, SILENT = 2.0, 20.0
+"""Seconds after which a shard believes that who holds `.lock`, and says that it is no shard, or
+says nothing, is none that begins: it may have been about to sign."""
 
 
 @dataclass
@@ -107,17 +108,16 @@ def writing(
     which is alone until it has `begun`. Raises XaibenchError where another process holds it, or
     where the directory cannot be written.
     """
-    held, met, told = Held(root, shard), time.monotonic(), False
+    held, patience, told = Held(root, shard), _Patience(), False
     try:
         with _refusing(root / layout.LOCK):
             root.mkdir(parents=True, exist_ok=True)
             while path := held._try():
-                late = time.monotonic() - met > GRACE
-                begins = shard and path.name == layout.LOCK and (_begins(path) or not late)
+                begins = shard is not None and path.name == layout.LOCK and patience.with_(path)
                 held.waited |= not begins
                 if not (wait or begins):
                     raise XaibenchError(f"{root} is in use by {_holder(path)}: {remedy}.")
-                if not told and (late or not begins):
+                if not (told or begins):
                     say(f"{root} is in use by {_holder(path)}: waiting")
                     told = True
                 time.sleep(POLL)
@@ -181,12 +181,22 @@ def _sign(path: Path, shard: Shard | None) -> None:
         return
 
 
-def _begins(path: Path) -> bool:
-    """Whether who holds `.lock` says that it is a shard, which soon lets go of it."""
-    try:
-        return "shard" in json.loads(_signed(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError):
-        return False
+@dataclass
+class _Patience:
+    """What who holds `.lock` has said for how long."""
+
+    text: str = ""
+    since: float = field(default_factory=time.monotonic)
+
+    def with_(self, path: Path) -> bool:
+        """Whether it may be a shard that begins, which soon lets go of it."""
+        try:
+            text = _signed(path).read_text(encoding="utf-8")
+        except (OSError, ValueError):
+            text = ""
+        if text != self.text:
+            self.text, self.since = text, time.monotonic()
+        return '"shard"' in text or time.monotonic() - self.since < (GRACE if text else SILENT)
 
 
 def _holder(path: Path) -> str:
