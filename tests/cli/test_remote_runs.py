@@ -31,7 +31,7 @@ METHODS = ("gradcam", "gradient")
 WORDS = ("--model", THOUSAND, "--workers", 0, "--metric", "sparseness,average_drop", "--limit", 3)
 RUN = ("run", *WORDS, "--method", ",".join(METHODS), "--out")
 LATE = 34
-"""A change of that run near its end, of forty to fifty: what came before may be at the URL by then."""
+"""A change of that run near its end, of forty to fifty."""
 AT_ONCE = {"xaibench.store.remote.EVERY": 0.0, "xaibench.store.remote.SHARE": 1.0}
 """Puts files as soon as they are there."""
 
@@ -149,6 +149,7 @@ def test_killed_at_any_change_it_goes_on_from_another_machine(
     assert len(seen) > 2
 
 
+@pytest.mark.parametrize("url", ["s3"], indirect=True)
 def test_two_runs_at_one_url(
     server: Forks, base: Path, url: str, cache: Callable[[str], dict[str, str]]
 ) -> None:
@@ -161,6 +162,7 @@ def test_two_runs_at_one_url(
     assert_same(url, base)
 
 
+@pytest.mark.parametrize("url", ["s3"], indirect=True)
 def test_a_damaged_object_is_named_and_computed_anew(
     server: Forks, base: Path, url: str, cache: Callable[[str], dict[str, str]]
 ) -> None:
