@@ -24,11 +24,12 @@ from xaibench.report import write_page
 from xaibench.report.pages.check import page
 from xaibench.report.runs import with_runs
 from xaibench.store.accuracy import accuracy_in
-from xaibench.studies.check import TURNS, check, finished
+from xaibench.studies.check import FOLDER, TURNS, check, finished
 
 METHODS = "fakecam gradient guidedbp gradcam gradcampp rise lime iba ig scorecam".split()
 CONTROLS = "random center edges".split()
 DEAR = ("rise", "lime", "iba", "ig", "scorecam")
+NAME = "samples-efficientnet_lite0-published"
 HEAD = """# What the check says of the paper's methods
 
 `xaibench check` of each method and of the controls, on the embedded photographs and
@@ -50,8 +51,15 @@ same time.
 """
 
 
-def command(method: str) -> str:
-    return f"xaibench check {method}" + " --skip switches" * (method in DEAR)
+def command(judgement: Judgement) -> str:
+    """What was asked for, as the page says it."""
+    words, left = f"xaibench check {judgement.method}", dict(judgement.untested).values()
+    if "--skip switches" in left:
+        return f"{words} --skip switches"
+    if "--switch all takes them" in left:
+        names = dict.fromkeys(t.switch.partition(":")[0] for t in judgement.turned if t.switch)
+        return f"{words} --switch {','.join(names)}"
+    return words
 
 
 def line(judgement: Judgement) -> str:
@@ -66,14 +74,14 @@ def line(judgement: Judgement) -> str:
         f"{len(beaten)} of {len(able | beaten)}",
         f"{len(judgement.useless)} of {len(able | set(judgement.useless))}",
         *(own.get(test, "-") for test in (WEIGHTS, CLASS, NOISE)),
-        f"`{command(judgement.method)}`",
+        f"`{command(judgement)}`",
     ]
     return f"| {' | '.join(cells)} |"
 
 
 def put(judgement: Judgement, run: Path, out: Path) -> None:
-    """A check's page as Markdown and CSV."""
-    made = with_runs(page(judgement), {str(run): accuracy_in(run)})
+    """A check's page as Markdown and CSV, with the run's usual name."""
+    made = with_runs(page(judgement), {str(FOLDER / NAME): accuracy_in(run)})
     for path in write_page(made, out, Console(file=io.StringIO(), quiet=True)):
         if path.suffix in (".md", ".csv"):
             path.replace(out / f"{judgement.method}{path.suffix}")
@@ -86,8 +94,9 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("method", nargs="*")
     parser.add_argument("--out", type=Path, default=Path("results/check"))
+    parser.add_argument("--pages", action="store_true", help="of what RUN holds; run nothing")
     asked = parser.parse_args()
-    for method in asked.method or [*METHODS, *CONTROLS]:
+    for method in () if asked.pages else asked.method or [*METHODS, *CONTROLS]:
         config = load_config({"out": asked.run}, config_files()["check"])
         check(config, method, skip=[TURNS] * (method in DEAR), say=print)
     asked.out.mkdir(parents=True, exist_ok=True)

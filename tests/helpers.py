@@ -10,8 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -121,6 +123,14 @@ def score(base: Scoring, spec: str, protocol: str = "published") -> Tensor:
     found = score_all(base, [metric])
     assert not found.failed
     return torch.tensor(found.results[metric.spec].values, dtype=torch.float64)
+
+
+def noise(folder: Path, count: int) -> Path:
+    """A folder with small pictures of noise."""
+    drawn = np.random.default_rng(0).integers(0, 256, (count, 8, 8, 3), np.uint8)
+    for place, picture in enumerate(drawn):
+        Image.fromarray(picture).save(folder / f"{place:02d}.png")
+    return folder
 
 
 def same_tensors(ours: Path, other: Path) -> bool:

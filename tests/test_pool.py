@@ -153,7 +153,7 @@ def test_ctrl_c_stops_reading_at_once() -> None:
         assert gone(process.pid, 10)
 
 
-def test_ctrl_c_waits_until_workers_are_started(monkeypatch: pytest.MonkeyPatch) -> None:
+def testctrl_c_waits_until_workers_are_started(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else what starts them is left half made, and waits for ever when the interpreter ends."""
     began, ended = [], []
     executor = SimpleNamespace(submit=lambda *_: ended.append(1))

@@ -63,7 +63,7 @@ def _run(
     """The same in a directory of this machine."""
     from xaibench.execution import start
     from xaibench.execution.accuracy import Verdict
-    from xaibench.execution.local import run_all
+    from xaibench.execution.crews import run_all
     from xaibench.execution.plan import plan
     from xaibench.execution.profile import profiling
     from xaibench.execution.progress import progress
@@ -71,8 +71,10 @@ def _run(
     from xaibench.execution.weights import weights
     from xaibench.stages.block import Task, opened
     from xaibench.stages.changed import settle
+    from xaibench.stages.share import share
     from xaibench.stages.steps import each_of
     from xaibench.store.aside import set_aside
+    from xaibench.store.identity import known
     from xaibench.store.lock import writing
 
     root = config.directory
@@ -83,19 +85,20 @@ def _run(
         work, todo = _look(config, stages, say, network)
         for line in page(outlook(work, todo, Made(), measure=False)):
             say(line)
-        return RunResult(root, len(work.selection), {}, 0, time.monotonic() - started)
+        return RunResult(root, len(share(work)), {}, 0, time.monotonic() - started)
     task = Task(config, uuid4().hex, network)
     work = opened(task)
     start.check(work, stages)
     start.announce(work, say)
     start.check_place(root)
-    with writing(root, wait=config.wait, say=say) as waited:
-        if waited:  # the directory may have been begun meanwhile, with its batch size
+    before = known(root)
+    with writing(root, wait=config.wait, say=say, shard=config.part) as held:
+        if held.waited or known(root) != before:  # begun meanwhile, with its batch size
             opened.cache_clear()
             work = opened(task)
         work.room.say = say
         manifest = start.open_directory(work, stages, say)
-        settle(work, say)
+        settle(work, say, held.alone)
         todo = plan(work, stages)
         if todo.count("predictions"):  # with the network, which a light score did not ask for
             start.check_directory(work)
@@ -104,13 +107,14 @@ def _run(
         _say_unsound(todo.unsound, root, say)
         if any(todo.stale.values()):
             say(_stale_line(todo.stale))
+        held.begun()
         sheet, verdict = Timesheet(), Verdict(work, say)
         with (
             profiling(config.profile, root, work.device, say) as traced,
             progress(todo.works, weights(work)) as shown,
         ):
             try:
-                done = run_all(task, todo, each_of(sheet.step, traced, shown, verdict.step))
+                done = run_all(task, todo, each_of(sheet.step, traced, shown, verdict.step), say)
             finally:
                 manifest.note(timings=sheet.rows(work))
         _say_unsound(done.unsound, root, say)
@@ -193,15 +197,18 @@ def _stale_line(stale: Mapping[str, int]) -> str:
 
 def _finish(work: Run, done: Done, todo: Plan, manifest: Manifest, seconds: float) -> RunResult:
     """Close the process's record; raise what a person has to know."""
+    from xaibench.stages.share import share
     from xaibench.store.ledger import unreadable
 
-    chosen = set(work.ids(work.selection))
+    chosen = set(work.ids(share(work)))
     failed = {i: why for i, why in unreadable(work.root).items() if i in chosen}
     computed = {name: done.made[name] for name in ("predictions", "maps", "scores")}
     computed |= {name: done.made[name] for name in ("failed", "left") if done.made[name]}
     stops = todo.stops
     sure = stops.words if stops else ""
-    result = RunResult(work.root, len(chosen), computed, len(failed), seconds, sure)
+    result = RunResult(
+        work.root, len(chosen), computed, len(failed), seconds, sure, work.config.shard or ""
+    )
     counts = {"images": len(chosen), "unreadable": len(failed), **computed}
     manifest.end(counts=counts, **({"until": stops.record()} if stops else {}))
     if done.unmapped:

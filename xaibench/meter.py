@@ -67,6 +67,11 @@ def counts() -> Counts:
     return _METER.counts
 
 
+def add(other: Counts) -> None:
+    """Count what went through the network of another process that works for this one."""
+    _METER.add(*(getattr(other, f.name) for f in fields(other)))
+
+
 def passed(logits: Any, rows: int) -> Any:
     """Count a forward pass by its logits (n, K), and every backward pass through them; the logits.
 

@@ -41,7 +41,7 @@ def _start(parent: Connection) -> None:
 
 
 @contextmanager
-def _ctrl_c_waits() -> Iterator[None]:
+def ctrl_c_waits() -> Iterator[None]:
     """While processes may be begun: Ctrl-C breaks nothing off, and they inherit deafness to it."""
     posix = hasattr(signal, "pthread_sigmask")
     main = threading.current_thread() is threading.main_thread()
@@ -81,7 +81,7 @@ def submit(workers: int, function: Callable[..., T], *args: Any, **kwargs: Any) 
         return done
     from loky import get_reusable_executor
 
-    with _ctrl_c_waits():
+    with ctrl_c_waits():
         try:
             pool = get_reusable_executor(
                 workers,

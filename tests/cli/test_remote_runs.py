@@ -31,7 +31,7 @@ METHODS = ("gradcam", "gradient")
 WORDS = ("--model", THOUSAND, "--workers", 0, "--metric", "sparseness,average_drop", "--limit", 3)
 RUN = ("run", *WORDS, "--method", ",".join(METHODS), "--out")
 LATE = 34
-"""A change of that run near its end, of forty to fifty."""
+"""A change of that run near its end, of forty to fifty: what came before may be there by then."""
 AT_ONCE = {"xaibench.store.remote.EVERY": 0.0, "xaibench.store.remote.SHARE": 1.0}
 """Puts files as soon as they are there."""
 

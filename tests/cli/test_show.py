@@ -73,7 +73,8 @@ def test_the_maps_and_scores_are_those_of_a_run(photos: list[Path], drawn: mock.
     assert path == Path("show-3-images.png")
     assert said.splitlines()[-1] == (
         "written: show-3-images.png (3 images, 2 methods); next: "
-        "xaibench run --data . --model file:net.py:build --method gradcam,gradient"
+        "xaibench run --data . --model file:net.py:build --metric sparseness,average_drop "
+        "--method gradcam,gradient"
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from xaibench.execution import progress as subject
 from xaibench.execution.progress import Progress
 from xaibench.meter import Counts
-from xaibench.stages.steps import IMAGES, PREDICTIONS, Step, Steps, Work
+from xaibench.stages.steps import IMAGES, PREDICTIONS, Spent, Step, Steps, Work
 
 RISE: Work = ("maps", "rise", "")
 FAKE: Work = ("maps", "fakecam", "")
@@ -201,3 +201,21 @@ def test_of_a_run_that_is_interrupted_nothing_is_given_up() -> None:
     with pytest.raises(KeyboardInterrupt):
         break_off()
     assert len(told) == 1
+
+
+def test_one_line_says_what_all_processes_are_at_the_slowest_first() -> None:
+    """Seconds are those of the process that took the step."""
+    clock = Clock()
+    one = clock.progress({RISE: 40, FAKE: 400})
+
+    def step(hand: int, doing: str, work: Work, images: int, seconds: float) -> None:
+        spent = Spent(seconds, Counts(), hand)
+        one.step(Step(doing, "maps", work[1], {work: images}, images, spent=spent))
+
+    clock.after(2, forwards=2000)
+    step(0, "explain fakecam", FAKE, 100, 1.0)
+    step(1, "explain rise", RISE, 4, 2.0)
+    assert one.text.startswith("explain rise, 2.0 img/s + explain fakecam, 100 img/s, 1,000 forw")
+    clock.after(1)
+    step(0, "explain rise", RISE, 4, 2.0)
+    assert one.text.startswith("explain rise, 4.0 img/s, "), "of both together"

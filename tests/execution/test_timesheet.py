@@ -14,6 +14,7 @@ import xaibench
 from xaibench.analysis.timings import Spent, spent
 from xaibench.execution.timesheet import Timesheet
 from xaibench.meter import Counts
+from xaibench.stages import steps
 from xaibench.stages.steps import Step
 from xaibench.store.manifest import timings
 
@@ -95,3 +96,23 @@ def test_a_record_with_other_seconds_is_read_without_them(tmp_path: Path, bad: o
     record = {"versions": {}, "config": {}, "timings": bad}
     (folder / "run-20260101T000000000000-1.json").write_text(json.dumps(record))
     assert timings(tmp_path) == []
+
+
+def test_what_other_processes_spend_is_added_up_by_what_each_is_at() -> None:
+    """Seconds are theirs, whatever this process's clock says; a write belongs to its hand's."""
+    sheet, run = Timesheet(lambda: 0.0, Counts), SimpleNamespace(methods=[])
+
+    def after(hand: int, seconds: float, metric: str, images: int) -> None:
+        done = {("scores", "rise", metric): images} if images else {}
+        spent = steps.Spent(seconds, Counts(forwards=10), hand)
+        sheet.step(Step("score rise", "scores", "rise", done, images, spent=spent))
+
+    after(0, 2.0, "a", 4)
+    after(1, 3.0, "b", 4)
+    after(0, 0.5, "", 0)
+    after(1, 3.0, "b", 2)
+    found: Any = sheet.rows(run)  # type: ignore[arg-type]
+    assert [(row["metrics"], row["seconds"], row["results"], row["forwards"]) for row in found] == [
+        (["a"], 2.5, 4, 20),
+        (["b"], 6.0, 6, 20),
+    ]

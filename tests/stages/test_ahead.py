@@ -50,6 +50,17 @@ def test_the_block_at_hand_may_read_its_own_meanwhile():
     assert reader.asked == [((8, 9), False), ((1,), True), ((10, 11), False)]
 
 
+def test_what_another_process_takes_keeps_nothing_from_being_begun():
+    reader = Reader()
+    ahead = Ahead(reader)
+    ahead.begin(RUN, (8, 9))
+    ahead.keep((10, 11))
+    ahead.begin(RUN, (10, 11))
+    ahead.keep((10, 11))
+    assert ahead.take(RUN, [10, 11]).places == [10, 11]
+    assert ((10, 11), False) in reader.asked
+
+
 def test_part_of_what_was_begun_is_read_anew():
     ahead = Ahead(Reader())
     ahead.begin(RUN, (8, 9))

@@ -15,6 +15,7 @@ from PIL import Image
 from scipy.stats import spearmanr
 
 import xaibench
+from xaibench.config.catalog import STOOD_IN
 from xaibench.config.run import RunConfig, find_config, load_config
 from xaibench.errors import UsageError, XaibenchError
 from xaibench.studies.check import Finished, check, finished
@@ -208,8 +209,10 @@ def test_metrics_that_cost_much_are_left_out_and_said(
     assert "--metric all, or its name, takes it" in dict(published.left_out)["monotonicity"]
     assert "--boxes" in dict(published.left_out)["pointing_game"]
     dear = asked_for(usual.model_copy(update={"protocol": "reference"}), "rise", (), False)
-    assert "max_sensitivity" in dict(dear.left_out)
-    assert "max_sensitivity" in published.metrics
+    assert "passes an image" in dict(dear.left_out)["max_sensitivity"]
+    assert dict(published.left_out)["max_sensitivity"] == STOOD_IN
+    asked = asked_for(config(out=tmp_path, metric=["max_sensitivity"]), "gradcam", (), True)
+    assert asked.metrics == ("max_sensitivity",)
 
 
 @pytest.mark.parametrize("method", ["fakecam", "gradient", "gradient(reduction='minmax_max')"])

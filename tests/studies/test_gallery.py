@@ -171,7 +171,7 @@ def test_the_page_has_the_gallery(copy: Path) -> None:
     assert data["classes"]["0"] == "tench"
     assert data["methods"] == ["Fake-CAM", "Gradient", "Grad-CAM"]
     assert len(data["images"]) == 2
-    assert "xaibench report --html --gallery 7" in text
+    assert f"<code>xaibench report {copy} --html --gallery 7</code>" in text
     code, _, err = cli("report", copy, "--html", "--gallery", 0)
     assert code == 0, err
     assert 'id="gallery"' not in (page / "index.html").read_text()

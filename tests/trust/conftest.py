@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
-import numpy as np
 import pytest
 from forked import RUN
 from forks import Forks, forks
+from helpers import noise as pictures_of_noise
 from pictures import pictures
-from PIL import Image
 from units import COUNT, run
 
 from xaibench.store import health
@@ -65,11 +64,7 @@ def little_to_collect() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of small pictures of noise."""
-    folder = tmp_path_factory.mktemp("pictures")
-    drawn = np.random.default_rng(0).integers(0, 256, (COUNT, 8, 8, 3), np.uint8)
-    for place, picture in enumerate(drawn):
-        Image.fromarray(picture).save(folder / f"{place:02d}.png")
-    return folder
+    return pictures_of_noise(tmp_path_factory.mktemp("pictures"), COUNT)
 
 
 @pytest.fixture(scope="module")

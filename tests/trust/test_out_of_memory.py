@@ -28,6 +28,7 @@ import xaibench
 from xaibench.errors import XaibenchError
 from xaibench.models.classifier import TorchClassifier
 from xaibench.store.ledger import contents
+from xaibench.store.lock import Held
 from xaibench.store.state import load as load_state
 
 pytestmark = pytest.mark.usefixtures("little_to_collect")
@@ -213,8 +214,9 @@ def test_no_other_error_is_tried_again(noise: Path, tmp_path: Path, kind: str) -
 
 def test_a_run_that_waited_says_so_too(noise: Path, tmp_path: Path) -> None:
     """After another process was at work in its directory, what a run knew is looked up anew."""
+    held = contextlib.nullcontext(Held(tmp_path, waited=True))
     with (
-        mock.patch("xaibench.store.lock.writing", return_value=contextlib.nullcontext(True)),
+        mock.patch("xaibench.store.lock.writing", return_value=held),
         short_of_memory(METHOD, 8, cuda, images_of_method),
     ):
         _, said = run(noise, tmp_path, method="gradient", wait=True)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import typer
 
 from xaibench import __version__
-from xaibench.cli import ablate, check, inspect_, normalized, plan, results, runs, show
+from xaibench.cli import ablate, check, inspect_, merge, normalized, plan, results, runs, show
 from xaibench.cli.screen import echo, give_up_output, take_any_character
 from xaibench.errors import XaibenchError, of_system
 from xaibench.registry.foreign import ended
@@ -53,7 +53,7 @@ def _options(
     """
 
 
-for module in (runs, show, plan, results, normalized, check, ablate, inspect_):
+for module in (runs, show, plan, results, normalized, check, ablate, merge, inspect_):
     module.add_to(app)
 
 

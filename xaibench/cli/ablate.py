@@ -50,6 +50,7 @@ WITHOUT = (
     "order",
     "until",
     "profile",
+    "shard",
 )
 
 

@@ -67,6 +67,7 @@ WITHOUT = (
     *("metric_backend", "transform", "order", "until", "overwrite", "keep_stale"),
     *("keep_maps", "keep_curves"),
     "profile",
+    "shard",
 )
 
 

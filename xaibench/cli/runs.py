@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from xaibench.cli import options as o
-from xaibench.cli.screen import document, next_is, telling
+from xaibench.cli.screen import command, document, next_is, telling
 
 if TYPE_CHECKING:
     from xaibench.config.run import RunConfig
@@ -79,6 +79,9 @@ def writing(config: RunConfig, say: Callable[[str], None]) -> AbstractContextMan
 
 def _next(config: RunConfig, stages: set[str]) -> str:
     """What to run after it: the report; after maps alone, their scores."""
+    if "score" in stages and config.part:
+        report = command("report", config.directory)
+        return f"; next, once all {config.part.of} shards are done: {report}"
     if "score" in stages:
         return next_is("report", config.place)
     words = [word for word in sys.argv[1:] if word not in ("--debug", "--overwrite")]

@@ -23,8 +23,8 @@ from xaibench.registry import Registered
 PACKAGE = Path(__file__).parents[1]
 NO_NUMBER = {
     *("cli", "report", "analysis", "store", "published", "meter"),
-    *("config.code", "config.names", "config.options", "config.shipped"),
-    "config.urls",
+    *("config.code", "config.names", "config.options", "config.shard", "config.shipped"),
+    *("config.urls", "stages.share"),
 }
 """Parts of the package that change no stored number."""
 

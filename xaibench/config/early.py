@@ -6,6 +6,7 @@ import ctypes
 import re
 import sys
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 from xaibench.config.names import check_names, expand
@@ -22,7 +23,7 @@ def check_early(config: RunConfig) -> None:
     """Refuse what a configuration asks for in vain, as far as that shows without torch.
 
     Raises UsageError for an unknown method or metric and for boxes that are not given,
-    XaibenchError for a folder or CUDA device that is not there.
+    XaibenchError for a folder, CUDA device or package that is not there.
     """
     found = _CUDA.fullmatch(config.device)
     count = cuda_devices() if found else None
@@ -30,6 +31,8 @@ def check_early(config: RunConfig) -> None:
         raise XaibenchError(
             f"device '{config.device}': {count} CUDA devices here; use --device cpu."
         )
+    if config.executor == "ray" and find_spec("ray") is None:
+        raise XaibenchError("executor ray needs the package 'ray': pip install 'xaibench[ray]'.")
     check_names("methods", config.method)
     check_names("metrics", config.metric)
     check_boxes(config.boxes, _needs_boxes(config))

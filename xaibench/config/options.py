@@ -159,12 +159,44 @@ class Options:
     workers: Annotated[
         int, Option("Processes that decode images; 0: none but this one.", low=0, high=1024)
     ] = 2
+    processes: Annotated[
+        str | int,
+        Option(
+            "Processes that share the cores and the work: N, or auto: one a core where that was "
+            "measured to be faster.",
+        ),
+    ] = 1
+    devices: Annotated[
+        str | int | None,
+        Option("GPUs that share the work, a process each: N or all.", default="one"),
+    ] = None
+    executor: Annotated[
+        Literal["local", "ray"],
+        Option(
+            "local: this machine. ray: a Ray cluster, all its GPUs or cores unless --devices or "
+            "--processes say fewer."
+        ),
+    ] = "local"
+    ray_address: Annotated[
+        str | None,
+        Option(
+            "Of a Ray cluster that is there, HOST:PORT or auto.",
+            default="RAY_ADDRESS, or a cluster of its own on this machine",
+        ),
+    ] = None
     seed: Annotated[int, Option("Seed of everything random.", low=0, of_run=True)] = 0
     out: Annotated[
         Path | None,
         Option(
             "Run directory, or a URL: s3://, gs://, file://.",
             default="results/runs/DATA-MODEL-PROTOCOL",
+        ),
+    ] = None
+    shard: Annotated[
+        str | None,
+        Option(
+            "i/n: the i-th of n shares of the images' blocks, for n processes anywhere; into one "
+            "directory, or into directories that `merge` puts together."
         ),
     ] = None
     keep_maps: Annotated[

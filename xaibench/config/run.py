@@ -12,6 +12,8 @@ from pydantic_core import PydanticKnownError
 
 from xaibench.config.files import Data, read_options, read_yaml, validated
 from xaibench.config.options import OPTIONS, Options, typed
+from xaibench.config.shard import Shard
+from xaibench.config.shard import parse as parse_shard
 from xaibench.config.shipped import config_files
 from xaibench.config.specs import parse, split_all
 from xaibench.config.urls import located, url_of
@@ -24,6 +26,7 @@ TARGETS = ("ground_truth", "predicted", "least_probable")
 LISTS = ("method", "metric", "target", "transform")
 KEPT = ("keep", "small", "none")
 LARGEST_BATCH = 65_536
+MOST_PROCESSES = 1024
 
 
 class RunConfig(Options, Data):
@@ -107,12 +110,30 @@ class RunConfig(Options, Data):
             raise UsageError(f"batch-size {value}: give at most {LARGEST_BATCH:,}.")
         return number
 
+    @field_validator("processes", "devices")
+    @classmethod
+    def _counts(cls, value: str | int | None, info: ValidationInfo) -> str | int | None:
+        word = "auto" if info.field_name == "processes" else "all"
+        if value is None or value == word:
+            return value
+        if not str(value).isdecimal() or not 1 <= int(value) <= MOST_PROCESSES:
+            raise UsageError(
+                f"{info.field_name} '{value}': give a number from 1 to {MOST_PROCESSES:,}, "
+                f"or {word}."
+            )
+        return int(value)
+
     @field_validator("until")
     @classmethod
     def _until(cls, value: float | None) -> float | None:
         if value is not None and not 0 < value < math.inf:
             raise UsageError(f"until {value:g}: give a number of points above 0, such as 1.")
         return value
+
+    @field_validator("shard")
+    @classmethod
+    def _shard(cls, value: str | None) -> str | None:
+        return None if value is None else str(parse_shard(value))
 
     @field_validator("*")
     @classmethod
@@ -128,8 +149,20 @@ class RunConfig(Options, Data):
     def _together(self) -> RunConfig:
         if self.name is not None and self.maps is None:
             raise UsageError(f"name '{self.name}' is that of --maps: give both, or neither.")
+        if self.devices is not None and self.processes != 1:
+            raise UsageError("devices are a process each: drop --processes, or --devices.")
         if self.until is not None and self.order != "drawn":
             raise UsageError("until takes images in a drawn order: drop --order dataset.")
+        if self.shard is not None and self.until is not None:
+            raise UsageError(
+                "until decides by the blocks before, which are other shards': drop --until or "
+                "--shard."
+            )
+        if self.shard is not None and self.overwrite:
+            raise UsageError(
+                "overwrite would delete what other shards have made: drop it, or choose another "
+                "--out."
+            )
         return self
 
     @model_validator(mode="before")
@@ -158,6 +191,11 @@ class RunConfig(Options, Data):
         if self.model:
             return self.model
         return "efficientnet_lite0" if self.data_name == "samples" else "resnet50"
+
+    @property
+    def part(self) -> Shard | None:
+        """The share of the blocks that is asked for; None for all."""
+        return None if self.shard is None else parse_shard(self.shard)
 
     @property
     def files(self) -> dict[str, str]:

@@ -138,6 +138,13 @@ def shared(shape: Shape) -> Iterator[tuple[str, Pixels]]:
         yield file.name, np.memmap(file.name, np.uint8, "r+", shape=shape)
 
 
+def forget(process: int) -> None:
+    """Delete the files of a process that was killed."""
+    for folder in (_SHARED, Path(tempfile.gettempdir())):
+        for path in folder.glob(f"xaibench-{process}-*"):
+            path.unlink(missing_ok=True)
+
+
 def _reserve(file: int, size: int) -> None:
     """Reserve the space now: writing to a sparse file on a full disk kills the process."""
     try:

@@ -10,6 +10,7 @@ from typing import Any
 from xaibench.analysis.accuracy import Accuracy
 from xaibench.errors import XaibenchError
 from xaibench.stages.run import Run
+from xaibench.stages.share import share
 from xaibench.stages.steps import Step
 from xaibench.store.accuracy import accuracy_in
 
@@ -50,5 +51,5 @@ class Verdict:
     def _found(self) -> Accuracy | None:
         if self._run.dataset.labelled:
             with suppress(XaibenchError):  # a damaged file is the plan's to find
-                return accuracy_in(self._run.root, self._run.ids(self._run.selection))
+                return accuracy_in(self._run.root, self._run.ids(share(self._run)))
         return None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from xaibench.config.requests import MethodRequest
 from xaibench.config.variations import UNTOUCHED, Variation
 from xaibench.execution.until import Stops
 from xaibench.stages.run import Run
+from xaibench.stages.share import forwarded, own
 from xaibench.stages.steps import Work, works_of
 from xaibench.stages.unit import (
     Block,
@@ -73,6 +74,12 @@ def plan(run: Run, stages: frozenset[str]) -> Plan:
     return Plan(blocks, preparations, dict(planner.stale), ledger.unsound, stops)
 
 
+def still_lacking(run: Run, block: Block) -> Block:
+    """A planned block without what has been stored of it since, or turned out unreadable."""
+    planner = _Planner(run, frozenset(), Ledger(run.root, run.mine, run.config.keep_stale))
+    return replace(block, parts=tuple(planner.left(block.number, part) for part in block.parts))
+
+
 def _preparations(run: Run, blocks: Sequence[Block], ledger: Ledger) -> Iterator[Preparation]:
     """States that a block needs and the store lacks: for maps, or to explain other inputs."""
     again = {m.spec for m in run.metrics if "explain" in m.needs}
@@ -108,10 +115,9 @@ class _Planner:
 
     def blocks(self) -> Iterator[Block]:
         run = self.run
-        asked = set(run.selection)
-        together = asked | set(run.companions(run.selection) if run.transformed else ())
+        asked = {p for places in own(run, run.whole, run.selection).values() for p in places}
         plain = tuple(v for v in run.variations if v.request is None)
-        for number, places in run.whole.blocks(together).items():
+        for number, places in forwarded(run).items():
             chosen = tuple(p for p in places if p in asked)
             # the classes to explain come from the untouched images, asked for or not
             methods = run.methods if plain else ()
@@ -119,7 +125,7 @@ class _Planner:
             parts = [self._part(number, chosen, tuple(places), v, methods) for v in views]
             yield Block(number, chosen, tuple(places), tuple(parts))
         if run.transformed:
-            for number, places in run.subset.blocks(run.selection).items():
+            for number, places in own(run, run.subset, run.selection).items():
                 chosen, companions = tuple(places), tuple(run.companions(places))
                 parts = [
                     self._part(number, chosen, chosen, v, run.methods) for v in run.transformed
@@ -142,6 +148,40 @@ class _Planner:
         good = self._good(places)
         units = [self._unit(number, good, m, variation) for m in methods] if good else []
         return Part(variation, code, predictions, tuple(units))
+
+    def left(self, number: int, part: Part) -> Part:
+        """A part of a planned block without what is there by now."""
+        of, mark = part.variation, self.run.mark(part.variation)
+        folder = layout.predictions(self.run.root, of.transform, of.name)
+        predictions = self._good(part.predictions)
+        predictions = self._lacking(folder, number, predictions, (part.code, mark), "network")
+        return replace(part, predictions=predictions, units=tuple(map(self._left, part.units)))
+
+    def _left(self, unit: Unit) -> Unit:
+        run, mark = self.run, self.run.mark(unit.variation)
+        scores = {
+            target: {
+                metric: self._lacking(
+                    unit.key.scores(run.root, target, metric),
+                    unit.block,
+                    self._good(places),
+                    (unit.score_codes[metric], mark),
+                    unit.method.spec,
+                    metric in self.curved,
+                )
+                for metric, places in of.items()
+            }
+            for target, of in unit.scores.items()
+        }
+        maps = {}
+        for target, places in unit.maps.items():
+            folder, marked = unit.key.maps(run.root, target), (unit.code, mark)
+            lacking = self._lacking(
+                folder, unit.block, self._good(places), marked, unit.method.spec
+            )
+            wanted = {p for some in scores.get(target, {}).values() for p in some}
+            maps[target] = tuple(p for p in lacking if p in wanted) if scores else lacking
+        return replace(unit, places=self._good(unit.places), maps=maps, scores=scores)
 
     def _good(self, places: Places) -> Places:
         return tuple(p for p in places if p not in self.lost)

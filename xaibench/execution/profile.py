@@ -1,8 +1,9 @@
 """`--profile`: where a run's seconds go, and traces of the first passes of each piece of work.
 
-Seconds are those of the thread that works, so that they add up to the run's; what other processes
-do beside it costs what the thread waits for them. A GPU's are measured by events in its own stream:
-nothing waits for them, and they run beside the thread's.
+Seconds are those of the thread that works, so that they add up to the run's, or to those of all
+processes that do its blocks; what other processes do beside it costs what the thread waits for
+them. A GPU's are measured by events in its own stream: nothing waits for them, and they run beside
+the thread's.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ class Profile:
         self._seen: set[str] = set()
         self._trace: profile | None = None
         self._doing, self._passes, self.tracing = "", 0, 0.0
+        self._others: float | None = None
 
     @contextmanager
     def phase(self, name: Phase) -> Iterator[None]:
@@ -109,8 +111,20 @@ class Profile:
             if outer is not None:
                 self.device[outer] -= took
 
+    @property
+    def phases(self) -> dict[str, tuple[float, float]]:
+        """Seconds by phase so far, of the thread and of the device."""
+        return {name: (self.seconds[name], self.device[name]) for name in TITLES}
+
     def step(self, step: Step) -> None:
-        """Trace the beginning of work that has not been traced yet."""
+        """Trace the beginning of work that has not been traced yet; add up other processes'."""
+        if step.spent:
+            self._others = (self._others or 0.0) + step.spent.seconds
+            for name in TITLES:
+                seconds, device = step.spent.phases.get(name, (0.0, 0.0))
+                self.seconds[name] += seconds
+                self.device[name] += device
+            return
         if step.ahead and step.doing not in self._seen:
             self._end_trace()
             self._seen.add(step.doing)
@@ -145,7 +159,7 @@ class Profile:
         """Write what is left; the device is done by now."""
         self._end_trace()
         self._drain(wait=True)
-        self.total = self._clock() - self._began
+        self.total = self._clock() - self._began if self._others is None else self._others
 
     @property
     def lines(self) -> list[str]:
@@ -174,16 +188,22 @@ def profiling(
     if not wanted:
         yield lambda _step: None
         return
-    cuda = device.type == "cuda"
-    event = partial(torch.cuda.Event, enable_timing=True) if cuda else None
-    folder = layout.profile(root)
-    made = Profile(folder, event=event)
-    with meter.recording(made.phase), _backwards(made):
+    with recorded(root, device) as made:
         yield made.step
     made.end()
     for line in made.lines:
         say(line)
-    say(f"traces of the first {TRACED} passes of each piece of work: {folder}")
+    say(f"traces of the first {TRACED} passes of each piece of work: {layout.profile(root)}")
+
+
+@contextmanager
+def recorded(root: Path, device: torch.device) -> Iterator[Profile]:
+    """While open, the phases of this process are recorded."""
+    cuda = device.type == "cuda"
+    event = partial(torch.cuda.Event, enable_timing=True) if cuda else None
+    made = Profile(layout.profile(root), event=event)
+    with meter.recording(made.phase), _backwards(made):
+        yield made
 
 
 @contextmanager

@@ -21,6 +21,8 @@ EVERY = 30.0
 """Seconds between two lines where there is no terminal, and before the first."""
 DELAY = 1.0
 """Seconds before a bar appears on a terminal."""
+SHOWN = 3
+"""Pieces of work at a time that are named."""
 WINDOW = 30.0
 """Seconds over which forwards a second are counted."""
 
@@ -47,7 +49,7 @@ class Progress:
         self._all, self._count, self._done = self._sum(total), sum(total.values()), 0
         self._what = "images" if set(total) == {IMAGES} else "results"
         self._weight = self._ahead = 0.0
-        self._doing, self._spent = "", dict[str, tuple[str, float, float]]()
+        self._doing, self._spent = dict[int, str](), dict[str, tuple[str, float, float]]()
         self._began = self._last = clock()
         self._next = self._began + every
         self._at = counts()
@@ -62,11 +64,13 @@ class Progress:
         if step.kind:
             kind, seconds, images = self._spent.get(step.doing, (step.kind, 0.0, 0.0))
             images += step.images * (step.kind == kind)  # not of scores that are made as maps come
-            self._spent[step.doing] = kind, seconds + now - self._last, images
+            took = step.spent.seconds if step.spent else now - self._last
+            self._spent[step.doing] = kind, seconds + took, images
         self._weight = min(self._weight + weight, self._all)
         self._done += sum(step.done.values())
         self._ahead = self._sum(step.ahead) or max(0.0, self._ahead - weight)
-        self._doing = step.doing or self._doing
+        if step.doing:
+            self._doing[step.spent.hand if step.spent else 0] = step.doing
         self._last, self._at = now, self._counts()
         self.look()
 
@@ -91,10 +95,9 @@ class Progress:
     @property
     def text(self) -> str:
         """What is done, images (or maps) and forwards a second, time left."""
-        now, (kind, seconds, images) = self._clock(), self._spent.get(self._doing, ("", 0.0, 0.0))
-        parts = [shown(self._doing)]
-        if images and seconds:  # an image is scored once for each of its maps
-            parts.append(f"{_rate(images / seconds)} {'maps' if kind == 'scores' else 'img'}/s")
+        now, doing = self._clock(), list(dict.fromkeys(self._doing.values())) or [""]
+        doing.sort(key=self._pace)  # what is slow first
+        parts = [" + ".join(map(self._words, doing[:SHOWN])) + " + ..." * (len(doing) > SHOWN)]
         (then, before), forwards = self._passes[0], self._counts().forwards
         if forwards > before and now > then:
             parts.append(f"{_rate((forwards - before) / (now - then))} forwards/s")
@@ -102,6 +105,18 @@ class Progress:
             left = (now - self._began) * (1 - self.share) / self.share
             parts.append(f"{timedelta(seconds=round(left))} left")
         return ", ".join(parts)
+
+    def _pace(self, doing: str) -> float:
+        """Images a second of all processes that do a piece of work now, 0 where none is known."""
+        _, seconds, images = self._spent.get(doing, ("", 0.0, 0.0))
+        at_it = list(self._doing.values()).count(doing)
+        return at_it * images / seconds if images and seconds else 0.0
+
+    def _words(self, doing: str) -> str:
+        """A piece of work and its pace; an image is scored once for each of its maps."""
+        unit = "maps" if self._spent.get(doing, ("",))[0] == "scores" else "img"
+        pace = self._pace(doing)
+        return shown(doing) + (f", {_rate(pace)} {unit}/s" if pace else "")
 
     @property
     def count(self) -> str:

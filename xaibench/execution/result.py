@@ -10,8 +10,8 @@ from pathlib import Path
 class RunResult:
     """What a run did. computed counts images x methods x targets (x metrics) by stage.
 
-    sure: with --until, which means are, in words. place: the directory, or the URL
-    that it is a copy of.
+    sure: with --until, which means are, in words. shard: with --shard, which of how many. place:
+    the directory, or the URL that it is a copy of.
     """
 
     directory: Path
@@ -20,6 +20,7 @@ class RunResult:
     unreadable: int
     seconds: float
     sure: str = ""
+    shard: str = ""
     place: str = ""
 
     @property
@@ -33,7 +34,8 @@ class RunResult:
         nothing = "computed nothing" if lost else "nothing left to compute"
         skipped = f"; {self.unreadable} unreadable images skipped (failures/)"
         return (
-            f"{self.place or self.directory}: {self.images} images, "
+            f"{self.place or self.directory}: "
+            f"{f'shard {self.shard}, ' * bool(self.shard)}{self.images} images, "
             f"{'computed ' + done if done else nothing} "
             f"in {self.seconds:.1f} s{lost}{skipped if self.unreadable else ''}"
             f"{'; ' * bool(self.sure)}{self.sure}"

@@ -16,6 +16,7 @@ from xaibench.models.device import device_name
 from xaibench.models.inference import BFLOAT16, why_slow
 from xaibench.stages.labels import labelled, unnamed
 from xaibench.stages.run import Run
+from xaibench.stages.share import words
 from xaibench.store import layout
 from xaibench.store.accuracy import record_names
 from xaibench.store.atomic import read_json, write_json
@@ -96,6 +97,8 @@ def announce(run: Run, say: Say) -> None:
         say(f"dtype bfloat16 is slow here: {slow}; float32 is faster")
     if config.compile == "auto" and run.compiling[1]:
         say(f"not compiled: {run.compiling[1]}")
+    if config.part is not None:
+        say(words(run))
     if config.maps is not None:
         say(f"maps of {len(run.subset.places)} of the {len(run.dataset)} images in {config.maps}")
     if config.until is not None:

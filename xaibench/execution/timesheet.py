@@ -10,7 +10,7 @@ from typing import Any
 
 from xaibench import meter
 from xaibench.stages.run import Run
-from xaibench.stages.steps import Step
+from xaibench.stages.steps import Spent, Step
 
 STAGES = {"maps": "explain", "scores": "score"}
 
@@ -36,7 +36,7 @@ class Timesheet:
     clock: Callable[[], float] = time.monotonic
     counts: Callable[[], meter.Counts] = meter.counts
     _rows: dict[tuple[str, str, tuple[str, ...]], _Row] = field(default_factory=dict)
-    _metrics: tuple[str, ...] = ()
+    _metrics: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._last, self._at = self.clock(), self.counts()
@@ -45,13 +45,15 @@ class Timesheet:
         """Take a step."""
         now, at = self.clock(), self.counts()
         if step.kind in STAGES:
+            hand = step.spent.hand if step.spent else 0
             if step.done:  # else it is more of the same: its writing
-                self._metrics = tuple(sorted(metric for _, _, metric in step.done if metric))
-            key = STAGES[step.kind], step.method, self._metrics
+                self._metrics[hand] = tuple(sorted(m for _, _, m in step.done if m))
+            key = STAGES[step.kind], step.method, self._metrics.get(hand, ())
             row = self._rows.setdefault(key, _Row())
-            row.seconds += now - self._last
-            row.forwards += (at - self._at).forwards
-            row.backwards += (at - self._at).backwards
+            spent = step.spent or Spent(now - self._last, at - self._at)
+            row.seconds += spent.seconds
+            row.forwards += spent.counts.forwards
+            row.backwards += spent.counts.backwards
             row.results += sum(step.done.values()) if step.kind == "maps" else step.images
         self._last, self._at = now, at
 

@@ -55,6 +55,12 @@ class Ahead:
             (run, places), self._next = self._next, None
             self._begun = places, self._thread.submit(self.read, run, places)
 
+    def keep(self, places: Sequence[int]) -> None:
+        """Drop what was begun of others than these places, which another process takes."""
+        if self._begun is not None and self._begun[0] != tuple(places):
+            self._begun[1].cancel()
+            self._begun = None
+
     def take(self, run: Run, places: Sequence[int]) -> Decoded:
         """What was read of exactly these places, or else read now."""
         with phase("decode"):  # which is also to wait for the thread

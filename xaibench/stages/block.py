@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from xaibench.config.run import RunConfig
-from xaibench.config.variations import UNTOUCHED
+from xaibench.config.variations import UNTOUCHED, Variation
 from xaibench.errors import Failed
 from xaibench.meter import phase
 from xaibench.models.classifier import TorchClassifier
@@ -21,6 +21,7 @@ from xaibench.stages.predict import load_predictions, predict
 from xaibench.stages.rows import fail_unmapped
 from xaibench.stages.run import Run, resolve
 from xaibench.stages.score import Taken, score_taken, score_unit
+from xaibench.stages.share import in_turn
 from xaibench.stages.steps import PREDICTIONS, Steps, Tick, works
 from xaibench.stages.unit import Block, Places, Unit
 from xaibench.store import layout
@@ -89,11 +90,8 @@ def run_block(task: Task, block: Block, tick: Tick = lambda _step: None) -> Done
         if part.predictions:
             with Steps(tick, {PREDICTIONS: len(part.predictions)}) as desk.steps:
                 done.made["predictions"] += predict(desk, block.number, part)
-        of = part.variation
-        order = run.ids(block.places if of.request else block.companions)
-        folder = layout.predictions(run.root, of.transform, of.name)
-        with phase("io"):
-            compact(folder, layout.TABLE, block.number, order)
+        if not block.cut:
+            _compact_predictions(run, block, part.variation)
         some = [place for place in block.companions if place not in desk.lost]
         predictions = load_predictions(run, some, part.variation) if part.units else None
         for unit in part.units:
@@ -162,6 +160,15 @@ def _unit(desk: Desk, unit: Unit, predictions: Predictions, done: Done) -> None:
     if (scores or (maps and not broken)) and not left:
         failures.forget_scored(run, unit)
     _compact(run, unit)
+
+
+def _compact_predictions(run: Run, block: Block, of: Variation) -> None:
+    """One file for the chunks of a block's predictions."""
+    start, size = block.number * run.dataset.block_size, run.dataset.block_size
+    order = run.ids(block.places) if of.request else run.dataset.ids[start : start + size]
+    folder = layout.predictions(run.root, of.transform, of.name)
+    with phase("io"), in_turn(run):
+        compact(folder, layout.TABLE, block.number, order)
 
 
 def _compact(run: Run, unit: Unit) -> None:

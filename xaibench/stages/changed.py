@@ -15,6 +15,7 @@ from xaibench.datasets.load import Unreadable
 from xaibench.datasets.pixels import Geometry, read_pixels
 from xaibench.datasets.subset import Subset, recorded
 from xaibench.stages.run import Run
+from xaibench.stages.share import forwarded, in_turn
 from xaibench.store import images, layout
 from xaibench.store.aside import set_aside
 from xaibench.store.atomic import read_json, write_json
@@ -24,30 +25,54 @@ SMALL = Geometry(32, 32, True)
 """What images are decoded to where only one thing is asked: whether they can be."""
 
 
-def settle(run: Run, say: Callable[[str], None]) -> None:
+def settle(
+    run: Run, say: Callable[[str], None], alone: Callable[[str], None] = lambda _remedy: None
+) -> None:
     """Forget all results of images that have changed, and list no image that can be read.
 
     Where nothing has changed it costs one look at each file's time, and each image of failures/
-    is tried. Nothing is computed here. say gets a line for each kind of thing found.
+    is tried. Nothing is computed here. say gets a line for each kind of thing found. A shard looks
+    at the images that it needs; where others' results have to go, alone raises if they are at work.
     """
     at = {image: place for place, image in enumerate(run.dataset.ids)}
-    noted = {at[image] for image in images.noted(run.root) if image in at}
-    asked = {*run.selection, *run.companions(run.selection), *noted}
-    paths = sorted(layout.failures(run.root).glob("[0-9]*-*.json"))
-    lists = {path: listed(path) for path in paths if path.is_file()}
+    note = images.noted(run.root)
+    asked = {p for places in forwarded(run).values() for p in places}
+    asked |= (noted := {at[image] for image in note if image in at})
+    lists = {path: listed(path) for path in _lists(run, asked) if path.is_file()}
     good = {path: found for path, found in lists.items() if found and _ours(run, at, path, found)}
     damaged = [path for path in lists if path not in good]
     mended = _readable(run, {at[image] for found in good.values() for image in found} & asked)
     changed = _changed(run, at, asked, noted)
     now = {run.dataset.ids[place]: content for place, content in (changed | mended).items()}
-    states = images.forget_states(run.root, run.mine, now, _unknown(run))
-    _forget(run, changed, {*mended, *_left_out(run, damaged)})
-    _tell(run, changed, mended, damaged, states, say)
+    states = images.stale_states(run.root, run.mine, now, _unknown(run))
+    back = {*mended, *_left_out(run, damaged)}
+    grouped = _grouped(run, {*changed, *back})
+    touched = {*map(run.whole.block, {*changed, *back}), *grouped}
+    part = run.config.part
+    if part and (states or not all(map(part.has, touched))):
+        alone(
+            "images have changed since the run began, and results of other shards rest on them: "
+            "wait for its end, then run the same command again"
+        )
+    specs = images.forget_states(run.root, states)
+    if changed or back:
+        with in_turn(run):
+            images.forget(run.root, _rows(run, run.whole.blocks(changed)), _rows(run, grouped))
+    _tell(run, changed, mended, damaged, specs, say)
     for path in damaged:
         set_aside(run.root, path)
     for path, found in good.items():
         _list_again(path, found, set(run.ids(mended)))
-    images.drop_note(run.root)
+    images.drop_note(run.root, note)
+
+
+def _lists(run: Run, asked: Collection[int]) -> list[Path]:
+    """The lists of unreadable images; for a shard, those of the blocks of what it needs."""
+    paths = sorted(layout.failures(run.root).glob("[0-9]*-*.json"))
+    if run.config.part is None:
+        return paths
+    near = {f"{number:05d}" for number in map(run.whole.block, asked)}
+    return [path for path in paths if path.name.partition("-")[0] in near]
 
 
 def _ours(run: Run, at: Mapping[str, int], path: Path, found: Collection[str]) -> bool:
@@ -93,7 +118,8 @@ def _changed(
         else:
             touched[image] = now
     if touched:
-        images.refresh([*beside, *blocks], run.mine, touched)
+        with in_turn(run):
+            images.refresh([*beside, *blocks], run.mine, touched)
     return changed
 
 
@@ -122,19 +148,13 @@ def _left_out(run: Run, damaged: Sequence[Path]) -> set[int]:
     }
 
 
-def _forget(run: Run, changed: Collection[int], back: Collection[int]) -> None:
-    """Remove the results of changed images, and what rests on them or on images that are back.
-
-    Results on transformed inputs may rest on all images of a group.
-    """
-    if not changed and not back:
-        return
-    grouped: dict[int, list[int]] = {}
-    subset = _subset(run)
-    if subset:
-        places = [place for place in {*changed, *back} if place in subset.positions]
-        grouped = subset.blocks(p for group in subset.groups(places) for p in group)
-    images.forget(run.root, _rows(run, run.whole.blocks(changed)), _rows(run, grouped))
+def _grouped(run: Run, places: Collection[int]) -> dict[int, list[int]]:
+    """By block, the images whose results on transformed inputs may rest on some: their groups."""
+    subset = _subset(run) if places else None
+    if subset is None:
+        return {}
+    inside = [place for place in places if place in subset.positions]
+    return subset.blocks(p for group in subset.groups(inside) for p in group)
 
 
 def _rows(run: Run, blocks: Mapping[int, Sequence[int]]) -> dict[int, set[str]]:

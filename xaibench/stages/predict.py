@@ -21,6 +21,7 @@ from xaibench.meter import phase
 from xaibench.stages.chunks import Chunks
 from xaibench.stages.desk import Desk
 from xaibench.stages.run import Run
+from xaibench.stages.share import in_turn
 from xaibench.stages.unit import Part
 from xaibench.store import layout, predictions, tables
 from xaibench.store.atomic import write_json
@@ -63,10 +64,10 @@ def predict(desk: Desk, block: int, part: Part) -> int:
             probabilities = torch.cat([one.probabilities for one in together])
             columns = _columns(ids, labels, logits, probabilities, known)
             columns |= image_columns(None if known else desk.images.contents[i] for i in ids)
-            give_way(folder, layout.TABLE, block, ids, part.code)
             path = folder / f"{layout.block_name(block, ids, part.code)}{layout.TABLE}"
             made = run.origin(part.code, part.variation, limit)
-            with phase("io"):
+            with phase("io"), in_turn(run):
+                give_way(folder, layout.TABLE, block, ids, part.code)
                 tables.save(path, columns, tables.PREDICTIONS, made)
 
     try:
@@ -168,5 +169,6 @@ def load_predictions(
         blocks = (run.order(of).block(place) for place in places)
         return predictions.read(run.root, blocks, of.transform, of.name)
 
-    untouched = rows(UNTOUCHED)
+    with in_turn(run):
+        untouched = rows(UNTOUCHED)
     return Predictions(untouched, untouched if variation == UNTOUCHED else rows(variation))

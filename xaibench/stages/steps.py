@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Literal
 
+from xaibench import meter
 from xaibench.errors import Failed
 from xaibench.stages.unit import Block, Unit
 
@@ -19,12 +20,26 @@ IMAGES: Work = ("images", "", "")
 
 
 @dataclass(frozen=True)
+class Spent:
+    """What a step took in another process: seconds, and what went through its network.
+
+    hand: which process that is. phases: the seconds by phase, and those on the device, where they
+    are recorded.
+    """
+
+    seconds: float
+    counts: meter.Counts
+    hand: int = 0
+    phases: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Step:
     """doing: in words. kind, method: what the time since the step before went into.
 
     done: how many predictions, maps and scores came of it. images: of how many images they are.
     given_up: whether they were not made: they failed, or their images cannot be read. ahead: those
-    left of what is being done.
+    left of what is being done. spent: of a step that another process took; None: it is this one's.
     """
 
     doing: str
@@ -34,6 +49,7 @@ class Step:
     images: float = 0
     given_up: bool = False
     ahead: Mapping[Work, int] = field(default_factory=dict)
+    spent: Spent | None = None
 
 
 Tick = Callable[[Step], None]

@@ -65,7 +65,8 @@ class Block:
 
     number: in the dataset's order for the untouched images, in the subset's for transforms.
     places: the chosen images. companions: these, and those that are in their groups. broken: why
-    what a method prepares could not be had, by its file's name.
+    what a method prepares could not be had, by its file's name. cut: whether it is a part of a
+    block, beside others that other processes may be at: predictions are none of its business.
     """
 
     number: int
@@ -73,6 +74,7 @@ class Block:
     companions: Places
     parts: tuple[Part, ...]
     broken: Mapping[str, str] = field(default_factory=dict)
+    cut: bool = False
 
     @property
     def predictions(self) -> int:

@@ -31,10 +31,15 @@ def catalog_in(folder: Path) -> Catalog | None:
     """
     protocol, published = layout.manifest(folder, "protocol"), folder / "manifest.json"
     if protocol.exists():
-        return _declared(layout.manifest(folder, "catalog")).over(_of(protocol, None))
+        return declared(folder).over(_of(protocol, None))
     if published.exists():
         return _declared(published, "catalog").over(_of(published, "protocol"))
     return None
+
+
+def declared(root: Path) -> Catalog:
+    """What the methods and metrics of a run directory declared when they ran; may be empty."""
+    return _declared(layout.manifest(root, "catalog"))
 
 
 def _declared(path: Path, key: str | None = None) -> Catalog:

@@ -69,16 +69,21 @@ def check_identity(root: Path, identity: dict[str, Any]) -> None:
                 "--overwrite to start it anew."
             )
         return
-    differences = [
-        f"{key}: {_value(held, key)} there, {_value(identity, key)} asked for"
-        for key in sorted(held.keys() | identity.keys())
-        if held.get(key) != identity.get(key)
-    ]
+    differences = unlike(held, identity, "there", "asked for")
     if differences:
         raise XaibenchError(
             f"{root} holds another run ({'; '.join(differences)}): choose another --out, "
             "or --overwrite to start it anew."
         )
+
+
+def unlike(held: dict[str, Any], other: dict[str, Any], there: str, here: str) -> list[str]:
+    """Where two identities differ, in words; there, here: whose each of them is."""
+    return [
+        f"{key}: {_value(held, key)} {there}, {_value(other, key)} {here}"
+        for key in sorted(held.keys() | other.keys())
+        if held.get(key) != other.get(key)
+    ]
 
 
 def _value(identity: dict[str, Any], key: str) -> Any:

@@ -18,6 +18,7 @@ from xaibench.store.aside import set_aside
 from xaibench.store.atomic import read_json, write_json
 from xaibench.store.clean import clear
 from xaibench.store.ledger import contents
+from xaibench.store.lock import moment
 from xaibench.store.origin import Origin, Unsound
 
 KNOWN = pa.schema(
@@ -97,7 +98,8 @@ def check(root: Path, run: str, blocks: Iterable[int], contents: Mapping[str, Co
         if sha256 and any(was != sha256 for was, _ in known.get(image, ()))
     ]
     if changed:
-        write_json(_note(root), {"images": sorted({*noted(root), *changed})})
+        with moment(root, layout.SHARED):
+            write_json(_note(root), {"images": sorted({*noted(root), *changed})})
         raise XaibenchError(
             f"{names(changed)} changed since the run began: run the same `xaibench run` again, "
             "which computes anew what rests on that."
@@ -113,9 +115,16 @@ def noted(root: Path) -> list[str]:
     return [image for image in held if isinstance(image, str)] if isinstance(held, list) else []
 
 
-def drop_note(root: Path) -> None:
-    """Drop the note of changed images once their results are forgotten."""
-    _note(root).unlink(missing_ok=True)
+def drop_note(root: Path, settled: Collection[str]) -> None:
+    """Drop changed images from the note once their results are forgotten."""
+    if not _note(root).exists():
+        return
+    with moment(root, layout.SHARED):
+        left = set(noted(root)) - set(settled)
+        if left:  # another shard has seen them meanwhile
+            write_json(_note(root), {"images": sorted(left)})
+        else:
+            _note(root).unlink(missing_ok=True)
 
 
 def _note(root: Path) -> Path:
@@ -172,13 +181,12 @@ def _take_out(path: Path, ids: Collection[str], prefix: str) -> None:
     path.unlink()
 
 
-def forget_states(
+def stale_states(
     root: Path, run: str, now: Mapping[str, Content], gone: Collection[Path]
-) -> list[str]:
-    """Remove what was prepared from images that are others now, and all results of these methods.
+) -> list[Path]:
+    """What was prepared from images that are others now, or from nobody knows which.
 
-    Also where it is not known any more from which images; gone: states of which results are there
-    and nothing else. Returns the methods' specs.
+    gone: states of which results are there and nothing else.
     """
     found = []
     held = (path for path in (root / "state").glob("[!.]*.*") if layout.ours(root, path))
@@ -190,10 +198,18 @@ def forget_states(
             known = read([beside], run)
             if all(was == now[i][0] for i in known.keys() & now.keys() for was, _ in known[i]):
                 continue
+        found.append(state)
+    return found
+
+
+def forget_states(root: Path, states: Iterable[Path]) -> list[str]:
+    """Remove what was prepared, and all results of these methods; returns their specs."""
+    found = []
+    for state in states:
         method = state.stem.partition("@")[0]
         for folder in (root / "scores" / f"method={method}", root / "maps" / method):
             clear(root, folder)
-        for path in (state, beside):
+        for path in (state, beside_state(state)):
             if path.is_dir():
                 set_aside(root, path)
             path.unlink(missing_ok=True)

@@ -17,6 +17,8 @@ FAILED = "failed-"
 TEMPORARY = ".tmp-"
 """Before the name of a file that is being written."""
 LOCK, HOLDER = ".lock", ".lock.json"
+SHARED, PREPARE = f"{LOCK}-shared", f"{LOCK}-prepare"
+"""Held for a moment by who changes what shards share, and by who prepares a method's state."""
 LONGEST = 200
 """Bytes of a file's name that every file system takes, with room for what is being written."""
 SET_ASIDE = "set-aside"
@@ -41,7 +43,7 @@ OWN = tuple(
             r"report/.+\.(md|tex|csv|json|html|png|jpg|webp|svg|pdf|css|js)",
             r"profile/[^/]+\.json",
             rf"{SET_ASIDE}/.+",
-            rf"{re.escape(LOCK)}(\.json)?",
+            rf"{re.escape(LOCK)}(-shared|-prepare|-shard-\d+-\d+)?(\.json)?",
         ),
     )
 )
@@ -76,6 +78,16 @@ def manifest(root: Path, kind: str) -> Path:
 def manifests(root: Path) -> list[Path]:
     """What each process left, in the order in which they started."""
     return sorted((root / MANIFESTS).glob("run-*.json"), key=lambda path: path.name)
+
+
+def shard_lock(root: Path, number: int, of: int) -> Path:
+    """What a shard holds while it writes."""
+    return root / f"{LOCK}-shard-{number}-{of}"
+
+
+def shard_locks(root: Path) -> list[Path]:
+    """Those of all shards that have ever written there; whether they are held is another thing."""
+    return sorted(p for p in root.glob(f"{LOCK}-shard-*") if p.suffix != ".json")
 
 
 def is_run(root: Path) -> bool:

@@ -61,7 +61,10 @@ class Ledger:
         current: set[str] = set()
         stale: set[str] = set()
         for path in files:
-            held, origin = contents(path)
+            try:
+                held, origin = contents(path)
+            except FileNotFoundError:  # another shard has just put it into one with others
+                continue
             (current if self.keep_stale or origin.code == code else stale).update(held)
         lacking = tuple(i for i in ids if i not in current)
         return Lacking(lacking, tuple(i for i in lacking if i in stale))
@@ -91,12 +94,12 @@ class Ledger:
 
 def contents(path: Path) -> tuple[tuple[str, ...], Origin]:
     """The images of a file of maps, scores or predictions, and what made it."""
-    kind = _kind(path.suffix)
+    kind = kind_of(path.suffix)
     return kind.read_ids(path), kind.read_origin(path)
 
 
-def _kind(suffix: str) -> Any:
-    """The module that reads files of maps, which imports torch, or of tables."""
+def kind_of(suffix: str) -> Any:
+    """The module that reads and writes files of maps, which imports torch, or of tables."""
     if suffix != layout.MAPS:
         return tables
     from xaibench.store import maps
@@ -145,5 +148,5 @@ def give_way(
             continue
         if rows:
             name = layout.block_name(block, [held[row] for row in rows], origin.code)
-            _kind(suffix).copy_rows(path, rows, folder / f"{name}{suffix}")
+            kind_of(suffix).copy_rows(path, rows, folder / f"{name}{suffix}")
         path.unlink()

@@ -51,10 +51,10 @@ def test_what_an_earlier_page_left_is_gone_and_what_anybody_put_there_is_not(
     write_html(first)
     (tmp_path / "notes.txt").write_text("mine")
     second = View(runs, tmp_path)
-    second.asset("new.png", b"new")
+    new = second.asset("new.png", b"new")
     write_html(second)
     held = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")}
-    assert {"assets/new.png", "notes.txt", "index.html", "static/page.js"} <= held
+    assert {new, "notes.txt", "index.html", "static/page.js"} <= held
     assert not {"assets/old.png", "data/old.js"} & held
 
 

@@ -1,0 +1,62 @@
+"""`merge`: put run directories of one run together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xaibench.cli import options as o
+from xaibench.cli.screen import aside, document, echo, next_is
+from xaibench.errors import UsageError
+
+Sources = Annotated[
+    list[Path],
+    typer.Argument(help="Run directories of one run, as shards with an --out each leave them."),
+]
+Out = Annotated[str, o.option("out", "A new directory for all of it.", metavar="PATH")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command("merge", epilog="Example:\n\n  xaibench merge part-1 part-2 --out whole")(merge)
+
+
+def merge(runs: Sources, out: Out, as_json: o.Json = None) -> None:
+    """Put run directories of one run together; what two of them hold has to be equal.
+
+    The result is what one process would have written. The directories stay; on one disk their files
+    are shared, not copied.
+    """
+    if len(runs) < 2:
+        raise UsageError("merge puts at least two run directories together: name another.")
+    say, into = aside if as_json else echo, Path(out)
+    from xaibench.store.agree import other_versions
+    from xaibench.store.merge import merge as merge_runs
+
+    done = merge_runs(runs, into, _key(runs[0]))
+    drift = other_versions(runs)
+    if drift:
+        say(f"warning: made with several versions: {'; '.join(drift)}")
+    if as_json:
+        document({"run": into, "from": runs, **vars(done)})
+    parts = f", {done.joined} put together from parts" * bool(done.joined)
+    say(
+        f"{into}: {len(runs)} runs, {done.images} images, {done.files} files{parts}"
+        f"{next_is('report', into)}"
+    )
+
+
+def _key(run: Path) -> Callable[[str], tuple[int, str]]:
+    """What the images of a run are sorted by: drawn by its seed, or ImageNet's number and name."""
+    from xaibench.datasets import ilsvrc
+    from xaibench.datasets.select import drawn_rank
+    from xaibench.store.identity import known
+
+    identity = known(run)
+    if identity.get("order") == "drawn":
+        return partial(drawn_rank, int(identity["seed"]))
+    return lambda image: (ilsvrc.number(image) or 0, image)

@@ -1,0 +1,121 @@
+"""The Ray cluster that a run works on: one that is there, or its own on this machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import psutil
+
+from xaibench.errors import UsageError, XaibenchError, reason
+
+STORE = 100 * 2**20
+"""Bytes of Ray's object store on this machine: no image goes through it, only blocks' names."""
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # or it says what a later version will do
+}
+SECONDS = 10.0
+"""How long processes of a cluster of our own have to end by themselves."""
+
+
+def imported() -> Any:
+    """The package `ray`, told to keep to itself what it would print."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    import ray
+
+    return ray
+
+
+@contextmanager
+def connected(address: str | None, cores: int) -> Iterator[bool]:
+    """While open, this process is a driver of a cluster; yields whether that is its own.
+
+    address: of one that is there, or 'auto'; None: the one in RAY_ADDRESS, or one that this
+    process has joined already; else one is started for `cores` cores and ended afterwards. Raises
+    XaibenchError where there is none.
+    """
+    ray = imported()
+    address = address or os.environ.get("RAY_ADDRESS")
+    if address and "://" in address:
+        raise UsageError(
+            f"ray-address {address} is that of Ray's client: start the command on a machine of the "
+            "cluster, with --ray-address auto."
+        )
+    if ray.is_initialized():
+        yield False
+        return
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    if address:
+        with _handlers_kept():
+            try:
+                ray.init(address, **quiet)
+            except Exception as error:
+                raise XaibenchError(
+                    f"no Ray cluster can be joined at {address} ({reason(error)}): start one "
+                    "(ray start --head), or leave out --ray-address."
+                ) from None
+        try:
+            yield False
+        finally:
+            ray.shutdown()
+        return
+    folder = tempfile.mkdtemp(prefix="xaibench-ray-")  # short: it holds sockets
+    before, started = set(psutil.Process().children()), list[psutil.Process]()
+    try:
+        with _handlers_kept():
+            try:
+                ray.init(
+                    "local",
+                    num_cpus=max(cores, os.cpu_count() or 1),
+                    object_store_memory=STORE,
+                    include_dashboard=False,
+                    _temp_dir=folder,
+                    **quiet,
+                )
+            except Exception as error:
+                raise XaibenchError(
+                    f"Ray cannot be started here ({reason(error)}): use --executor local."
+                ) from None
+            finally:
+                started += set(psutil.Process().children()) - before
+        yield True
+    finally:
+        below = [one for first in started for one in _with_children(first)]
+        ray.shutdown()
+        _ended(below)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _handlers_kept() -> Iterator[None]:
+    """Ray sets a handler of SIGTERM of its own."""
+    main = threading.current_thread() is threading.main_thread()
+    held = signal.getsignal(signal.SIGTERM) if main else None
+    try:
+        yield
+    finally:
+        if main:
+            signal.signal(signal.SIGTERM, held)
+
+
+def _with_children(process: psutil.Process) -> list[psutil.Process]:
+    with suppress(psutil.NoSuchProcess):
+        return [process, *process.children(recursive=True)]
+    return []
+
+
+def _ended(processes: list[psutil.Process]) -> None:
+    """Wait for the processes of a cluster that was ended; end those that stay."""
+    _, left = psutil.wait_procs(processes, timeout=SECONDS)
+    for process in left:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(left, timeout=SECONDS)
