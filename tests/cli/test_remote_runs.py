@@ -182,11 +182,41 @@ def test_a_damaged_object_is_named_and_computed_anew(
     assert_same(url, base)
 
 
+@pytest.mark.parametrize("url", ["s3"], indirect=True)
+def test_shards_of_machines_that_share_a_bucket_alone(
+    server: Forks, base: Path, url: str, cache: Callable[[str], dict[str, str]]
+) -> None:
+    """Each has a URL of its own; the whole is what one process writes into a directory."""
+    for number in (2, 1):
+        words = (*RUN, f"{url}/{number}", "--shard", f"{number}/2")
+        assert server.run(*words, environment=cache(str(number))).code == 0
+    cache("third")
+    code, said, _ = cli("merge", f"{url}/1", f"{url}/2", "--out", f"{url}/whole")
+    assert code == 0
+    assert said.splitlines()[-1].startswith(f"{url}/whole: 2 runs, 3 images")
+    cache("fourth")
+    assert_same(f"{url}/whole", base)
+    assert cli("merge", f"{url}/1", f"{url}/2", "--out", f"{url}/whole")[0] == 1  # it is there
+
+
 def test_wrong_urls_are_one_line() -> None:
     for words, code in ((("--out", "az://b/c"), 2), (("--out", "s3://"), 2)):
         ended, _, said = cli("run", *words)
         assert (ended, said.count("\n")) == (code, 1)
     assert cli("ablate", "--out", "s3://bucket/a")[0] == 2
+    cluster = ("--executor", "ray", "--ray-address", "auto")
+    assert cli("run", *cluster, "--out", "s3://bucket/a")[0] == 2
+
+
+@pytest.mark.slow
+def test_processes_that_write_into_one_copy(
+    server: Forks, base: Path, url: str, cache: Callable[[str], dict[str, str]]
+) -> None:
+    how = {"values": AT_ONCE, "environment": cache("one")}
+    ended = server.run(*RUN, url, "--processes", 2, **how)
+    assert ended.code == 0, ended.err
+    cache("two")
+    assert_same(url, base)
 
 
 @pytest.mark.slow
