@@ -149,6 +149,20 @@ def test_killed_at_any_change_it_goes_on_from_another_machine(
     assert len(seen) > 2
 
 
+@pytest.mark.parametrize("url", ["file"], indirect=True)
+def test_a_run_that_is_stopped_puts_what_it_has(
+    server: Forks, url: str, cache: Callable[[str], dict[str, str]]
+) -> None:
+    """Ctrl-C: the files that are finished, and the lock is given back."""
+    ended = server.run(*RUN, url, at=LATE, signal=signal.SIGINT, environment=cache("one"))
+    assert ended.code == 130
+    there = copies.Copy(url)
+    assert there.objects.read("lock.json") is None
+    here = {path.name for path in located(Path(url)).glob("maps/*/*/*/*/0*")}
+    assert here
+    assert here <= {Path(path).name for path in there._read()[0]}
+
+
 @pytest.mark.parametrize("url", ["s3"], indirect=True)
 def test_two_runs_at_one_url(
     server: Forks, base: Path, url: str, cache: Callable[[str], dict[str, str]]
