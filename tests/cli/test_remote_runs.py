@@ -74,6 +74,7 @@ def assert_same(url: str, base: Path) -> None:
         assert np.array_equal(ours[1], theirs[1])
 
 
+@pytest.mark.parametrize("url", [pytest.param("file", marks=pytest.mark.slow), "s3"], indirect=True)
 def test_a_run_is_read_reported_and_gone_on_with_elsewhere(
     server: Forks, base: Path, url: str, cache: Callable[[str], dict[str, str]]
 ) -> None:
@@ -129,6 +130,7 @@ def killed_and_gone_on_with(
     return there
 
 
+@pytest.mark.parametrize("url", ["s3"], indirect=True)
 def test_killed_in_the_middle_it_goes_on_from_another_machine(
     server: Forks, base: Path, url: str, cache: Callable[[str], dict[str, str]]
 ) -> None:
@@ -163,7 +165,7 @@ def test_a_run_that_is_stopped_puts_what_it_has(
     assert here <= {Path(path).name for path in there._read()[0]}
 
 
-@pytest.mark.parametrize("url", ["s3"], indirect=True)
+@pytest.mark.slow
 def test_two_runs_at_one_url(
     server: Forks, base: Path, url: str, cache: Callable[[str], dict[str, str]]
 ) -> None:
