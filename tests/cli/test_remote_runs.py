@@ -74,6 +74,7 @@ def assert_same(url: str, base: Path) -> None:
         assert np.array_equal(ours[1], theirs[1])
 
 
+@pytest.mark.parametrize("url", [pytest.param("file", marks=pytest.mark.slow), "s3"], indirect=True)
 def test_a_run_is_read_reported_and_gone_on_with_elsewhere(
     server: Forks, base: Path, url: str, cache: Callable[[str], dict[str, str]]
 ) -> None:
@@ -129,6 +130,7 @@ def killed_and_gone_on_with(
     return there
 
 
+@pytest.mark.parametrize("url", ["s3"], indirect=True)
 def test_killed_in_the_middle_it_goes_on_from_another_machine(
     server: Forks, base: Path, url: str, cache: Callable[[str], dict[str, str]]
 ) -> None:
@@ -149,6 +151,21 @@ def test_killed_at_any_change_it_goes_on_from_another_machine(
     assert len(seen) > 2
 
 
+@pytest.mark.parametrize("url", ["file"], indirect=True)
+def test_a_run_that_is_stopped_puts_what_it_has(
+    server: Forks, url: str, cache: Callable[[str], dict[str, str]]
+) -> None:
+    """Ctrl-C: the files that are finished, and the lock is given back."""
+    ended = server.run(*RUN, url, at=LATE, signal=signal.SIGINT, environment=cache("one"))
+    assert ended.code == 130
+    there = copies.Copy(url)
+    assert there.objects.read("lock.json") is None
+    here = {path.name for path in located(Path(url)).glob("maps/*/*/*/*/0*")}
+    assert here
+    assert here <= {Path(path).name for path in there._read()[0]}
+
+
+@pytest.mark.slow
 def test_two_runs_at_one_url(
     server: Forks, base: Path, url: str, cache: Callable[[str], dict[str, str]]
 ) -> None:
@@ -161,6 +178,7 @@ def test_two_runs_at_one_url(
     assert_same(url, base)
 
 
+@pytest.mark.parametrize("url", ["s3"], indirect=True)
 def test_a_damaged_object_is_named_and_computed_anew(
     server: Forks, base: Path, url: str, cache: Callable[[str], dict[str, str]]
 ) -> None:
@@ -180,11 +198,41 @@ def test_a_damaged_object_is_named_and_computed_anew(
     assert_same(url, base)
 
 
+@pytest.mark.parametrize("url", ["s3"], indirect=True)
+def test_shards_of_machines_that_share_a_bucket_alone(
+    server: Forks, base: Path, url: str, cache: Callable[[str], dict[str, str]]
+) -> None:
+    """Each has a URL of its own; the whole is what one process writes into a directory."""
+    for number in (2, 1):
+        words = (*RUN, f"{url}/{number}", "--shard", f"{number}/2")
+        assert server.run(*words, environment=cache(str(number))).code == 0
+    cache("third")
+    code, said, _ = cli("merge", f"{url}/1", f"{url}/2", "--out", f"{url}/whole")
+    assert code == 0
+    assert said.splitlines()[-1].startswith(f"{url}/whole: 2 runs, 3 images")
+    cache("fourth")
+    assert_same(f"{url}/whole", base)
+    assert cli("merge", f"{url}/1", f"{url}/2", "--out", f"{url}/whole")[0] == 1  # it is there
+
+
 def test_wrong_urls_are_one_line() -> None:
     for words, code in ((("--out", "az://b/c"), 2), (("--out", "s3://"), 2)):
         ended, _, said = cli("run", *words)
         assert (ended, said.count("\n")) == (code, 1)
     assert cli("ablate", "--out", "s3://bucket/a")[0] == 2
+    cluster = ("--executor", "ray", "--ray-address", "auto")
+    assert cli("run", *cluster, "--out", "s3://bucket/a")[0] == 2
+
+
+@pytest.mark.slow
+def test_processes_that_write_into_one_copy(
+    server: Forks, base: Path, url: str, cache: Callable[[str], dict[str, str]]
+) -> None:
+    how = {"values": AT_ONCE, "environment": cache("one")}
+    ended = server.run(*RUN, url, "--processes", 2, **how)
+    assert ended.code == 0, ended.err
+    cache("two")
+    assert_same(url, base)
 
 
 @pytest.mark.slow

@@ -124,6 +124,16 @@ def test_a_reader_whose_list_grew_old_reads_again(url: str, elsewhere: Elsewhere
         assert held(fetched(url)) == {RECORD: "new", "scores/metric=x/00000-b.parquet": "2"}
 
 
+def test_large_files_go_in_pieces(
+    url: str, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "0123456789abcdef" * 400_000  # more than one part of an upload
+    put(url, map=text)
+    elsewhere("other")
+    monkeypatch.setattr(objects, "AT_ONCE", 1000)
+    assert held(fetched(url)) == {MAP: text}
+
+
 def test_what_is_deleted_here_is_deleted_there(url: str) -> None:
     root = put(url, record="1", score="1", map="1")
     with written(Path(url), say=lambda _: None):

@@ -29,20 +29,20 @@ def merge(runs: Sources, out: Out, as_json: o.Json = None) -> None:
     """Put run directories of one run together; what two of them hold has to be equal.
 
     The result is what one process would have written. The directories stay; on one disk their files
-    are shared, not copied.
+    are shared, not copied. Each may be a URL, and --out too.
     """
     if len(runs) < 2:
         raise UsageError("merge puts at least two run directories together: name another.")
-    from xaibench.config.urls import url_of
-    from xaibench.store.remote import fetched
-
-    if url_of(out):
-        raise UsageError(f"merge makes a directory of this machine, and --out is {out}: give one.")
-    say, into, runs = aside if as_json else echo, Path(out), [fetched(run) for run in runs]
+    say = aside if as_json else echo
+    from xaibench.config.urls import located
     from xaibench.store.agree import other_versions
     from xaibench.store.merge import merge as merge_runs
+    from xaibench.store.remote import fetched, place, written
 
-    done = merge_runs(runs, into, _key(runs[0]))
+    runs, whole = [fetched(run) for run in runs], located(Path(out))
+    with written(Path(out), say=say):
+        done = merge_runs(runs, whole, _key(runs[0]))
+    into = place(whole)
     drift = other_versions(runs)
     if drift:
         say(f"warning: made with several versions: {'; '.join(drift)}")

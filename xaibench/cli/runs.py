@@ -80,7 +80,7 @@ def writing(config: RunConfig, say: Callable[[str], None]) -> AbstractContextMan
 def _next(config: RunConfig, stages: set[str]) -> str:
     """What to run after it: the report; after maps alone, their scores."""
     if "score" in stages and config.part:
-        report = command("report", config.directory)
+        report = command("report", config.place)
         return f"; next, once all {config.part.of} shards are done: {report}"
     if "score" in stages:
         return next_is("report", config.place)

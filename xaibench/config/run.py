@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,12 @@ class RunConfig(Options, Data):
             raise UsageError("devices are a process each: drop --processes, or --devices.")
         if self.until is not None and self.order != "drawn":
             raise UsageError("until takes images in a drawn order: drop --order dataset.")
+        cluster = self.executor == "ray" and (self.ray_address or os.environ.get("RAY_ADDRESS"))
+        if cluster and self.out is not None and url_of(self.out):
+            raise UsageError(
+                "ray's actors write to a path that all nodes see, not to a URL: give a directory "
+                "as --out, or run shards with a URL each (`xaibench merge`)."
+            )
         if self.shard is not None and self.until is not None:
             raise UsageError(
                 "until decides by the blocks before, which are other shards': drop --until or "

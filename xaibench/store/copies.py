@@ -12,12 +12,13 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from filelock import FileLock
 
 from xaibench.config.urls import located
 from xaibench.errors import XaibenchError
-from xaibench.store import atomic, parts
+from xaibench.store import layout, parts
 from xaibench.store.objects import Objects, Version
 from xaibench.store.parts import LIST, Part, Parts
 from xaibench.store.remote_lock import LOCK
@@ -170,7 +171,7 @@ class Copy:
                 raise _Other
 
         with suppress(_Other):
-            atomic.write(self.root / part.path, save)
+            _write(self.root / part.path, save)
             look = parts.seen(self.root / part.path)
             return replace(part, modified=look[1]) if look else None
         return None
@@ -189,7 +190,26 @@ class Copy:
 
     def _keep(self, *, unsent: bool) -> None:
         data = parts.packed(self.held, url=self.url, version=self._version, unsent=unsent)
-        atomic.write(self._index, lambda file: file.write_bytes(data))
+        _write(self._index, lambda file: file.write_bytes(data))
+
+
+def _write(path: Path, save: Callable[[Path], object]) -> None:
+    """Write a file whole or not at all, from any thread; it may be lost with the power.
+
+    `store.atomic` asks for the process's umask, which one thread alone can do.
+    """
+    temporary = path.with_name(f"{layout.TEMPORARY}{uuid4().hex}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            save(temporary)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise XaibenchError(
+            f"cannot write {path}: {error.strerror or error}; free space, or set XDG_CACHE_HOME."
+        ) from None
 
 
 def index_of(root: Path) -> Path:

@@ -31,6 +31,10 @@ Version = dict[str, str]
 """What an object is told from an earlier one of its key by."""
 
 
+AT_ONCE = 8 * 2**20
+"""Bytes of an object that are held in memory to save it, which is faster than a stream."""
+
+
 class Content(NamedTuple):
     """An object: its bytes, its version, and seconds since it was put by this machine's clock."""
 
@@ -71,8 +75,9 @@ class Objects:
         digest = hashlib.sha256()
         with self._told(), suppress(FileNotFoundError):
             found = self._obstore.get(self._store, key)
+            pieces = [found.bytes()] if found.meta["size"] <= AT_ONCE else found.stream()
             with into.open("wb") as file:
-                for piece in found.stream():
+                for piece in pieces:
                     digest.update(piece)
                     file.write(piece)
             return digest.hexdigest()

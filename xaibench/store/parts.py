@@ -74,13 +74,13 @@ def unpacked(data: bytes) -> tuple[Parts, dict[str, Any]]:
     """What `packed` made; ValueError where it did not."""
     try:
         table = pq.read_table(pa.BufferReader(data))
-        rows = table.select(SCHEMA.names).to_pylist()
+        columns = [table[name].to_pylist() for name in SCHEMA.names]
         said = json.loads((table.schema.metadata or {})[b"xaibench"])
     except (pa.ArrowException, KeyError) as error:
         raise ValueError(str(error)) from None
-    if any(path.startswith("/") or ".." in path.split("/") for path in (r["path"] for r in rows)):
+    if any(path.startswith("/") or ".." in path.split("/") for path in columns[0]):
         raise ValueError("it names files outside of the run directory")
-    return {row["path"]: Part(**row) for row in rows}, dict(said)
+    return {row[0]: Part(*row) for row in zip(*columns, strict=True)}, dict(said)
 
 
 def scan(root: Path) -> dict[str, tuple[int, int]]:
@@ -91,28 +91,30 @@ def scan(root: Path) -> dict[str, tuple[int, int]]:
     that never has the predictions of one image and scores of the other.
     """
     found: dict[str, tuple[int, int]] = {}
-    pages: set[Path] = set()
+    pages: set[str] = set()
     for folder, below, names in os.walk(root):
-        here, some = Path(folder), set(below)
+        here, some = folder[len(str(root)) + 1 :], set(below)
         if layout.MANIFESTS in some:
             some -= HERE
-            pages.add(here / PAGES)
+            pages.add(f"{here}/{PAGES}".lstrip("/"))
         if here in pages:
             some, names = some & {KEPT}, []
         below[:] = sorted(some, key=lambda name: (ORDER.get(name, len(ORDER)), name))
         for name in names:
-            look = seen(here / name)
-            if look and not name.startswith((layout.TEMPORARY, layout.LOCK)):
-                found[(here / name).relative_to(root).as_posix()] = look
+            if not name.startswith((layout.TEMPORARY, layout.LOCK)) and (
+                look := seen(f"{folder}/{name}")
+            ):
+                found[f"{here}/{name}" if here else name] = look
     return found
 
 
-def seen(path: Path) -> tuple[int, int] | None:
+def seen(path: str | Path) -> tuple[int, int] | None:
     """Size and time of a regular file; None for anything else."""
-    with suppress(FileNotFoundError):
-        info = path.lstat()
-        return (info.st_size, info.st_mtime_ns) if stat.S_ISREG(info.st_mode) else None
-    return None
+    try:
+        info = os.lstat(path)
+    except FileNotFoundError:
+        return None
+    return (info.st_size, info.st_mtime_ns) if stat.S_ISREG(info.st_mode) else None
 
 
 def sha256(path: Path) -> str:
