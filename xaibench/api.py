@@ -12,15 +12,10 @@ from uuid import uuid4
 from xaibench.config.run import RunConfig, load_config
 from xaibench.errors import UsageError, XaibenchError
 from xaibench.execution.result import RunResult as RunResult
-from xaibench.store.layout import SET_ASIDE
 
 if TYPE_CHECKING:
     from xaibench.execution.estimate import Estimate
-    from xaibench.execution.plan import Plan
     from xaibench.models.classifier import TorchClassifier
-    from xaibench.stages.block import Done
-    from xaibench.stages.run import Run
-    from xaibench.store.manifest import Manifest
 
 Say = Callable[[str], None]
 ALL_STAGES = frozenset({"explain", "score"})
@@ -64,6 +59,7 @@ def _run(
     from xaibench.execution import start
     from xaibench.execution.accuracy import Verdict
     from xaibench.execution.crews import run_all
+    from xaibench.execution.end import finish
     from xaibench.execution.plan import plan
     from xaibench.execution.profile import profiling
     from xaibench.execution.progress import progress
@@ -80,9 +76,10 @@ def _run(
     root = config.directory
     if config.dry_run:
         from xaibench.execution.estimate import page
+        from xaibench.execution.look import look
         from xaibench.execution.outlook import Made, outlook
 
-        work, todo = _look(config, stages, say, network)
+        work, todo = look(config, stages, say, network)
         for line in page(outlook(work, todo, Made(), measure=False)):
             say(line)
         return RunResult(root, len(share(work)), {}, 0, time.monotonic() - started)
@@ -104,9 +101,9 @@ def _run(
             start.check_directory(work)
         for path in todo.unsound:
             set_aside(root, path)
-        _say_unsound(todo.unsound, root, say)
+        start.say_unsound(todo.unsound, root, say)
         if any(todo.stale.values()):
-            say(_stale_line(todo.stale))
+            say(start.stale_line(todo.stale))
         held.begun()
         sheet, verdict = Timesheet(), Verdict(work, say)
         with (
@@ -117,42 +114,9 @@ def _run(
                 done = run_all(task, todo, each_of(sheet.step, traced, shown, verdict.step), say)
             finally:
                 manifest.note(timings=sheet.rows(work))
-        _say_unsound(done.unsound, root, say)
+        start.say_unsound(done.unsound, root, say)
         verdict.end()
-        return _finish(work, done, todo, manifest, time.monotonic() - started)
-
-
-def _look(
-    config: RunConfig,
-    stages: frozenset[str],
-    say: Say,
-    network: TorchClassifier | None = None,
-    *,
-    bare: bool = False,
-) -> tuple[Run, Plan]:
-    """What a run would do; nothing is written. bare: without the network's own weights."""
-    from xaibench.execution import start
-    from xaibench.execution.outlook import with_shapes_alone
-    from xaibench.execution.plan import plan
-    from xaibench.stages.block import Task, opened
-    from xaibench.store.remote import fetched
-
-    root, place = fetched(config.out or config.directory, new=True), config.place
-    if config.overwrite:  # plan as if nothing were there
-        config = config.model_copy(update={"out": root / "overwritten"})
-    work = opened(Task(config, uuid4().hex, network))
-    if bare:
-        with_shapes_alone(work)
-    start.check(work, stages)
-    start.announce(work, say)
-    if not (config.overwrite or bare):
-        start.check_directory(work)
-    todo = plan(work, stages)
-    _say_unsound(todo.unsound, root, say)
-    _describe(place, work, todo, say)
-    if todo.stops:
-        say(f"  at most: until {config.until:g} stops what is sure before ({todo.stops.words})")
-    return work, todo
+        return finish(work, done, todo, manifest, time.monotonic() - started)
 
 
 def plan_configs(
@@ -170,78 +134,16 @@ def plan_configs(
     for config in configs:
         started = time.monotonic()
         check_early(config)
+        from xaibench.execution.look import look
         from xaibench.execution.outlook import Made, outlook
 
         made = made or Made()
-        work, todo = _look(config, ALL_STAGES, say, bare=rate is not None)
+        work, todo = look(config, ALL_STAGES, say, bare=rate is not None)
         if rate is None:
             _ = work.classifier.inference
         start = time.monotonic() - started
         done.append(outlook(work, todo, made, rate=rate, anew=anew, start=start))
     return together(done)
-
-
-def _say_unsound(unsound: Mapping[Path, str], root: Path, say: Say) -> None:
-    """Say which files no number is made from, and what becomes of them."""
-    for kind in dict.fromkeys(unsound.values()):
-        paths = [path for path, of in unsound.items() if of == kind]
-        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-        say(f"{kind}: {paths[0]}{more}; set aside in {root / SET_ASIDE}, computed anew")
-
-
-def _stale_line(stale: Mapping[str, int]) -> str:
-    """Say what other code made and is computed again."""
-    listed = ", ".join(f"{count} of {name}" for name, count in stale.items() if count)
-    return f"stale, since what made them has changed: {listed}; computed anew (--keep-stale keeps)"
-
-
-def _finish(work: Run, done: Done, todo: Plan, manifest: Manifest, seconds: float) -> RunResult:
-    """Close the process's record; raise what a person has to know."""
-    from xaibench.stages.share import share
-    from xaibench.store.ledger import unreadable
-
-    chosen = set(work.ids(share(work)))
-    failed = {i: why for i, why in unreadable(work.root).items() if i in chosen}
-    computed = {name: done.made[name] for name in ("predictions", "maps", "scores")}
-    computed |= {name: done.made[name] for name in ("failed", "left") if done.made[name]}
-    stops = todo.stops
-    sure = stops.words if stops else ""
-    result = RunResult(
-        work.root, len(chosen), computed, len(failed), seconds, sure, work.config.shard or ""
-    )
-    counts = {"images": len(chosen), "unreadable": len(failed), **computed}
-    manifest.end(counts=counts, **({"until": stops.record()} if stops else {}))
-    if done.unmapped:
-        raise XaibenchError(
-            f"{done.unmapped.total()} scores need maps that are not there "
-            f"({', '.join(done.unmapped)}): run `xaibench explain` or `xaibench run` with the "
-            "same options first."
-        )
-    if done.reasons:
-        what, reason = next(iter(done.reasons.items()))
-        more = len(done.reasons) - 1
-        raise XaibenchError(
-            f"{result.line}: {what} failed: {reason.rstrip('.')}"
-            + (f", and {more} more: " if more else ": ")
-            + f"see {work.root / 'failures'}; the same command tries it again."
-        )
-    if "left" in computed and work.config.strict:
-        raise XaibenchError(f"{result.line}: leave out --strict or --no-retry-failed.")
-    if failed and (work.config.strict or len(failed) == len(chosen)):
-        first, reason = next(iter(failed.items()))
-        raise XaibenchError(
-            f"{len(failed)} images cannot be read (of {len(chosen)}), first {first}: {reason}."
-        )
-    return result
-
-
-def _describe(root: str, work: Run, todo: Plan, say: Say) -> None:
-    """Say what a run would do, and with which values."""
-    sums = ", ".join(f"{todo.count(what)} {what}" for what in ("predictions", "maps", "scores"))
-    say(f"would write to {root}: {sums}")
-    for kind, requests in (("method", work.methods), ("metric", work.metrics)):
-        for one in requests:
-            say(f"  {kind} {one.spec}: {dict(one.options) or 'no options'}")
 
 
 def run_configs(

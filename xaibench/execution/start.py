@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from xaibench.store.identity import (
     known,
 )
 from xaibench.store.latest import remember
+from xaibench.store.layout import SET_ASIDE
 from xaibench.store.manifest import Manifest, version_drift
 from xaibench.store.sources import check_files, claim_files, claim_maps
 
@@ -112,6 +113,20 @@ def announce(run: Run, say: Say) -> None:
             f"the images of {run.dataset.name} have no classes{unnamed(run.dataset)}: explaining "
             "the predicted class"
         )
+
+
+def say_unsound(unsound: Mapping[Path, str], root: Path, say: Say) -> None:
+    """Say which files no number is made from, and what becomes of them."""
+    for kind in dict.fromkeys(unsound.values()):
+        paths = [path for path, of in unsound.items() if of == kind]
+        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        say(f"{kind}: {paths[0]}{more}; set aside in {root / SET_ASIDE}, computed anew")
+
+
+def stale_line(stale: Mapping[str, int]) -> str:
+    """Say what other code made and is computed again."""
+    listed = ", ".join(f"{count} of {name}" for name, count in stale.items() if count)
+    return f"stale, since what made them has changed: {listed}; computed anew (--keep-stale keeps)"
 
 
 def check_directory(run: Run) -> None:
