@@ -17,7 +17,8 @@ from xaibench.errors import UsageError, XaibenchError, reason
 
 STORE = 100 * 2**20
 """Bytes of Ray's object store on this machine: no image goes through it, only blocks' names."""
-QUIET = {
+SETTINGS = {
+    "RAY_prestart_worker_first_driver": "0",  # idle workers, of which no actor is made
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # or it says what a later version will do
 }
@@ -26,8 +27,8 @@ SECONDS = 10.0
 
 
 def imported() -> Any:
-    """The package `ray`, told to keep to itself what it would print."""
-    for name, value in QUIET.items():
+    """The package `ray`, told to start no more than it has to, and to keep things to itself."""
+    for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     import ray
 
