@@ -35,8 +35,7 @@ def write(path: Path, save: Callable[[Path], object]) -> None:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise XaibenchError(
-            f"cannot write {path}: {error.strerror or error}; free space, or choose another "
-            "place (--out)."
+            f"cannot write {path}: {error.strerror or error}; choose another --out or free space."
         ) from None
 
 
