@@ -1,6 +1,6 @@
 """Files that are there whole or not at all."""
 
-from __future__ import annotations
+from __future__ import functools
 
 import json
 import os
@@ -39,6 +39,7 @@ def write(path: Path, save: Callable[[Path], object]) -> None:
         ) from None
 
 
+@functools.cache  # to ask is to set it: two threads that did so at once could leave it at 0
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
