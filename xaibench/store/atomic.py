@@ -1,7 +1,8 @@
 """Files that are there whole or not at all."""
 
-from __future__ import functools
+from __future__ import annotations
 
+import functools
 import json
 import os
 import tempfile
