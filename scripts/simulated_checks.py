@@ -20,7 +20,7 @@ from xaibench.analysis.columns import Column
 from xaibench.analysis.stats import MIN_IMAGES
 from xaibench.config.catalog import Catalog
 
-IMAGES = (5, 10, 20, 50, 120)
+IMAGES = (5, 10, 20, 50)
 METRICS = ("average_increase", *(metric for metric in LIKE if metric != "completeness"))
 OTHERS = ("fakecam", "random", "center", "edges", "gradcam", "gradient")
 MINE = "mine"
@@ -32,7 +32,7 @@ USUAL = 0.05
 SURE = 4.5
 """Standard errors at which about half of 66 comparisons are sure."""
 NOTHING = pd.DataFrame()
-FEWER = 4
+FEWER = 10
 """A flip takes so many times as long to simulate."""
 Floats = np.ndarray
 Cells = dict[tuple[str, str], Floats]
