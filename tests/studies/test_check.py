@@ -290,3 +290,25 @@ def test_a_damaged_record_is_named(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(XaibenchError, match=r"rise\.json is damaged"):
             finished(tmp_path)
+
+
+def test_a_value_that_is_not_finite_is_no_map_that_is_not(
+    done: Finished, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A similarity is lost where the other map is constant; the method's own map is there."""
+    (record,) = kept(out)
+    image = xaibench.load_scores(out)["image"].iloc[0]
+
+    def lost(metrics: Any) -> Callable[[Path], pd.DataFrame]:
+        def load(directory: Path) -> pd.DataFrame:
+            found = xaibench.load_scores(directory).astype({"status": str, "metric": str})
+            of = found["image"].eq(image) & found["metric"].isin(metrics)
+            return found.assign(status=found["status"].mask(of, "nonfinite"))
+
+        return load
+
+    place = "xaibench.studies.check.evidence.load_scores"
+    monkeypatch.setattr(place, lost(set(record.sanity.values())))
+    assert set(evidence_of(out, record).nonfinite.values()) == {0}
+    monkeypatch.setattr(place, lost(set(record.metrics)))
+    assert set(evidence_of(out, record).nonfinite.values()) == {1}

@@ -76,10 +76,9 @@ def evidence_of(root: Path, record: Record) -> Evidence:
         raise XaibenchError(f"{root} has no scores of {record.method}: run its check again.")
     sane, lacking = _sanity(own, record)
     switched, missing, gone = _switched(frame, record)
-    constant, nonfinite = (
-        own[own.status == status].groupby("method").image.nunique()
-        for status in (STATUS_CONSTANT, STATUS_NONFINITE)
-    )
+    constant = own[own.status == STATUS_CONSTANT].groupby("method").image.nunique()
+    lost_maps = scores.status.eq(STATUS_NONFINITE).groupby([scores.method, scores.image]).all()
+    nonfinite = lost_maps.groupby(level=0).sum()  # a value can be lost where the map is not
     met = set(_usable(scores).method)
     lost = [(f"beside {m}", _why(root, m)) for m in record.methods[1:] if m not in met]
     return Evidence(
