@@ -23,7 +23,8 @@ from xaibench.types import Explanation
 
 METHODS = ["gradient", "gradcam", "rise(n_masks=8)", "fakecam"]
 PICTURE = Image.new("RGB", (40, 40), "red")
-METRICS = "insertion,average_drop,monotonicity,max_sensitivity,sparseness"
+METRIC = "insertion(rows_per_step=56)"
+METRICS = f"{METRIC},average_drop,monotonicity(rows_per_step=112),max_sensitivity,sparseness"
 
 
 @pytest.fixture(scope="module")
@@ -91,10 +92,10 @@ def test_maps_made_elsewhere_score_as_their_own_methods(ran: Path, photographs) 
     paths, labels = photographs
     _, maps = xaibench.load_maps(ran, "gradcam")
     found = xaibench.score_maps(
-        load_model("efficientnet_lite0"), paths, maps, labels, metrics="insertion,sparseness"
+        load_model("efficientnet_lite0"), paths, maps, labels, metrics=METRIC + ",sparseness"
     )
     scores = xaibench.load_scores(ran)
-    for metric in ("insertion", "sparseness"):
+    for metric in (METRIC, "sparseness"):
         rows = scores.query(
             "method == 'gradcam' and target == 'ground_truth' and metric == @metric"
         )
