@@ -173,14 +173,15 @@ def source_of(
     from xaibench.store.accuracy import accuracy_in
     from xaibench.store.catalog import catalog_in
     from xaibench.store.manifest import identity_of, timings
-    from xaibench.store.read import load_predictions, load_scores
+    from xaibench.store.read import load_predictions
+    from xaibench.store.read import plain as in_words
     from xaibench.store.remote import place
-    from xaibench.store.scores import REPORTED, read_scores
+    from xaibench.store.scores import COLUMNS, REPORTED, read_scores
     from xaibench.studies.until import stopped_in
 
     some = predictions and any(directory.glob("predictions/*/*/*.parquet"))
-    held = read_scores(directory, REPORTED)
-    scores = load_scores(directory) if plain else held.frame
+    held = read_scores(directory, COLUMNS if plain else REPORTED)
+    scores = in_words(held.frame) if plain else held.frame
     images = only(scores, wanted.methods, wanted.metrics)["image"].unique()
     source = Source(
         name=place(directory),

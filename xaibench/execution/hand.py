@@ -9,12 +9,10 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from xaibench import meter
-from xaibench.errors import Failed
 from xaibench.execution.driver import Event, Finished, Job, Said, Ticked
-from xaibench.execution.local import read_ahead
+from xaibench.execution.local import prepare, read_ahead
 from xaibench.execution.profile import Profile, recorded
 from xaibench.stages.block import Done, Task, opened, run_block
-from xaibench.stages.prepare import prepare_state
 from xaibench.stages.steps import Spent, Step
 
 Send = Callable[[Event], None]
@@ -50,12 +48,7 @@ def _do(task: Task, teller: Teller, job: Job, following: Job | None) -> None:
     run, done, broken = opened(task), Done(), ""
     teller.begin()
     if job.prepare is not None:
-        one = job.prepare
-        teller.step(Step(f"prepare {one.method.spec}"))
-        try:
-            prepare_state(run, one.method, one.variation, one.code)
-        except Failed as failure:
-            broken = str(failure)
+        broken = prepare(run, job.prepare, teller.step)
     elif job.block is not None:
         read_ahead(run, job.block, following.block if following else None)
         done = run_block(task, job.block, teller.step)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import zip_longest
 
 from xaibench.errors import Failed
-from xaibench.execution.plan import Plan
+from xaibench.execution.plan import Plan, Preparation
 from xaibench.stages.block import Done, Task, first_read, opened, run_block
 from xaibench.stages.prepare import prepare_state
 from xaibench.stages.run import Run
@@ -19,11 +19,8 @@ def run_all(task: Task, plan: Plan, tick: Tick) -> Done:
     run, done = opened(task), Done()
     broken: dict[str, str] = {}
     for one in plan.preparations:
-        tick(Step(f"prepare {one.method.spec}"))
-        try:
-            prepare_state(run, one.method, one.variation, one.code)
-        except Failed as failure:
-            broken[one.path.name] = str(failure)
+        if why := prepare(run, one, tick):
+            broken[one.path.name] = why
     for block, following in zip_longest(plan.blocks, plan.blocks[1:]):
         left = plan.stops.left(block) if plan.stops else block
         if left is not block:
@@ -34,6 +31,16 @@ def run_all(task: Task, plan: Plan, tick: Tick) -> Done:
         if plan.stops:
             plan.stops.add(left)
     return done
+
+
+def prepare(run: Run, one: Preparation, tick: Tick) -> str:
+    """Have a method prepare what it needs; why it could not, or ""."""
+    tick(Step(f"prepare {one.method.spec}"))
+    try:
+        prepare_state(run, one.method, one.variation, one.code)
+    except Failed as failure:
+        return str(failure)
+    return ""
 
 
 def read_ahead(run: Run, block: Block, following: Block | None) -> None:

@@ -33,7 +33,11 @@ def load_scores(out: str | Path) -> pd.DataFrame:
     Columns as in `COLUMNS`; value is float64 in natural units; sorted by `KEYS`. Raises
     XaibenchError where there are none.
     """
-    frame = read_scores(fetched(out, layout.MANIFESTS, "scores")).frame
+    return plain(read_scores(fetched(out, layout.MANIFESTS, "scores")).frame)
+
+
+def plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same frame with its names as strings."""
     for name in frame.select_dtypes("category"):
         frame[name] = frame[name].astype(str)
     return frame

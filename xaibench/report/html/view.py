@@ -110,6 +110,11 @@ class View:
     written: dict[str, Path] = field(default_factory=dict)
     chunks: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def paper(self) -> bool:
+        """Whether the paper stands beside the runs."""
+        return bool(self.options.get("paper", True))
+
     def asset(self, name: str, content: bytes | Path) -> str:
         """Put a file beside the page, or into it where it is one file; returns what `src` takes.
 

@@ -16,7 +16,7 @@ def section(view: View) -> SectionHtml | None:
 
     Nothing where the paper is left out.
     """
-    if not view.options.get("paper", True):
+    if not view.paper:
         return None
     sources = [replace(run.source, name=run.name) for run in view.runs]
     made = page(*check_claims(sources))

@@ -11,18 +11,17 @@ title, key, place = "Overview", "overview", 0
 def section(view: View) -> SectionHtml:
     """One row a run, and what has to be said of it."""
     headers = [build_header(run.source.scores, run.source.catalog) for run in view.runs]
-    beside = bool(view.options.get("paper", True))
     notes = dict.fromkeys(
         note
         for run, header in zip(view.runs, headers, strict=True)
         for note in (
             *_doubts(run),
-            *(header.notes if beside else ()),
+            *(header.notes if view.paper else ()),
             *of_passes(run.source.identity),
         )
     )
     runs = list(zip(view.runs, headers, strict=True))
-    paper = PAPER if beside else ""
+    paper = PAPER if view.paper else ""
     return SectionHtml(view.render("overview.html.j2", runs=runs, notes=list(notes), paper=paper))
 
 

@@ -26,7 +26,7 @@ def section(view: View) -> SectionHtml:
 
 def _tables(view: View, run: Run) -> Markup:
     source, catalog = run.source, run.source.known
-    paper = bool(view.options.get("paper", True))
+    paper = view.paper
     built = build_tables(
         source.scores, run=run.words, catalog=source.catalog, stopped=source.stopped, beside=paper
     )
