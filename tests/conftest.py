@@ -40,6 +40,18 @@ def _workers_at_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def own_shared_memory(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """The doctor finds nothing that other tests leave in shared memory when they are killed."""
+    if request.path.stem == "test_killed_workers":  # about just that
+        yield
+        return
+    with mock.patch("xaibench.store.health.SHARED_MEMORY", tmp_path_factory.getbasetemp() / "none"):
+        yield
+
+
 @pytest.fixture(scope="session", params=DEVICES)
 def device(request: pytest.FixtureRequest) -> torch.device:
     return torch.device(request.param)

@@ -57,7 +57,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _at_80_columns(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setattr("xaibench.store.health.SHARED_MEMORY", folder / "none")  # others' leavings
     checks = [Check("torch", True, "2.0"), Check("devices", True, "cpu")]
     monkeypatch.setattr("xaibench.execution.doctor.checks", lambda: checks)
     monkeypatch.setattr("xaibench.studies.audit.audit", lambda *_, **__: LINES)

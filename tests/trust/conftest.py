@@ -14,8 +14,6 @@ from helpers import noise as pictures_of_noise
 from pictures import pictures
 from units import COUNT, run
 
-from xaibench.store import health
-
 LONG = 6
 """Rows of a table of which all are run for every change."""
 
@@ -31,18 +29,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for place, item in enumerate(rows):
             if len(rows) > LONG and place % 3:
                 item.add_marker(pytest.mark.slow)
-
-
-@pytest.fixture(autouse=True)
-def own_shared_memory(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[None]:
-    """The doctor finds nothing that other tests leave in shared memory when they are killed."""
-    if request.path.stem == "test_killed_workers":  # about just that
-        yield
-        return
-    with mock.patch.object(health, "SHARED_MEMORY", tmp_path_factory.getbasetemp() / "none"):
-        yield
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pandas as pd
 import pytest
@@ -17,6 +19,7 @@ from networks import THOUSAND
 
 import xaibench
 from xaibench.errors import XaibenchError
+from xaibench.studies import ablate
 
 MODEL = ("--model", THOUSAND, "--workers", 0, "--method", "gradcam")
 SCORED = (*MODEL, "--metric", "average_drop")
@@ -106,6 +109,19 @@ def test_others_are_refused_or_wait_and_readers_read(
     )
     assert server.run("doctor", out, "--fix").code == 0
     assert server.run("doctor", out).code == 0
+
+
+def test_nobody_replaces_the_maps_that_an_ablation_copies(server: Forks, out: Path) -> None:
+    copy, ended = ablate._adopt, []
+
+    def others_write(*words: Any) -> None:
+        ended.append(server.run(*COMMANDS["explain"], out))
+        copy(*words)
+
+    with mock.patch.object(ablate, "_adopt", others_write):
+        assert cli(*words("ablate", out))[0] == 0
+    assert {one.code for one in ended} == {1}
+    assert all(f"{out} is in use by process {os.getpid()}" in one.line for one in ended)
 
 
 @pytest.mark.parametrize("second", [name for name in COMMANDS if name != "report"])

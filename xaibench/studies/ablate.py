@@ -173,13 +173,16 @@ def _share_maps(
     run(config, stages=frozenset(), say=say)  # makes it a run directory of the same subset
     source, target = plan.at(plan.first), plan.at(job.directory)
     mine = reader(target).run
-    for method in job.methods:
-        whole = layout.state(source, method)
-        paths = [*whole.parent.glob(whole.name), *whole.parent.glob(f"{whole.stem}@*")]
-        for aimed, (transform, name) in product(job.targets, shared):
-            folder = layout.maps(source, method, aimed, transform, name)
-            paths += folder.glob(f"[0-9]*{layout.MAPS}")
-        with writing(target, wait=config.wait, say=say):
+    with (
+        writing(source, wait=config.wait, say=say),  # else another may replace what is read
+        writing(target, wait=config.wait, say=say),
+    ):
+        for method in job.methods:
+            whole = layout.state(source, method)
+            paths = [*whole.parent.glob(whole.name), *whole.parent.glob(f"{whole.stem}@*")]
+            for aimed, (transform, name) in product(job.targets, shared):
+                folder = layout.maps(source, method, aimed, transform, name)
+                paths += folder.glob(f"[0-9]*{layout.MAPS}")
             for path in paths:
                 _adopt(path, target / path.relative_to(source), reader(source), mine)
 
