@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
 Run = Annotated[
     Optional[Path],
-    typer.Argument(help=o.shown("Run directory. [default: the latest run]"), show_default=False),
+    typer.Argument(help="Run directory. [default: the latest run]", show_default=False),
 ]
 Runs = Annotated[
     Optional[list[Path]],
     typer.Argument(
-        help=o.shown("Run directory; two are set side by side. [default: the latest run]"),
+        help="Run directory; two are set side by side. [default: the latest run]",
         show_default=False,
     ),
 ]
