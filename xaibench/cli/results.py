@@ -89,7 +89,10 @@ def report(
         o.option("html", "All there is of any number of runs as a page: report/html/index.html."),
     ] = False,
     single_file: Annotated[
-        bool, o.option("single-file", "The page of --html as one file, with all in it.")
+        bool,
+        o.option(
+            "single-file", "The page of --html as one file beside it: report/html/single-file.html."
+        ),
     ] = False,
     gallery: Annotated[
         Optional[int],
