@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from scipy.stats import spearmanr
 import xaibench
 from xaibench.config.catalog import STOOD_IN
 from xaibench.config.run import RunConfig, find_config, load_config
+from xaibench.datasets.load import load_dataset
 from xaibench.errors import UsageError, XaibenchError
 from xaibench.studies.check import Finished, check, finished
 from xaibench.studies.check.asked import asked_for
@@ -35,6 +37,16 @@ from xaibench.types import Explanation
 def once(ctx, batch, state):
     if ctx.classifier.module.training or batch.originals is not None:
         raise RuntimeError("explains no other input")
+    return Explanation(torch.arange(49.).view(1, 1, 7, 7).repeat(*batch.targets.shape, 1, 1))
+"""
+
+RAISES = """
+import torch
+from xaibench.types import Explanation
+
+def once(ctx, batch, state):
+    if "1/1.png" in batch.ids:
+        raise ValueError("not this one")
     return Explanation(torch.arange(49.).view(1, 1, 7, 7).repeat(*batch.targets.shape, 1, 1))
 """
 
@@ -237,6 +249,35 @@ def test_what_fails_is_untested_and_the_rest_is_judged(
     assert "sanity: noise" in dict(found.judgement.untested)
     assert "sanity: class" not in dict(found.judgement.untested)
     assert {b.other for b in found.judgement.besides} == {*CONTROLS, "gradcam", "gradient"}
+
+
+def test_an_image_that_it_raises_for_is_untested_and_the_others_are_judged(
+    config: Callable[..., RunConfig], tmp_path: Path
+) -> None:
+    (tmp_path / "mine.py").write_text(RAISES)
+    one = config(out=tmp_path / "out", metric=[SPARSENESS])
+    call = f"file:{tmp_path}/mine.py:once"
+    found = check(one, call, chosen=True, skip=("switches", "sanity"))
+    assert found is not None
+    assert found.judgement.images == IMAGES - 1
+    said = dict(found.judgement.untested)[f"1 of {IMAGES} images"]
+    assert said.startswith("ValueError: not this one (mine.py:7), on 1 of 3 images, first 1/1.png")
+
+
+def test_images_are_listed_once(
+    config: Callable[..., RunConfig], done: Finished, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the check itself: each of its runs lists for itself."""
+    listed: list[str] = []
+    monkeypatch.setattr("xaibench.studies.check.asked.load_dataset", partial(keep, listed))
+    monkeypatch.setattr("xaibench.studies.check.runs.run", mock.MagicMock())
+    check(config(out=out), "gradcam", chosen=True, skip=("switches",))
+    assert len(listed) == 1
+
+
+def keep(listed: list[str], source: str, *more: Any) -> Any:
+    listed.append(source)
+    return load_dataset(source, *more)
 
 
 def test_maps_made_elsewhere_are_judged_on_the_images_that_have_one(
