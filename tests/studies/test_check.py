@@ -20,6 +20,7 @@ from xaibench.config.catalog import STOOD_IN
 from xaibench.config.run import RunConfig, find_config, load_config
 from xaibench.datasets.load import load_dataset
 from xaibench.errors import UsageError, XaibenchError
+from xaibench.store.health import findings
 from xaibench.studies.check import Finished, check, finished
 from xaibench.studies.check.asked import asked_for
 from xaibench.studies.check.evidence import evidence_of
@@ -292,6 +293,7 @@ def test_maps_made_elsewhere_are_judged_on_the_images_that_have_one(
     (record,) = kept(tmp_path / "out")
     evidence = evidence_of(tmp_path / "out", record)
     assert set(evidence.scores.image) == set(ids[1:])
+    assert set(evidence.seconds) == {"gradcam", "gradient", *CONTROLS}, "nobody knows the others"
     assert set(evidence.scores.method) == {"mine", "gradcam", "gradient", *CONTROLS}
     kernel = {"switch": "causal.kernel: 5 -> 11", "metric": INSERTION}
     mine, theirs = (values(evidence.switched, method=m, **kernel) for m in ("mine", "gradcam"))
@@ -301,6 +303,21 @@ def test_maps_made_elsewhere_are_judged_on_the_images_that_have_one(
     assert dict(evidence.untested)["preprocessing.resize: squash -> short_side"] == (
         "there are maps alone"
     )
+
+
+def test_maps_that_are_not_there_are_refused_before_anything_is_run(
+    config: Callable[..., RunConfig], tmp_path: Path
+) -> None:
+    one = config(out=tmp_path / "out", maps=tmp_path / "gone.npz", name="mine")
+    with pytest.raises(XaibenchError, match=r"gone\.npz does not exist"):
+        check(one, None, chosen=True)
+    assert not (tmp_path / "out" / "scores").exists()
+
+
+def test_the_doctor_knows_what_a_check_keeps(done: Finished, out: Path) -> None:
+    (out / "switches" / "notes.txt").write_text("mine")
+    assert [(one.kind, one.path.name) for one in findings(out)] == [("unknown", "notes.txt")]
+    (out / "switches" / "notes.txt").unlink()
 
 
 def test_a_method_that_could_not_be_run_is_not_beside_it(done: Finished, out: Path) -> None:

@@ -71,6 +71,8 @@ def run_all(check: Check, turns: Turns, sanity: bool, say: Say) -> list[Xaibench
         orders = dict.fromkeys(t.place.metric for t in turns.all if t.method == check.method)
         metrics = (*config.metric, *(located(metric, config.files) for metric in orders))
         runs.go(config.model_copy(update={"method": (), "metric": metrics}))
+        if runs.failed and not _scored(check):  # before others are run for nothing
+            raise runs.failed[0]
         same = {"maps": None, "name": None, **(_same_images(check) if _scored(check) else {})}
         runs.go(config.model_copy(update=same))
         plan = replace(plan, config=plan.config.model_copy(update=same))
