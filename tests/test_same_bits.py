@@ -40,7 +40,7 @@ SMALLER = """
 from dataclasses import replace
 
 from xaibench.models.classifier import InputSpec
-from xaibench.models.efficientnet_lite0 import efficientnet_lite0
+from xaibench.models.efficientnet_lite import efficientnet_lite0
 
 
 def build():
