@@ -218,7 +218,7 @@ def test_kept_maps_of_another_form_are_in_nobodys_way(files: Path) -> None:
 @pytest.mark.parametrize(
     ("edited", "stale"),
     [
-        ("models/efficientnet_lite0.py", "predictions state maps scores"),
+        ("models/efficientnet_lite.py", "predictions state maps scores"),
         ("stages/predict.py", "predictions maps scores"),
         ("stages/prepare.py", "state maps scores"),
         ("stages/explain.py", "maps scores"),
