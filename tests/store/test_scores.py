@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
@@ -108,6 +110,41 @@ def test_a_report_of_categories_is_that_of_strings(out: Path, tmp_path: Path) ->
         write_report(frame, tmp_path / name, None, Console(quiet=True))
     for path in (tmp_path / "plain").iterdir():
         assert path.read_bytes() == (tmp_path / "lean" / path.name).read_bytes()
+
+
+def test_what_files_of_the_same_images_share_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"{n:03}.jpg" for n in range(24)]
+    held = {**rows(names, "ok", np.random.default_rng(0)), "status": ["ok"] * 24}
+    others: list[dict[str, object]] = [
+        {},
+        {"value": np.linspace(0, 1, 24)},
+        {"status": ["ok"] * 23 + ["constant_map"]},
+        {"class_index": list(range(24))},
+    ]
+    paths = []
+    for place, other in enumerate(others):
+        folder = layout.UnitKey("gradcam").scores(tmp_path, "predicted", f"metric{place}")
+        paths.append(folder / "00000-good.parquet")
+        tables.save(paths[-1], held | other, tables.SCORES, MADE)
+    alone = [Files(MADE.run).read(path)[0] for path in paths]
+    read, real = [], pq.ParquetFile.read
+
+    def listed(self: pq.ParquetFile, columns: list[str], **options: bool) -> pa.Table:
+        read.append(columns)
+        return real(self, columns, **options)
+
+    monkeypatch.setattr(pq.ParquetFile, "read", listed)
+    files = Files(MADE.run)
+    for path, expected in zip(paths, alone, strict=True):
+        found = files.read(path)[0]
+        assert list(found) == tables.SCORES.names
+        assert [found[name].dtype for name in found] == [expected[name].dtype for name in found]
+        for name in set(found) - {"status"}:  # a number there is that of a name met before
+            assert np.array_equal(found[name], expected[name])
+    assert read == [tables.SCORES.names, ["value"], ["status", "value"], tables.SCORES.names]
+    assert files.numbers["status"] == {"ok": 0, "constant_map": 1}
 
 
 def test_a_flipped_bit_is_seen_where_most_columns_are_known(out: Path, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,50 +128,74 @@ def _measurement(group: Group, interval: Interval, points: float | None) -> Meas
 
 def groups(scores: pd.DataFrame) -> Iterator[tuple[Key, Group]]:
     """Yield every cell with its rows summed by image; XaibenchError for an image that is twice."""
-    import pandas as pd
-
-    # Codes instead of strings: a full run has ten million rows.
-    image = pd.factorize(scores["image"], sort=True)[0].astype(np.int32)
-    variation, variation_names = pd.factorize(scores["variation"])
-    status, status_names = pd.factorize(scores["status"])
-    variation, status = variation.astype(np.int32), status.astype(np.int32)
+    image, _ = _numbered(scores["image"])
+    variation, variations = _numbered(scores["variation"])
+    status, statuses = _numbered(scores["status"])
     value = scores["value"].to_numpy(dtype=np.float64, na_value=np.nan)
-    names = [str(name) for name in status_names]
-    averaged = np.isin(status, [i for i, name in enumerate(names) if name in AVERAGED])
-    lost = averaged & ~np.isfinite(value)  # a store never writes these; a mean must survive them
-    by_cell = scores.groupby(list(Key._fields), observed=True, sort=False).indices
-    for cell, rows in by_cell.items():
-        key = Key(*map(str, cast(tuple[object, ...], cell)))
-        _refuse_duplicates(
-            key, image[rows].astype(np.int64) * len(variation_names) + variation[rows]
-        )
-        kept = rows[averaged[rows] & ~lost[rows]]
-        out = rows[~averaged[rows] | lost[rows]]
-        counts = np.bincount(image[kept])
+    names = list(map(str, statuses))
+    averaged = np.isin(names, AVERAGED)
+    for key, rows in _cells(scores):
+        images, held, values, varied = image[rows], status[rows], value[rows], variation[rows]
+        _refuse_duplicates(key, images.astype(np.int64) * len(variations) + varied)
+        # a store never writes a value that is not finite; a mean must survive one
+        kept = averaged[held] & np.isfinite(values)
+        out, held, images, values = held[~kept], held[kept], images[kept], values[kept]
+        counts = np.bincount(images)
         if counts.max(initial=0) > 1:  # one order of summing, to the last bit
-            kept = kept[np.lexsort((value[kept], image[kept]))]
-        images = np.flatnonzero(counts).astype(np.int64)
+            order = np.lexsort((values, images))
+            images, values = images[order], values[order]
+        present = np.flatnonzero(counts).astype(np.int64)
         yield (
             key,
             Group(
-                images=images,
-                sums=np.bincount(image[kept], value[kept])[images].astype(np.float64),
-                counts=counts[images].astype(np.float64),
-                n_constant=_tally(status[kept], names).get("constant_map", 0),
-                n_left_out=_reasons(_tally(status[out], names)),
-                variations=tuple(
-                    sorted(str(variation_names[i]) for i in np.unique(variation[rows]))
-                ),
-                binary=bool(np.isin(value[kept], (0.0, 1.0)).all()),
+                images=present,
+                sums=np.bincount(images, values)[present].astype(np.float64),
+                counts=counts[present].astype(np.float64),
+                n_constant=_tally(held, names).get("constant_map", 0),
+                n_left_out=_reasons(_tally(out, names)),
+                variations=tuple(sorted(str(variations[i]) for i in np.unique(varied))),
+                binary=bool(((values == 0) | (values == 1)).all()),
             ),
         )
 
 
-def image_names(scores: pd.DataFrame) -> list[str]:
-    """The names that the positions of `Group.images` are of."""
+def _cells(scores: pd.DataFrame) -> Iterator[tuple[Key, slice | NDArray[np.intp]]]:
+    """Every cell with its rows in order: a slice where they follow one another."""
+    cell, known = np.zeros(len(scores), np.int32), []
+    for field in Key._fields:
+        codes, names = _numbered(scores[field])
+        cell *= len(names)
+        cell += codes
+        known.append(names)
+    sizes = [len(names) for names in known]
+    counts = np.bincount(cell)
+    order = np.argsort(cell.astype(np.min_scalar_type(len(counts))), kind="stable")
+    for number, end in zip(np.flatnonzero(counts), np.cumsum(counts[counts > 0]), strict=True):
+        rows = order[end - counts[number] : end]
+        places = np.unravel_index(number, sizes)
+        key = Key(*(str(names[int(i)]) for names, i in zip(known, places, strict=True)))
+        one = rows[-1] - rows[0] < len(rows)
+        yield key, slice(int(rows[0]), int(rows[-1]) + 1) if one else rows
+
+
+def _numbered(column: pd.Series) -> tuple[NDArray[Any], pd.Index]:
+    """The places of names among those that occur, in order, and these."""
     import pandas as pd
 
-    return list(map(str, pd.factorize(scores["image"], sort=True)[1]))
+    if column.dtype == "category" and column.cat.categories.is_monotonic_increasing:
+        codes, names = column.cat.codes.to_numpy(), column.cat.categories
+        used = np.zeros(len(names), np.bool_)
+        used[codes] = True  # a full run has ten million rows: to look for them takes longer
+        if codes.min(initial=0) >= 0:
+            places = (np.cumsum(used) - 1).astype(np.int32)
+            return (codes, names) if used.all() else (places[codes], names[used])
+    codes, names = pd.factorize(column, sort=True)
+    return codes.astype(np.int32), names
+
+
+def image_names(scores: pd.DataFrame) -> list[str]:
+    """The names that the positions of `Group.images` are of."""
+    return list(map(str, _numbered(scores["image"])[1]))
 
 
 def _tally(codes: NDArray[np.intp], names: list[str]) -> dict[str, int]:

@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
 Run = Annotated[
     Optional[Path],
-    typer.Argument(help=o.shown("Run directory. [default: the latest run]"), show_default=False),
+    typer.Argument(help="Run directory. [default: the latest run]", show_default=False),
 ]
 Runs = Annotated[
     Optional[list[Path]],
     typer.Argument(
-        help=o.shown("Run directory; two are set side by side. [default: the latest run]"),
+        help="Run directory; two are set side by side. [default: the latest run]",
         show_default=False,
     ),
 ]
@@ -89,7 +89,10 @@ def report(
         o.option("html", "All there is of any number of runs as a page: report/html/index.html."),
     ] = False,
     single_file: Annotated[
-        bool, o.option("single-file", "The page of --html as one file, with all in it.")
+        bool,
+        o.option(
+            "single-file", "The page of --html as one file beside it: report/html/single-file.html."
+        ),
     ] = False,
     gallery: Annotated[
         Optional[int],

@@ -7,10 +7,11 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from xaibench.store.atomic import write
 from xaibench.store.origin import (
@@ -77,11 +78,41 @@ def copy_rows(path: Path, rows: Sequence[int], into: Path) -> None:
 def _write(path: Path, table: pa.Table, origin: Origin) -> None:
     curves = CURVE in table.column_names
     more = {CURVE: _checksum_curves(table[CURVE])} if curves else {}
-    content = _checksum(table.drop_columns([CURVE]) if curves else table)
+    content = _checksum({name: Column(table[name]) for name in table.column_names})
     table = table.replace_schema_metadata({KEY: sealed(path, origin, content, **more)})
     write(
         path, lambda file: pq.write_table(table, file, compression="zstd", write_page_checksum=True)
     )
+
+
+class Column:
+    """A column of a file: its values, and what its checksum is of."""
+
+    def __init__(self, values: pa.ChunkedArray) -> None:
+        self.values = values
+
+    @functools.cached_property
+    def numbers(self) -> NDArray[Any]:
+        """The values (n,) of a column of numbers."""
+        return self.values.to_numpy()
+
+    @functools.cached_property
+    def text(self) -> bytes:
+        """Names as JSON, numbers as they lie in memory."""
+        return text(self.values) if pa.types.is_string(self.values.type) else self.numbers.tobytes()
+
+    @functools.cached_property
+    def kind(self) -> str:
+        """The type of the values and the length of the text."""
+        return f"{self.values.type} {len(self.text)}"
+
+
+class Found(NamedTuple):
+    """The columns of a file by name, what made it, and what Parquet says of it."""
+
+    columns: dict[str, Column]
+    made: Origin
+    metadata: pq.FileMetaData
 
 
 def load(path: Path, *, curves: bool = True) -> tuple[pa.Table, Origin]:
@@ -90,20 +121,38 @@ def load(path: Path, *, curves: bool = True) -> tuple[pa.Table, Origin]:
     curves: whether the curves of a file that has them are read and verified, or left out.
     """
     check_regular(path)
+    found = verified(path, path.read_bytes(), curves=curves)
+    table = pa.table({name: column.values for name, column in found.columns.items()})
+    return table, found.made
+
+
+def verified(
+    path: Path,
+    content: bytes,
+    known: Mapping[str, Column | None] | None = None,
+    *,
+    curves: bool = True,
+) -> Found:
+    """The columns of the file with this content, all verified. Raises Unsound.
+
+    known: all that it has to hold besides curves, in order; those that are not None are not read.
+    """
     try:
-        file = pq.ParquetFile(path, page_checksum_verification=True)
-        names = [name for name in file.schema_arrow.names if curves or name != CURVE]
+        file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
+        columns = dict(known or dict.fromkeys(file.schema_arrow.names))
+        if not curves:
+            columns.pop(CURVE, None)
         # a file is small: handing out its columns costs more
-        table = file.read(names, use_threads=False)
-    except FileNotFoundError:
-        raise
-    except (pa.ArrowException, OSError, ValueError):
+        table = file.read([n for n, held in columns.items() if held is None], use_threads=False)
+        columns |= {name: Column(table[name]) for name in table.column_names}
+        found = {name: column for name, column in columns.items() if column is not None}
+    except (pa.ArrowException, OSError, ValueError, KeyError):
         raise Unsound(path, DAMAGED) from None
-    said, held = _said(path, file.metadata), CURVE in table.column_names
-    check_content(path, said, _checksum(table.drop_columns([CURVE]) if held else table))
-    if curves and said.get(CURVE) != (_checksum_curves(table[CURVE]) if held else None):
+    said, drawn = _said(path, file.metadata), found.get(CURVE)
+    check_content(path, said, _checksum(found))
+    if curves and said.get(CURVE) != (_checksum_curves(drawn.values) if drawn else None):
         raise Unsound(path, DAMAGED)
-    return table, said["made"]
+    return Found(found, said["made"], file.metadata)
 
 
 def read(path: Path, *, curves: bool = True) -> pa.Table:
@@ -144,12 +193,13 @@ def _said(path: Path, metadata: pq.FileMetaData) -> dict[str, Any]:
     return unsealed(path, (metadata.metadata or {}).get(KEY))
 
 
-def _checksum(table: pa.Table) -> str:
-    """SHA-256 over names and values."""
+def _checksum(columns: Mapping[str, Column]) -> str:
+    """SHA-256 over names and values, without curves."""
     found = hashlib.sha256()
-    for name, column in zip(table.column_names, table.columns, strict=True):
-        held = text(column) if pa.types.is_string(column.type) else column.to_numpy().tobytes()
-        found.update(f"{name} {column.type} {len(held)} ".encode() + held)
+    for name, column in columns.items():
+        if name != CURVE:
+            found.update(f"{name} {column.kind} ".encode())
+            found.update(column.text)
     return found.hexdigest()
 
 

@@ -233,7 +233,7 @@ def test_the_chosen_method_stands_out_in_the_curves(page: Any) -> None:
 
 def test_a_single_file_holds_it_all(opened: Callable[..., Any], tmp_path: Path) -> None:
     single = written(replace(view_of(tmp_path, images=30), single_file=True))
-    assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
+    assert [path.name for path in tmp_path.iterdir()] == ["single-file.html"]
     page = opened(single)
     page.wait_for_selector(".g-card:first-child polyline")
     assert page.locator(".g-card").count() == 30
