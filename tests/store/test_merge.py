@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from contextlib import suppress
 from pathlib import Path
 from unittest import mock
@@ -191,6 +192,13 @@ def test_no_failure_stays_of_what_another_directory_has(tmp_path: Path) -> None:
     assert merge(tmp_path / "a", tmp_path / "b", "--out", tmp_path / "few")[0] == 0
     left = (layout.failures(tmp_path / "few") / "units").rglob("*.json")
     assert len(list(left)) == 2, "of images that no directory has"
+    shutil.copytree(tmp_path / "a", tmp_path / "c")
+    for name, image in (("a", "one.jpg"), ("c", "other.jpg")):
+        for path in (layout.failures(tmp_path / name) / "units").rglob("*.json"):
+            path.write_text(json.dumps(json.loads(path.read_text()) | {"reasons": {image: "why"}}))
+    assert merge(tmp_path / "a", tmp_path / "c", "--out", tmp_path / "both")[0] == 0
+    for path in (layout.failures(tmp_path / "both") / "units").rglob("*.json"):
+        assert json.loads(path.read_text())["reasons"] == {"one.jpg": "why", "other.jpg": "why"}
     xaibench.run({**COMMON, **more, "out": tmp_path / "b", "limit": 5})
     assert merge(tmp_path / "a", tmp_path / "b", "--out", tmp_path / "all")[0] == 0
     assert not list((layout.failures(tmp_path / "all") / "units").rglob("*.json"))

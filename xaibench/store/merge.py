@@ -236,13 +236,19 @@ class _Merge:
             name: list(dict.fromkeys(value for one in alike for value in one.get(name, ())))
             for name in ("images", "targets")
         }
-        write_json(self.out / place, {**alike[0], **many})
+        why = {image: of for one in alike for image, of in one.get("reasons", {}).items()}
+        write_json(self.out / place, {**alike[0], **many, **({"reasons": why} if why else {})})
 
     def _had(self, place: Path, records: Sequence[Mapping[str, Any]]) -> bool:
         """Whether all images of a unit that failed are there, and no failed rows of its block."""
         *of, what = map(unquote, place.parts[-5:-1])
         key, block = layout.UnitKey(*of), int(place.stem)
-        wanted = {(t, image) for one in records for t in one["targets"] for image in one["images"]}
+        wanted = {
+            (target, image)
+            for one in records
+            for target in one.get("targets", ())
+            for image in one.get("images", ())
+        }
         for target in {target for target, _ in wanted}:
             scores = key.scores(self.out, target, what)
             folders = {scores: layout.TABLE}
@@ -254,7 +260,7 @@ class _Merge:
                     return False
                 for path in layout.block_files(folder, block, suffix):
                     wanted -= {(target, image) for image in contents(path)[0]}
-        return not wanted
+        return not wanted and any(one.get("images") for one in records)
 
     def _link(self, path: Path, into: Path) -> None:
         """The same file under another name, or a copy on another disk: none is changed in place."""
