@@ -32,6 +32,7 @@ LINES = [Line("insertion(kernel=5,rows_per_step=112,sigma=1)", "oracle", 2, 0.0,
 COMMANDS = {
     "report": ["report", RUN],
     "choose": ["report", RUN, "--choose"],
+    "verify": ["report", RUN, "--verify"],
     "time": ["report", RUN, "--page", "time"],
     "claims": ["report", RUN, "--claims"],
     "normalize": ["normalize", RUN, "--method", "fakecam"],
@@ -129,13 +130,15 @@ def test_a_report_of_one_method_and_one_metric_alone() -> None:
     code, _, err = cli(*words, "--agreement")
     assert code == 1
     assert "has maps of 1" in err
-    code, _, err = cli(*words, "--claims")
-    assert code == 2
-    assert "leave --no-paper out" in err
+    for option in ("--claims", "--verify"):
+        code, _, err = cli(*words, option)
+        assert code == 2
+        assert "leave --no-paper out" in err
     code, _, err = cli(*words[:-1], "--claims")
     assert code == 0, err
-    code, _, err = cli("report", RUN, "--choose", "--figures")
-    assert code == 2
+    for page, other in (("--choose", "--figures"), ("--verify", "--table=3")):
+        code, _, err = cli("report", RUN, page, other)
+        assert code == 2
     assert "print pages alone" in err
     code, _, err = cli("report", RUN, "--method", "gradcam")
     assert code == 2

@@ -222,6 +222,18 @@ def test_the_papers_configurations_are_its_tables() -> None:
         assert config.protocol == "reference"
 
 
+def test_verify_is_the_papers_network_on_drawn_images_of_tables_1_and_3() -> None:
+    first, third = load_configs({}, find_config("verify"))
+    for config in (first, third):
+        assert (config.limit, config.order, config.protocol) == (200, "drawn", "published")
+        assert config.model_name == "torchvision:resnet50@IMAGENET1K_V1"
+        assert config.directory == first.directory
+    tables = [load_config({}, find_config(name)) for name in ("table1", "table3")]
+    assert [(c.method, c.metric) for c in (first, third)] == [(c.method, c.metric) for c in tables]
+    values = {"model": "resnet50@random", "limit": 2}
+    assert load_configs(values, find_config("verify"))[1].model_name == "resnet50@random"
+
+
 def test_include_takes_files_beside_it_and_values_over_them(tmp_path: Path) -> None:
     (tmp_path / "one.yaml").write_text("method: ig\nlimit: 7\n")
     both = tmp_path / "both.yaml"

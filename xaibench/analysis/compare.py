@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from xaibench.analysis.agreement import Pair as AgreeingPair
+    from xaibench.analysis.verify import Suspect
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class Source:
     scores' values give away; `stopped` how it came to its images, where it stopped when sure;
     `timings` are the rows of `store.manifest.timings`; `agreement`, where it has maps, compares
     those of every two of its methods when it is called; `accuracy` is the network's, where
-    known; `notes` are what else has to be said of its scores.
+    known; `notes` are what else has to be said of its scores; `suspects` says of cells, when it is
+    called, what of another protocol can move each.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Source:
     accuracy: Accuracy | None = None
     agreement: Callable[[], Sequence[AgreeingPair]] | None = None
     notes: Sequence[str] = ()
+    suspects: Callable[[Iterable[Key]], Mapping[Key, Sequence[Suspect]]] | None = None
 
     @property
     def known(self) -> Catalog:

@@ -39,6 +39,11 @@ class Header:
     images: int
     notes: tuple[str, ...]
 
+    @property
+    def of_the_paper(self) -> bool:
+        """Whether it is of the paper's network and data."""
+        return self.model in _PAPER_MODELS and is_imagenet(self.dataset)
+
 
 def build_header(scores: pd.DataFrame, catalog: Catalog | None = None) -> Header:
     """Describe the run that `scores` come from; `catalog` is what its protocol declares.

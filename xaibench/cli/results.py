@@ -48,7 +48,7 @@ def add_to(app: typer.Typer) -> None:
         epilog="Examples:\n\n  xaibench report\n\n  xaibench report --table 1\n\n"
         "  xaibench report RUN --compare OTHER_RUN\n\n  xaibench report --claims\n\n"
         "  xaibench report --figures --agreement\n\n  xaibench report --choose --power\n\n"
-        "  xaibench report RUN OTHER_RUN --html",
+        "  xaibench report --verify\n\n  xaibench report RUN OTHER_RUN --html",
     )(report)
     app.command("audit", epilog="Example:\n\n  xaibench audit --fraction 0.05")(audit)
     app.command("clean", epilog="Examples:\n\n  xaibench clean\n\n  xaibench clean --maps --yes")(
@@ -76,6 +76,9 @@ def report(
     power: Annotated[
         bool,
         o.option("power", "How many images every mean takes, and every two methods to differ."),
+    ] = False,
+    verify: Annotated[
+        bool, o.option("verify", "Which of the paper's printed numbers lie inside our intervals.")
     ] = False,
     figures: Annotated[bool, o.option("figures", "Figures 1 and 2 too, as PNG and SVG.")] = False,
     agreement: Annotated[
@@ -114,15 +117,16 @@ def report(
     _check_values(table, top)
     _check_gallery(gallery, html or single_file)
     say, html = aside if as_json else echo, html or single_file
-    pages = [*(page or ()), *["choose"] * choose, *["power"] * power]
+    own = {"choose": choose, "power": power, "verify": verify}
+    pages = [*(page or ()), *(name for name, asked in own.items() if asked)]
     _check_together(html, pages, table, figures or agreement, claims, paper)
     maps = 0 if html or figures or agreement else AGREEING
     directories = _directories(run or [], compare, claims, html, say, maps)
     alone = table or figures or agreement or pages
     if alone and (claims or len(directories) > 1) and not html:
         raise UsageError(
-            "--table, --figures, --choose, --power, --agreement and --page go with one run: leave "
-            "them out, or --claims and --compare."
+            "--table, --figures, --choose, --power, --verify, --agreement and --page go with one "
+            "run: leave them out, or --claims and --compare."
         )
     from xaibench.store.remote import place
 
@@ -194,15 +198,15 @@ def _check_together(
     """UsageError for options of which one would be without effect."""
     if html and (table or claims or pages):
         raise UsageError(
-            "--html holds all of it: leave --table, --claims, --choose, --power and --page."
+            "--html holds all of it: leave --table, --claims, --choose, --power, --verify, --page."
         )
     if pages and (table or drawn):
         raise UsageError(
-            "--choose, --power and --page print pages alone: leave --table, --figures and "
-            "--agreement out."
+            "--choose, --power, --verify and --page print pages alone: leave --table, --figures "
+            "and --agreement out."
         )
-    if claims and not paper:
-        raise UsageError("--claims are the paper's own: leave --no-paper out.")
+    if (claims or "verify" in pages) and not paper:
+        raise UsageError("--claims and --verify are the paper's own: leave --no-paper out.")
 
 
 def _check_gallery(gallery: int | None, html: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from xaibench.analysis.agreement import Pair
     from xaibench.analysis.compare import Source
+    from xaibench.analysis.measure import Key
+    from xaibench.analysis.verify import Suspect
     from xaibench.store.scores import Scores
 
 AGREEING = 100
@@ -197,6 +199,7 @@ def source_of(
         accuracy=accuracy_in(directory, images),
         agreement=partial(_agreement, directory),
         notes=_stale(directory, held),
+        suspects=partial(_suspects, directory),
     )
     return source if wanted.whole else narrowed(source, wanted.methods, wanted.metrics)
 
@@ -233,6 +236,14 @@ def _agreement(directory: Path) -> list[Pair]:
     except XaibenchError as error:
         echo(f"agreement of methods is left out: {error}", err=True)
         return []
+
+
+def _suspects(directory: Path, keys: Iterable[Key]) -> dict[Key, tuple[Suspect, ...]]:
+    """What of its protocol's counterpart can move each of a run's cells."""
+    from xaibench.store.manifest import stored_protocol
+    from xaibench.studies.suspects import suspects  # imports torch
+
+    return suspects(stored_protocol(directory), keys)
 
 
 def other_protocols(run: Path, say: Callable[[str], None]) -> list[Path]:

@@ -1,0 +1,236 @@
+"""Does a run agree with the paper: its printed numbers against the run's intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from xaibench.analysis.compare import Source
+from xaibench.analysis.footnotes import UNSURE
+from xaibench.analysis.header import PAPER, Header, build_header
+from xaibench.analysis.types import Table
+from xaibench.analysis.verify import MISS, Printed, Suspect, Tally, Verified, verify
+from xaibench.report import document as d
+from xaibench.report.text import (
+    MISSING,
+    count,
+    header_line,
+    interval,
+    number,
+    signed,
+    target_name,
+)
+
+FIELDS = (
+    "table method target transform metric mean low high unsure n paper verdict distance suspects"
+).split()
+TITLE = "Does it agree with the paper?"
+SHOWN = 3
+"""Suspects of a number that the page names; the files hold all."""
+
+
+def of_run(source: Source) -> d.Document:
+    """Return the page of a run."""
+    found = verify(source)
+    header = build_header(source.scores, source.catalog)
+    records = [_record(one) for one in found.printed]
+    notes = [d.Paragraph(note, "warn", "Note") for note in (*header.notes, *source.notes)]
+    return d.Document(
+        name="verify",
+        formats=("md", "csv", "json", "html"),
+        title=TITLE,
+        lead=(TITLE, header_line(header)),
+        blocks=[*notes, *map(d.Paragraph, sentences(found)), *d.small_print(_reading(found))],
+        sections=tuple(_sections(found, header)),
+        fields=FIELDS,
+        records=[{**one, "suspects": "; ".join(one["suspects"])} for one in records],
+        content={
+            "run": asdict(header),
+            "of_the_paper": header.of_the_paper,
+            "paper": PAPER,
+            "sentences": list(sentences(found)),
+            "all": _counts(found.tally()),
+            "tables": {str(n): _counts(found.tally(n)) for n in _numbers(found)},
+            "printed": records,
+            "switches": None
+            if found.moved is None
+            else [{**asdict(m), "suspect": _words(m.suspect)} for m in found.moved],
+        },
+    )
+
+
+def sentences(found: Verified) -> Iterator[str]:
+    """How many numbers lie inside, and how many misses chance explains."""
+    all_of_them = found.tally()
+    unsure = (
+        f" {count(all_of_them.unsure, 'more number')} cannot be judged: no interval, or an unsure "
+        "one (!)."
+        if all_of_them.unsure
+        else ""
+    )
+    if not all_of_them.decided:
+        yield f"No printed number can be judged.{unsure}"
+        return
+    yield (
+        f"{all_of_them.inside:,} of {count(all_of_them.decided, 'printed number')} lie inside the "
+        f"95% intervals of this run, {all_of_them.outside:,} outside.{unsure}"
+    )
+    verdict = "no more than that" if all_of_them.by_chance else "more than that"
+    yield (
+        f"Where all is right, {MISS:.0%} lie outside by chance: of {all_of_them.decided:,} "
+        f"{all_of_them.expected:.1f} on average and at most {all_of_them.most:,} in 95 of 100 "
+        f"runs; {all_of_them.outside:,} are {verdict} (binomial, p {all_of_them.p:.2g})."
+    )
+
+
+def _reading(found: Verified) -> Iterator[str]:
+    yield (
+        "The binomial takes the numbers to be independent. They are of the same images, and so "
+        "they miss together: chance can leave more outside than it says."
+    )
+    yield (
+        "Inside: give or take half of the last printed digit. A mean that two tables print counts "
+        "once, by the first. Distance: from the mean to the printed number, less that half digit, "
+        "in half widths of the interval on that side; above 1 is outside."
+    )
+    if 4 in _numbers(found):
+        yield (
+            "The paper's Table 4 is itself a mean over 1,000 drawn images: its numbers lie outside "
+            "more often by chance than the others."
+        )
+    if any(one.verdict == "unsure" for one in found.printed):
+        yield UNSURE
+
+
+def _numbers(found: Verified) -> list[int]:
+    """The tables that have compared numbers."""
+    return list(dict.fromkeys(one.table for one in found.printed))
+
+
+def _sections(found: Verified, header: Header) -> Iterator[d.Section]:
+    yield d.Section("By table", [_by_table(found)], key="by-table")
+    if found.outliers:
+        doubt = d.small_print([] if found.moved is None else [_doubt(header)])
+        yield d.Section("Outside", [*doubt, _outliers(found)], key="outside")
+    if found.moved and found.outliers:
+        yield d.Section("By switch", [*d.small_print([_SWITCHES]), _switches(found)], key="switch")
+    for table in found.tables:
+        held = [one for one in found.printed if one.table == table.number]
+        if held:
+            title = f"{table.name}. {table.title} ({count(table.images, 'image')})"
+            yield d.Section(title, [_grid(table, held)], key=f"table-{table.number}")
+
+
+_SWITCHES = (
+    "Of the numbers that a switch can move, how many are outside; beside it, of those that it "
+    "cannot move. A switch to blame has many of the first and few of the second."
+)
+
+
+def _doubt(header: Header) -> str:
+    other = "" if header.of_the_paper else " Here the network or the data differ, which goes first."
+    return (
+        "Suspects: every switch between this protocol and its counterpart that alone can move the "
+        "number, the most specific (it moves the fewest of these numbers) first. That is a list of "
+        "suspects, not a finding: no size of an effect is in it, and a cause that is no such "
+        f"switch is not.{other} `xaibench ablate` measures each."
+    )
+
+
+def _by_table(found: Verified) -> d.Grid:
+    heads = "Inside,Outside,Unsure,Outside by chance,at most,p".split(",")
+    tallies = [(f"Table {n}", found.tally(n)) for n in _numbers(found)]
+    if len(tallies) > 1:
+        tallies.append(("All", found.tally()))
+    cells = [list(map(d.Cell, _tally(one))) for _, one in tallies]
+    return d.Grid(("",), list(map(d.Column, heads)), [d.Row(n) for n, _ in tallies], cells)
+
+
+def _tally(one: Tally) -> list[str]:
+    counts = [one.inside, one.outside, one.unsure]
+    return [*map(str, counts), f"{one.expected:.1f}", str(one.most), f"{one.p:.2g}"]
+
+
+def _outliers(found: Verified) -> d.Grid:
+    heads = [d.Column(head) for head in ("Here", "Paper", "Distance")]
+    heads += [d.Column("Suspects", left=True)] * (found.moved is not None)
+    rows, cells = [], []
+    for one in found.outliers:
+        digits, cell = one.column.digits, one.cell
+        where = target_name(one.key.target, one.key.transform)
+        rows.append(d.Row(f"{one.row.label}, {one.column.header}", f"Table {one.table}, {where}"))
+        line = [
+            d.Cell(number(cell.mean, digits), interval(cell.low, cell.high, digits)),
+            d.Cell(number(cell.paper, digits) + "*" * bool(cell.paper_note)),
+            d.Cell(number(one.distance, 1)),
+        ]
+        cells.append([*line, _suspects(one)] if found.moved is not None else line)
+    return d.Grid(("Number",), heads, rows, cells, widest=40)
+
+
+def _suspects(one: Printed) -> d.Cell:
+    words = list(map(_words, one.suspects))
+    more = len(words) - SHOWN
+    first, *rest = words[:SHOWN] or [MISSING]
+    return d.Cell(first, flags=(*rest, *[f"and {more} more"] * (more > 0)))
+
+
+def _switches(found: Verified) -> d.Grid:
+    heads = [d.Column(head) for head in ("Can move", "outside", "Cannot", "outside of these")]
+    moved = found.moved or ()
+    cells = [
+        [d.Cell(str(n)) for n in (m.can, m.outside, m.cannot, m.outside_of_others)] for m in moved
+    ]
+    return d.Grid(("Switch",), heads, [d.Row(_words(m.suspect)) for m in moved], cells, widest=60)
+
+
+def _words(suspect: Suspect) -> str:
+    return f"{suspect.name}: {suspect.before} -> {suspect.after}"
+
+
+def _grid(table: Table, held: list[Printed]) -> d.Grid:
+    """A table's numbers as it has them, each with its verdict."""
+    by = {(one.row, one.column, one.key.target, one.key.transform): one for one in held}
+    shown = {place[1:] for place in by}
+    columns = [c for c in table.columns if (c.column, c.target, c.transform) in shown]
+    heads = [d.Column(c.column.header, c.group) for c in columns]
+    cells = [
+        [_cell(by.get((row, c.column, c.target, c.transform))) for c in columns]
+        for row in table.rows
+    ]
+    rows = [d.Row(row.label) for row in table.rows]
+    return d.Grid(("Method",), heads, rows, cells)
+
+
+def _cell(one: Printed | None) -> d.Cell | None:
+    if one is None:
+        return None
+    digits, cell = one.column.digits, one.cell
+    gap = signed(cell.difference or 0.0, digits)
+    tones: dict[str, d.Tone] = {"inside": "", "outside": "bad", "unsure": "dim"}
+    return d.Cell(
+        number(cell.mean, digits),
+        interval(cell.low, cell.high, digits, cell.unsure),
+        paper=f"{number(cell.paper, digits)} ({gap})",
+        flags=() if one.verdict == "inside" else (one.verdict,),
+        tone=tones[one.verdict],
+        hint=f"{count(cell.n, 'image')}, {number(one.distance, 1)} half widths away",
+    )
+
+
+def _record(one: Printed) -> dict[str, Any]:
+    return d.record(
+        FIELDS,
+        vars(one.cell),
+        one.key._asdict(),
+        table=one.table,
+        metric=one.column.paper,
+        verdict=one.verdict,
+        distance=one.distance,
+        suspects=list(map(_words, one.suspects)),
+    )
+
+
+def _counts(one: Tally) -> dict[str, Any]:
+    return {**asdict(one), "decided": one.decided, "expected": one.expected}
