@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from frames import EXACT, study
@@ -46,8 +47,9 @@ def test_every_format_has_the_numbers(tmp_path: Path) -> None:
 
 def test_misses_beyond_chance_are_said() -> None:
     said = list(sentences(verify(source())))
-    assert "are more than that (binomial" in said[1]
+    assert "is more than that (binomial" in said[1]
     (only,) = sentences(verify(source(5)))
+    assert "None of the" in only
     assert "cannot be judged" in only
 
 
@@ -60,10 +62,13 @@ def test_outliers_name_the_first_suspects() -> None:
     assert "not a finding" in note.text
     assert isinstance(grid, Grid)
     assert len(grid.rows) == len(verify(source()).outliers)
-    assert grid.cells[0][-1].text == "probability: 1 -> 2"
-    assert grid.cells[0][-1].flags == ("rise.p: 1 -> 2", "rise.cells: 1 -> 2", "and 2 more")
+    here, suspects = grid.cells[0]
+    assert "half widths" in here.flags[0]
+    assert (suspects.text, *suspects.flags) == (*NAMES[:3], "and 2 more")
+    switches = [row.label for row in page.sections[2].blocks[1].rows]
+    assert switches == [f"{name}: 1 -> 2" for name in NAMES]
     marked = [cell for row in page.sections[3].blocks[0].cells for cell in row if cell.flags]
-    assert {(cell.flags, cell.tone) for cell in marked} == {(("outside",), "bad")}
+    assert {(cell.flags[0].partition(",")[0], cell.tone) for cell in marked} == {("outside", "bad")}
 
 
 def test_without_a_known_protocol_nothing_is_suspected() -> None:
@@ -71,7 +76,15 @@ def test_without_a_known_protocol_nothing_is_suspected() -> None:
     page = of_run(Source("run", plain.scores, catalog=EXACT))
     assert page.content["switches"] is None
     assert [section.title for section in page.sections][:2] == ["By table", "Outside"]
-    assert [column.head for column in page.sections[1].blocks[0].columns][-1] == "Distance"
+    assert [column.head for column in page.sections[1].blocks[0].columns] == ["Here"]
+
+
+def test_other_weights_of_the_papers_network_are_said() -> None:
+    """Weights are not in the scores: `resnet50@random` calls itself resnet50 there."""
+    for weights, said in {"random(seed=0)": True, "IMAGENET1K_V1": False}.items():
+        page = of_run(replace(source(), identity={"weights": weights}))
+        assert page.content["of_the_paper"] is not said
+        assert any(f"weights here are {weights}." in b.text for b in page.blocks) is said
 
 
 def test_another_network_is_said_first() -> None:

@@ -40,9 +40,14 @@ class Header:
     notes: tuple[str, ...]
 
     @property
+    def own_network(self) -> bool:
+        """Whether the network is the paper's, whatever its weights."""
+        return self.model in _PAPER_MODELS
+
+    @property
     def of_the_paper(self) -> bool:
         """Whether it is of the paper's network and data."""
-        return self.model in _PAPER_MODELS and is_imagenet(self.dataset)
+        return self.own_network and is_imagenet(self.dataset)
 
 
 def build_header(scores: pd.DataFrame, catalog: Catalog | None = None) -> Header:

@@ -8,7 +8,7 @@ from typing import Any
 
 from xaibench.analysis.compare import Source
 from xaibench.analysis.footnotes import UNSURE
-from xaibench.analysis.header import PAPER, Header, build_header
+from xaibench.analysis.header import PAPER, build_header
 from xaibench.analysis.types import Table
 from xaibench.analysis.verify import MISS, Printed, Suspect, Tally, Verified, verify
 from xaibench.report import document as d
@@ -26,6 +26,12 @@ FIELDS = (
     "table method target transform metric mean low high unsure n paper verdict distance suspects"
 ).split()
 TITLE = "Does it agree with the paper?"
+WEIGHTS = "IMAGENET1K_V1"
+"""What the weights of the paper's network are called in a run's identity."""
+_OTHER = (
+    "The weights here are {}. Unless these are IMAGENET1K_V1, which the paper's numbers "
+    "are for, the differences are no errors of reproduction."
+)
 SHOWN = 3
 """Suspects of a number that the page names; the files hold all."""
 
@@ -35,19 +41,23 @@ def of_run(source: Source) -> d.Document:
     found = verify(source)
     header = build_header(source.scores, source.catalog)
     records = [_record(one) for one in found.printed]
-    notes = [d.Paragraph(note, "warn", "Note") for note in (*header.notes, *source.notes)]
+    weights = str(source.identity.get("weights", WEIGHTS))
+    same = header.of_the_paper and weights == WEIGHTS
+    other = header.own_network and weights != WEIGHTS
+    notes = [*header.notes, *[_OTHER.format(weights)] * other, *source.notes]
+    warnings = [d.Paragraph(note, "warn", "Note") for note in notes]
     return d.Document(
         name="verify",
         formats=("md", "csv", "json", "html"),
         title=TITLE,
         lead=(TITLE, header_line(header)),
-        blocks=[*notes, *map(d.Paragraph, sentences(found)), *d.small_print(_reading(found))],
-        sections=tuple(_sections(found, header)),
+        blocks=[*warnings, *map(d.Paragraph, sentences(found)), *d.small_print(_reading(found))],
+        sections=tuple(_sections(found, same)),
         fields=FIELDS,
         records=[{**one, "suspects": "; ".join(one["suspects"])} for one in records],
         content={
             "run": asdict(header),
-            "of_the_paper": header.of_the_paper,
+            "of_the_paper": same,
             "paper": PAPER,
             "sentences": list(sentences(found)),
             "all": _counts(found.tally()),
@@ -62,33 +72,30 @@ def of_run(source: Source) -> d.Document:
 
 def sentences(found: Verified) -> Iterator[str]:
     """How many numbers lie inside, and how many misses chance explains."""
-    all_of_them = found.tally()
-    unsure = (
-        f" {count(all_of_them.unsure, 'more number')} cannot be judged: no interval, or an unsure "
-        "one (!)."
-        if all_of_them.unsure
-        else ""
-    )
-    if not all_of_them.decided:
-        yield f"No printed number can be judged.{unsure}"
+    held = found.tally()
+    why = "cannot be judged, for want of a sure interval"
+    if not held.decided:
+        yield f"None of the {held.unsure:,} printed numbers is judged: they {why}."
         return
+    unsure = f" {held.unsure:,} more {why}." if held.unsure else ""
     yield (
-        f"{all_of_them.inside:,} of {count(all_of_them.decided, 'printed number')} lie inside the "
-        f"95% intervals of this run, {all_of_them.outside:,} outside.{unsure}"
+        f"{held.inside:,} of {held.decided:,} printed numbers lie inside the 95% intervals of this "
+        f"run, {held.outside:,} outside.{unsure}"
     )
-    verdict = "no more than that" if all_of_them.by_chance else "more than that"
+    verdict = "no more than that" if held.by_chance else "more than that"
     yield (
-        f"Where all is right, {MISS:.0%} lie outside by chance: of {all_of_them.decided:,} "
-        f"{all_of_them.expected:.1f} on average and at most {all_of_them.most:,} in 95 of 100 "
-        f"runs; {all_of_them.outside:,} are {verdict} (binomial, p {all_of_them.p:.2g})."
+        f"Where all is right, {MISS:.0%} lie outside by chance: of {held.decided:,} "
+        f"{held.expected:.1f} on average and at most {held.most:,} in 95 of 100 runs; "
+        f"{held.outside:,} is {verdict} (binomial, p {held.p:.2g})."
     )
 
 
 def _reading(found: Verified) -> Iterator[str]:
-    yield (
-        "The binomial takes the numbers to be independent. They are of the same images, and so "
-        "they miss together: chance can leave more outside than it says."
-    )
+    if found.tally().decided:
+        yield (
+            "The binomial takes the numbers to be independent. They are of the same images, and so "
+            "they miss together: chance can leave more outside than it says."
+        )
     yield (
         "Inside: give or take half of the last printed digit. A mean that two tables print counts "
         "once, by the first. Distance: from the mean to the printed number, less that half digit, "
@@ -108,10 +115,10 @@ def _numbers(found: Verified) -> list[int]:
     return list(dict.fromkeys(one.table for one in found.printed))
 
 
-def _sections(found: Verified, header: Header) -> Iterator[d.Section]:
+def _sections(found: Verified, same: bool) -> Iterator[d.Section]:
     yield d.Section("By table", [_by_table(found)], key="by-table")
     if found.outliers:
-        doubt = d.small_print([] if found.moved is None else [_doubt(header)])
+        doubt = d.small_print([] if found.moved is None else [_doubt(same)])
         yield d.Section("Outside", [*doubt, _outliers(found)], key="outside")
     if found.moved and found.outliers:
         yield d.Section("By switch", [*d.small_print([_SWITCHES]), _switches(found)], key="switch")
@@ -128,8 +135,8 @@ _SWITCHES = (
 )
 
 
-def _doubt(header: Header) -> str:
-    other = "" if header.of_the_paper else " Here the network or the data differ, which goes first."
+def _doubt(same: bool) -> str:
+    other = "" if same else " Here the network or the data differ, which goes first."
     return (
         "Suspects: every switch between this protocol and its counterpart that alone can move the "
         "number, the most specific (it moves the fewest of these numbers) first. That is a list of "
@@ -153,26 +160,20 @@ def _tally(one: Tally) -> list[str]:
 
 
 def _outliers(found: Verified) -> d.Grid:
-    heads = [d.Column(head) for head in ("Here", "Paper", "Distance")]
-    heads += [d.Column("Suspects", left=True)] * (found.moved is not None)
+    known = found.moved is not None
+    heads = [d.Column("Here"), *[d.Column("Suspects", left=True)] * known]
     rows, cells = [], []
     for one in found.outliers:
-        digits, cell = one.column.digits, one.cell
         where = target_name(one.key.target, one.key.transform)
         rows.append(d.Row(f"{one.row.label}, {one.column.header}", f"Table {one.table}, {where}"))
-        line = [
-            d.Cell(number(cell.mean, digits), interval(cell.low, cell.high, digits)),
-            d.Cell(number(cell.paper, digits) + "*" * bool(cell.paper_note)),
-            d.Cell(number(one.distance, 1)),
-        ]
-        cells.append([*line, _suspects(one)] if found.moved is not None else line)
-    return d.Grid(("Number",), heads, rows, cells, widest=40)
+        cells.append([_cell(one), _suspects(one)] if known else [_cell(one)])
+    return d.Grid(("Number",), heads, rows, cells)
 
 
 def _suspects(one: Printed) -> d.Cell:
-    words = list(map(_words, one.suspects))
-    more = len(words) - SHOWN
-    first, *rest = words[:SHOWN] or [MISSING]
+    names = [suspect.name for suspect in one.suspects]
+    more = len(names) - SHOWN
+    first, *rest = names[:SHOWN] or [MISSING]
     return d.Cell(first, flags=(*rest, *[f"and {more} more"] * (more > 0)))
 
 
@@ -207,16 +208,24 @@ def _cell(one: Printed | None) -> d.Cell | None:
     if one is None:
         return None
     digits, cell = one.column.digits, one.cell
+    star = "*" * bool(cell.paper_note)
     gap = signed(cell.difference or 0.0, digits)
     tones: dict[str, d.Tone] = {"inside": "", "outside": "bad", "unsure": "dim"}
     return d.Cell(
         number(cell.mean, digits),
         interval(cell.low, cell.high, digits, cell.unsure),
-        paper=f"{number(cell.paper, digits)} ({gap})",
-        flags=() if one.verdict == "inside" else (one.verdict,),
+        paper=f"{number(cell.paper, digits)}{star} ({gap})",
+        flags=_far(one),
         tone=tones[one.verdict],
-        hint=f"{count(cell.n, 'image')}, {number(one.distance, 1)} half widths away",
+        hint=count(cell.n, "image"),
     )
+
+
+def _far(one: Printed) -> tuple[str, ...]:
+    """What is said of a number that is not inside."""
+    if one.verdict != "outside":
+        return () if one.verdict == "inside" else (one.verdict,)
+    return ("outside" if one.distance is None else f"outside, {one.distance:.1f} half widths",)
 
 
 def _record(one: Printed) -> dict[str, Any]:
