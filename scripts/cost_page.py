@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from textwrap import fill
 
-from xaibench.config.run import find_config, load_config
+from xaibench.config.run import RunConfig, find_config, load_config, load_configs
 from xaibench.config.specs import parse
 from xaibench.datasets.base import Dataset
 from xaibench.datasets.select import ordered
@@ -40,10 +41,19 @@ def imagenet() -> Dataset:
     return Dataset("imagenet", Path(), ids, tuple(i % CLASSES for i in range(IMAGES)))
 
 
+def values(folder: Path) -> dict[str, object]:
+    """Options of a run with ResNet-50 in a directory; the data are to be replaced."""
+    return {"data": "samples", "model": "resnet50", "out": folder, "device": "cpu"}
+
+
 def run_of(table: str, protocol: str, folder: Path) -> Run:
     """A table's run in an empty directory, on these images with ResNet-50."""
-    values = {"data": "samples", "model": "resnet50", "protocol": protocol, "out": folder}
-    config = load_config({**values, "device": "cpu"}, find_config(table))
+    given = {**values(folder), "protocol": protocol}
+    return on_imagenet(load_config(given, find_config(table)))
+
+
+def on_imagenet(config: RunConfig) -> Run:
+    """A configuration's run on these images."""
     run = resolve(config.model_copy(update={"per_class": None}))
     data = imagenet()
     subset = ordered(data, None, config.per_class, config.seed)
@@ -62,16 +72,42 @@ def estimates(folder: Path) -> dict[tuple[str, str], Estimate]:
             found[protocol, table] = estimate(fits.of(todo), by_rate(RATE), True, side, 0.0)
             left = made.left(run, todo, fits)
             rest.append(estimate(fits.of(left), by_rate(RATE), True, side, 0.0))
-        whole = Estimate()
-        for one in rest:
-            whole.blocks += one.blocks
-            whole.before += one.before
-            for line, (amount, seconds) in one.lines.items():
-                held, before = whole.lines.setdefault(line, (Amount(), 0.0))
-                held.add(amount)
-                whole.lines[line] = held, before + seconds
-        found[protocol, "all four"] = whole
+        found[protocol, "all four"] = together(rest)
     return dict(sorted(found.items(), key=lambda one: (one[0][0], one[0][1] == "all four")))
+
+
+def together(parts: Iterable[Estimate]) -> Estimate:
+    """One after the other."""
+    whole = Estimate()
+    for one in parts:
+        whole.blocks += one.blocks
+        whole.before += one.before
+        for line, (amount, seconds) in one.lines.items():
+            held, before = whole.lines.setdefault(line, (Amount(), 0.0))
+            held.add(amount)
+            whole.lines[line] = held, before + seconds
+    return whole
+
+
+def verifying(folder: Path) -> str:
+    """What `--config verify` costs, in a paragraph."""
+    made, rest = Made(), []
+    configs = load_configs(values(folder), find_config("verify"))
+    for config in configs:
+        run = on_imagenet(config)
+        fits, todo = Forecaster(run, table_bytes), plan(run, frozenset({"explain", "score"}))
+        side = run.classifier.input.crop
+        left = made.left(run, todo, fits)
+        rest.append(estimate(fits.of(left), by_rate(RATE), True, side, 0.0))
+    whole = together(rest)
+    seconds = whole.seconds()
+    return fill(
+        f"`--config verify` ({configs[0].limit} images of these) takes {whole.total.rows:,} "
+        f"forwards and {whole.total.backwards:,} backwards: {seconds / 60:.0f} minutes at "
+        f"{RATE:,.0f} forwards a second, {2 * seconds / 60:.0f} at {RATE / 2:,.0f}, an hour at "
+        f"{RATE * seconds / 3600:.0f}. IBA's statistics also decode all {IMAGES:,} images once.",
+        100,
+    )
 
 
 def row(protocol: str, table: str, one: Estimate) -> str:
@@ -84,7 +120,7 @@ def row(protocol: str, table: str, one: Estimate) -> str:
     )
 
 
-def page(found: dict[tuple[str, str], Estimate]) -> Iterator[str]:
+def page(found: dict[tuple[str, str], Estimate], verify: str) -> Iterator[str]:
     """The page, line by line."""
     yield from f"""# What the paper's tables cost
 
@@ -105,6 +141,7 @@ scale with the rate: at R forwards a second they are {RATE:,.0f} / R times these
     yield from """`all four` is `--config paper`: one after the other in one directory, where what a
 table shares with an earlier one is made once. `--maps small` keeps only the maps that are smaller
 than the input, `--maps none` none; the scores are the same.""".splitlines()
+    yield from ["", *verify.splitlines()]
     for protocol in PROTOCOLS:
         yield from _largest(protocol, found[protocol, "all four"])
     yield from _why(found)
@@ -155,7 +192,8 @@ often; a method of over 500 forwards an image is measured there on 1,000 images.
 def text() -> str:
     """The whole page."""
     with tempfile.TemporaryDirectory() as folder:
-        return "\n".join(page(estimates(Path(folder)))) + "\n"
+        found = estimates(Path(folder) / "tables")
+        return "\n".join(page(found, verifying(Path(folder) / "verify"))) + "\n"
 
 
 def main(arguments: Sequence[str] = ()) -> None:
