@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,14 +40,28 @@ def run(
         config = load_config(dict(config or {}))
     say = say or (lambda _line: None)
     started = time.monotonic()
-    from xaibench.config.early import check_early
+    with ExitStack() as starting:
+        starting.enter_context(_without_collections())
+        from xaibench.config.early import check_early
 
-    check_early(config)
-    from xaibench.store.remote import written
+        check_early(config)
+        from xaibench.store.remote import written
 
-    with written(None if config.dry_run else config.out, wait=config.wait, say=say):
-        result = _run(config, stages, say, network, started)
+        with written(None if config.dry_run else config.out, wait=config.wait, say=say):
+            result = _run(config, stages, say, network, started, starting.close)
     return replace(result, place=config.place)
+
+
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """While modules are imported and their syntax read: to look for garbage there takes a tenth."""
+    had = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if had:
+            gc.enable()
 
 
 def _run(
@@ -54,8 +70,9 @@ def _run(
     say: Say,
     network: TorchClassifier | None,
     started: float,
+    begin: Callable[[], None],
 ) -> RunResult:
-    """The same in a directory of this machine."""
+    """The same in a directory of this machine. begin: is called before the work itself."""
     from xaibench.execution import start
     from xaibench.execution.accuracy import Verdict
     from xaibench.execution.crews import run_all
@@ -105,6 +122,7 @@ def _run(
         if any(todo.stale.values()):
             say(start.stale_line(todo.stale))
         held.begun()
+        begin()
         sheet, verdict = Timesheet(), Verdict(work, say)
         with (
             profiling(config.profile, root, work.device, say, config.part) as traced,

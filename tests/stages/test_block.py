@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 from collections import Counter
 from dataclasses import replace
@@ -13,8 +14,9 @@ from networks import tiny
 
 import xaibench
 from xaibench.config.run import load_config
+from xaibench.errors import UsageError, XaibenchError
 from xaibench.execution import start
-from xaibench.execution.plan import plan
+from xaibench.execution.plan import Plan, plan
 from xaibench.stages.block import Task, opened, run_block
 from xaibench.stages.prepare import prepare_state
 from xaibench.stages.steps import Step, works_of
@@ -55,6 +57,28 @@ def test_blocks_travel_and_give_the_commands_rows(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(
         xaibench.load_scores(tmp_path / "a"), xaibench.load_scores(tmp_path / "b"), check_exact=True
     )
+
+
+def test_garbage_is_looked_for_once_the_work_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def planned(*_: object) -> Plan:
+        seen.append(gc.isenabled())
+        return plan(*_)
+
+    def worked(*_: object) -> None:
+        seen.append(gc.isenabled())
+        raise XaibenchError("enough")
+
+    monkeypatch.setattr("xaibench.execution.plan.plan", planned)
+    monkeypatch.setattr("xaibench.execution.crews.run_all", worked)
+    with pytest.raises(XaibenchError, match="enough"):
+        xaibench.run({**OPTIONS, "out": tmp_path}, network=tiny(classes=1000))
+    with pytest.raises(UsageError):
+        xaibench.run({**OPTIONS, "method": ["none"], "out": tmp_path})
+    assert [*seen, gc.isenabled()] == [False, True, True]
 
 
 def test_what_methods_prepare_is_done_before_any_block(tmp_path: Path) -> None:
