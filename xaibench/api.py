@@ -125,7 +125,7 @@ def _run(
         begin()
         sheet, verdict = Timesheet(), Verdict(work, say)
         with (
-            profiling(config.profile, root, work.device, say) as traced,
+            profiling(config.profile, root, work.device, say, config.part) as traced,
             progress(todo.works, weights(work)) as shown,
         ):
             try:

@@ -31,6 +31,10 @@ class Failed(Exception):
     """A method or metric raised: the unit is recorded as failed. The message is the reason."""
 
 
+class MethodRaised(Failed):
+    """A method's own error on a batch, for which one image of it may be the reason."""
+
+
 def shown(text: str) -> str:
     r"""A text for eyes: what is no visible character stands escaped, such as `\x1b` or `\u202e`.
 

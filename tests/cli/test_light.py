@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import typer
 from helpers import cli
 
 from xaibench import __version__
+from xaibench.cli import app
 from xaibench.registry import KINDS, entries
 
 HEAVY = (
@@ -92,6 +95,30 @@ def test_every_command_helps_with_an_example(command: str) -> None:
     assert code == 0
     assert "Example" in said
     assert f"xaibench {command}" in said
+
+
+def squeezed(text: str) -> str:
+    """A text without blanks: lines break at them and after hyphens."""
+    return "".join(text.split())
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+def test_help_cuts_nothing(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every option's names, type and text, and every command's sentence, whole at 80 columns."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    group = typer.main.get_command(app)
+    pages = {(): group, **{(name,): command for name, command in group.commands.items()}}
+    for words, command in pages.items():
+        said = cli(*words, "--help")[1]
+        assert max(map(len, said.splitlines())) <= columns, words
+        text = squeezed(said)
+        for option in command.params:
+            assert set(option.opts + option.secondary_opts) <= set(re.split(r"[\s/,]+", said)) | {
+                option.name
+            }
+            assert squeezed(option.help or "") in text
+        if words:
+            assert squeezed(str(command.help).split("\n\n")[0]) in squeezed(cli("--help")[1])
 
 
 def test_no_arguments_is_help() -> None:

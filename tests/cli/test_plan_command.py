@@ -25,9 +25,12 @@ def table(said: str) -> list[str]:
 
 
 def test_a_plan_measures_once_and_a_dry_run_prints_the_same() -> None:
-    assert "not measured on this device" in cli("run", *FAST, "--dry-run")[1]
+    unmeasured = cli("run", *FAST, "--dry-run", "--processes", 2)[1]
+    assert "not measured on this device" in unmeasured
+    assert "times below are of one process" in unmeasured
     code, said, err = cli("plan", *FAST)
     assert code == 0, err
+    assert "times below" not in said
     assert max(map(len, table(said))) <= 80
     for name in ("read images", "predict", "explain gradcam", "score average_drop", "in all"):
         assert any(line.startswith(name) for line in table(said)), said
@@ -56,6 +59,14 @@ def test_a_rate_needs_no_measurement_and_adds_devices_and_dollars() -> None:
     assert (found["total"]["rows"], found["total"]["backwards"]) == (48, 2)
     assert (found["seconds"], found["dollars"], found["at_least"]) == (26.0, 78.0, False)
     assert {line["stage"] for line in found["lines"]} == {"read", "predict", "explain", "score"}
+
+
+def test_devices_may_be_all_as_they_are_for_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XAIBENCH_DEVICES", "all")
+    monkeypatch.setattr("xaibench.config.early.cuda_devices", lambda: 2)
+    code, said, err = cli("plan", *FAST, "--rate", 2)
+    assert code == 0, err
+    assert "on 2 devices" in said
 
 
 def test_several_configurations_are_added_up_and_what_is_there_is_not_counted() -> None:
@@ -92,7 +103,8 @@ def test_what_declares_no_cost_makes_sums_lower_bounds() -> None:
     [
         (("--rate", 0), "rate 0: give forwards a second, above 0."),
         (("--rate", "nan"), "rate nan: give forwards a second, above 0."),
-        (("--devices", 0), "devices 0: give a number from 1 to 100,000."),
+        (("--devices", 0), "devices 0: give a number from 1 to 100,000, or all."),
+        (("--devices", "few"), "devices few: give a number from 1 to 100,000, or all."),
         (("--price-per-hour", -1), "price-per-hour -1: give dollars, at least 0."),
         (("--rate", 1, "--recalibrate"), "--recalibrate measures, and --rate says"),
     ],

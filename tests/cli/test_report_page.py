@@ -46,7 +46,7 @@ def test_a_single_file_says_its_size_and_warns_where_it_is_large(
 ) -> None:
     code, said, error = cli("report", runs / "later", "--single-file", "--gallery=0")
     assert (code, error) == (0, "")
-    index = runs / "later" / "report" / "html" / "index.html"
+    index = runs / "later" / "report" / "html" / "single-file.html"
     size = f"{index.stat().st_size / 1e6:.1f} MB"
     assert said == f"written: {index} ({size}); next: open it in a browser\n"
     monkeypatch.setattr(sources, "LARGE", 1000)

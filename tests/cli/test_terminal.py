@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import pty
 import re
 import shlex
+import subprocess
+import sys
+import termios
 from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
@@ -179,6 +184,41 @@ def test_an_error_stays_one_line() -> None:
     code, said, err = cli("report", "nowhere", "--json")
     assert (code, said) == (1, "")
     assert err == "xaibench: nowhere is not a run directory; give the --out of a run.\n"
+
+
+def on_a_terminal(words: list[str], columns: int) -> str:
+    """What a command writes to stderr where that alone is a terminal of so many columns."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, columns))
+    variables = {k: v for k, v in os.environ.items() if k != "COLUMNS"}
+    command = [sys.executable, "-m", "xaibench", *words]
+    with os.fdopen(ours, "rb", buffering=0) as reader:
+        done = subprocess.run(
+            command, env=variables, stdout=subprocess.DEVNULL, stderr=theirs, check=False
+        )
+        os.close(theirs)
+        assert done.returncode in (1, 2)
+        return reader.read(10_000).decode().replace("\r\n", "\n")
+
+
+def test_an_error_is_folded_on_a_terminal_at_words() -> None:
+    path = "/a/path/with,commas,and-hyphens/" + "long" * 20
+    line = f"xaibench: {path} is not a run directory; give the --out of a run.\n"
+    said = on_a_terminal(["report", path], 40)
+    assert said.count("\n") == 4
+    assert f"  {path}\n" in said
+    assert [one for one in said.splitlines() if len(one) > 40 and path not in one] == []
+    assert " ".join(said.split()) == line.strip()
+    assert cli("report", path)[2] == line, "one line where it is no terminal"
+
+
+def test_a_closed_pipe_is_said_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    words = [sys.executable, "-m", "xaibench", "report", RUN]
+    with os.fdopen(writer, "wb") as closed:
+        done = subprocess.run(words, stdout=closed, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (1, b"xaibench: output closed\n")
 
 
 @pytest.mark.parametrize("width", [30, 80, 100])

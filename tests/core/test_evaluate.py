@@ -24,7 +24,9 @@ from xaibench.types import Explanation
 METHODS = ["gradient", "gradcam", "rise(n_masks=8)", "fakecam"]
 PICTURE = Image.new("RGB", (40, 40), "red")
 METRIC = "insertion(rows_per_step=56)"
-METRICS = f"{METRIC},average_drop,monotonicity(rows_per_step=112),max_sensitivity,sparseness"
+METRICS = (
+    f"{METRIC},average_drop,monotonicity(rows_per_step=112),max_sensitivity(draws=2),sparseness"
+)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -21,7 +23,7 @@ from networks import THOUSAND, thousand
 import xaibench
 from xaibench.config.run import load_config
 from xaibench.errors import UsageError, XaibenchError
-from xaibench.execution import fastest, places
+from xaibench.execution import fastest, places, processes
 from xaibench.execution.parcel import packed, taken_up
 from xaibench.execution.places import Place
 from xaibench.execution.plan import plan
@@ -317,9 +319,23 @@ def test_a_stopped_run_leaves_no_process_and_no_memory(
 )
 def test_the_embedded_network_on_two_processes(tmp_path: Path, more: dict[str, Any]) -> None:
     common = {"metric": "sparseness,average_drop", **more}
-    for out, processes in ((tmp_path / "one", 1), (tmp_path / "two", 2)):
-        xaibench.run({**common, "out": out, "processes": processes})
+    for out, count in ((tmp_path / "one", 1), (tmp_path / "two", 2)):
+        xaibench.run({**common, "out": out, "processes": count})
     assert_same(tmp_path / "two", tmp_path / "one")
+
+
+def test_a_process_whose_first_is_killed_leaves_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def end(code: int) -> None:
+        raise SystemExit(code)
+
+    ours, theirs = multiprocessing.Pipe()
+    held = Path("/dev/shm") / f"xaibench-{os.getpid()}-images"
+    held.touch()
+    theirs.close()
+    monkeypatch.setattr(processes.os, "_exit", end)
+    with ours, pytest.raises(SystemExit):
+        processes._receive(ours, queue.SimpleQueue())
+    assert not held.exists()
 
 
 @pytest.mark.slow

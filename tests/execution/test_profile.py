@@ -12,9 +12,11 @@ import torch
 from networks import tiny
 
 import xaibench
+from xaibench.config.shard import Shard
 from xaibench.execution import profile as subject
 from xaibench.execution.profile import Profile, profiling
 from xaibench.stages.steps import Step
+from xaibench.store import layout
 from xaibench.store.clean import holdings
 from xaibench.store.health import findings
 
@@ -132,6 +134,16 @@ def test_a_trace_ends_after_its_passes_and_each_work_is_traced_once(
     names = [event["name"] for event in json.loads(path.read_text())["traceEvents"]]
     assert path.name == "explain-rise.json"
     assert 1 <= names.count("forward") <= 2
+
+
+def test_traces_of_shards_lie_beside_each_other(tmp_path: Path) -> None:
+    for number in (1, 2):
+        cpu, part = torch.device("cpu"), Shard(number, 2)
+        with profiling(True, tmp_path, cpu, lambda _line: None, part) as tick:
+            tick(Step("explain rise", ahead={("maps", "rise", ""): 1}))
+    names = sorted(path.name for path in layout.profile(tmp_path).iterdir())
+    assert names == ["explain-rise-shard-1-2.json", "explain-rise-shard-2-2.json"]
+    assert all(layout.ours(tmp_path, path) for path in layout.profile(tmp_path).iterdir())
 
 
 def test_a_profiled_run_says_where_its_seconds_went_and_keeps_traces(tmp_path: Path) -> None:

@@ -228,3 +228,18 @@ def test_the_address_of_rays_client_is_refused() -> None:
         cluster.connected("ray://head:10001", 1),
     ):
         pass
+
+
+def test_an_address_where_nothing_answers_is_refused_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ray itself would try for half an hour, and say so in lines of its own."""
+    held = SimpleNamespace(is_initialized=lambda: False)
+    monkeypatch.setattr(cluster, "imported", lambda: held)
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    for address in ("127.0.0.1:1", "auto", None, "127.0.0.1:99999"):
+        with (
+            pytest.raises(XaibenchError, match=r"no Ray cluster answers at 127.0.0.1:.*start one"),
+            cluster.connected(address, 1),
+        ):
+            pass

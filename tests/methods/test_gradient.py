@@ -2,6 +2,7 @@ import copy
 import dataclasses
 
 import numpy as np
+import pytest
 import torch
 from helpers import apart, doubled, explain, in_double, on, with_targets
 from oracles.gradients import (
@@ -17,6 +18,7 @@ from xaibench.normalize import statuses
 from xaibench.probes.gradients import reduce_channels
 
 
+@pytest.mark.slow  # the next one, on four
 def test_equals_autograd_on_every_photograph(context, photographs, differences):
     assert max(differences(context, photographs, "gradient", gradient)) < 1e-5
 

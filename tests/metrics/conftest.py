@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from helpers import maps_of, on, scoring
 
-METHODS = ("gradcam", "ig", "rise", "fakecam")
+METHODS = ("gradcam", "ig", pytest.param("rise", marks=pytest.mark.slow), "fakecam")
 FAMILIES = {"gradcam": "cam", "ig": "gradient", "rise": "perturbation", "fakecam": "control"}
 SPECS = {"ig": "ig(steps=4, batchnorm=eval)"}
 PLACES = slice(0, 4)

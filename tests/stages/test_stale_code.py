@@ -131,6 +131,22 @@ def test_the_report_says_that_stale_scores_are_among_current_ones(files: Path) -
     assert "Stale scores stand among current ones" in page
 
 
+def test_a_report_says_what_is_stale_before_anything_is_run_again(files: Path) -> None:
+    run(files, 2)
+    cli("report", files / "out", "--html", "--gallery", 0)
+    page = files / "out" / "report" / "html" / "index.html"
+    assert "Stale" not in page.read_text()
+    write(files, offset="1.0")
+    said = "Stale scores, made before their code changed: file:own.py:peak of fakecam, "
+    said += "file:own.py:peak of file:my.py:mine. The command that made them makes them anew."
+    code, told, err = cli("report", files / "out")
+    assert code == 0, err
+    assert said in " ".join(told.split())
+    assert said in (files / "out" / "report" / "tables.md").read_text()
+    cli("report", files / "out", "--html", "--gallery", 0)
+    assert said in page.read_text()
+
+
 def test_a_report_says_where_metrics_rest_on_maps_of_different_code(files: Path) -> None:
     run(files, 3, metric="sparseness")
     write(files, factor="-1.0")
@@ -202,7 +218,7 @@ def test_kept_maps_of_another_form_are_in_nobodys_way(files: Path) -> None:
 @pytest.mark.parametrize(
     ("edited", "stale"),
     [
-        ("models/efficientnet_lite0.py", "predictions state maps scores"),
+        ("models/efficientnet_lite.py", "predictions state maps scores"),
         ("stages/predict.py", "predictions maps scores"),
         ("stages/prepare.py", "state maps scores"),
         ("stages/explain.py", "maps scores"),

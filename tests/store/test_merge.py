@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from contextlib import suppress
 from pathlib import Path
 from unittest import mock
@@ -10,7 +11,7 @@ from unittest import mock
 import pyarrow.parquet as pq
 import pytest
 from helpers import cli
-from merging import merge, parts, refused, small_blocks
+from merging import merge, parts, small_blocks
 from shards import COMMON, DRAWN, contents, run, same, shards
 
 import xaibench
@@ -85,13 +86,14 @@ def test_blocks_in_parts_of_a_drawn_order(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_run_at_a_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is fetched; what is made lies here."""
+    """It is fetched, and is no place for what is made."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     url, more = f"file://{tmp_path}/far", {"method": "fakecam", "metric": "sparseness"}
     run(Path(url), "1/2", **more)
     run(tmp_path / "near", "2/2", **more)
     run(tmp_path / "whole", **more)
-    assert "give one" in refused(tmp_path, tmp_path / "near", tmp_path / "far", out=url, code=2)
+    code, _, err = merge(url, tmp_path / "near", "--out", url)
+    assert (code, err) == (1, f"xaibench: {url} is there and not empty: choose a new --out.\n")
     code, _, err = merge(url, tmp_path / "near", "--out", tmp_path / "out")
     assert code == 0, err
     same(tmp_path / "out", tmp_path / "whole")
@@ -165,3 +167,39 @@ def test_unreadable_images_and_failed_units(tmp_path: Path) -> None:
     for path in layout.score_files(tmp_path / "out", failed=False):
         if "sparseness" in str(path):
             assert pq.read_table(path, partitioning=None)["image"].to_pylist() == ["0.jpg", "2.jpg"]
+
+
+def test_no_failure_stays_of_what_another_directory_has(tmp_path: Path) -> None:
+    """A metric that fails in one, and maps that fail in it; both are had in the other."""
+    mine = tmp_path / "mine.py"
+    mine.write_text(
+        "from pathlib import Path\n"
+        "from xaibench.types import Explanation\n"
+        "def now(images):\n    if Path(__file__).with_name('off').exists():\n"
+        "        raise ValueError('not now')\n    return images\n"
+        "def broken(scoring):\n    return now(scoring.maps)[:, 3, 3].double()\n"
+        "def blank(ctx, batch, state):\n    shape = -1, batch.targets.shape[1], -1, -1\n"
+        "    return Explanation(now(batch.images).mean(1)[:, None].expand(shape))\n"
+    )
+    more = {"method": f"gradient,file:{mine}:blank", "metric": f"file:{mine}:broken", "limit": 3}
+    xaibench.run({**COMMON, **more, "out": tmp_path / "b"})
+    (tmp_path / "off").touch()
+    with suppress(XaibenchError):
+        xaibench.run({**COMMON, **more, "out": tmp_path / "a", "limit": 5})
+    (tmp_path / "off").unlink()
+    units = layout.failures(tmp_path / "a") / "units"
+    assert len(list(units.rglob("*.json"))) == 2
+    assert merge(tmp_path / "a", tmp_path / "b", "--out", tmp_path / "few")[0] == 0
+    left = (layout.failures(tmp_path / "few") / "units").rglob("*.json")
+    assert len(list(left)) == 2, "of images that no directory has"
+    shutil.copytree(tmp_path / "a", tmp_path / "c")
+    for name, image in (("a", "one.jpg"), ("c", "other.jpg")):
+        for path in (layout.failures(tmp_path / name) / "units").rglob("*.json"):
+            path.write_text(json.dumps(json.loads(path.read_text()) | {"reasons": {image: "why"}}))
+    assert merge(tmp_path / "a", tmp_path / "c", "--out", tmp_path / "both")[0] == 0
+    for path in (layout.failures(tmp_path / "both") / "units").rglob("*.json"):
+        assert json.loads(path.read_text())["reasons"] == {"one.jpg": "why", "other.jpg": "why"}
+    xaibench.run({**COMMON, **more, "out": tmp_path / "b", "limit": 5})
+    assert merge(tmp_path / "a", tmp_path / "b", "--out", tmp_path / "all")[0] == 0
+    assert not list((layout.failures(tmp_path / "all") / "units").rglob("*.json"))
+    same(tmp_path / "all", tmp_path / "b")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from urls import (
+    RECORD,
     SCORE,
     change,
     keys,
@@ -128,4 +129,34 @@ def test_an_answer_that_is_lost_is_no_other_writer(
         write(located(Path(url)), score="1")
         until(lambda: SCORE in copies.Copy(url)._read()[0])
     assert said[1:] == ["not uploaded so far, tried again: no net."]
+    assert remote_lock.LOCK not in keys(url)
+
+
+def test_a_lock_that_could_not_be_given_back_is_no_hindrance(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To a later run of the same process: without a network the one before has left it there."""
+    read, down = objects.Objects.read, list[str]()
+
+    def broken(there: objects.Objects, key: str) -> object:
+        if down:
+            raise XaibenchError("no net.")
+        return read(there, key)
+
+    monkeypatch.setattr(objects.Objects, "read", broken)
+
+    def first() -> None:
+        with written(Path(url), say=lambda _: None):
+            write(located(Path(url)), record="1")
+            down.append("now")
+
+    with pytest.raises(XaibenchError, match="no net; what is not there yet is kept in"):
+        first()
+    down.clear()
+    assert remote_lock.LOCK in keys(url)
+    said = list[str]()
+    put(url, said, score="1")
+    if remote_lock._machine():
+        assert said[0].endswith("is dead (its run has ended): its lock is broken")
+    assert keys(url) >= {SCORE, RECORD, parts.LIST}
     assert remote_lock.LOCK not in keys(url)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,9 @@ from scipy.stats import spearmanr
 import xaibench
 from xaibench.config.catalog import STOOD_IN
 from xaibench.config.run import RunConfig, find_config, load_config
+from xaibench.datasets.load import load_dataset
 from xaibench.errors import UsageError, XaibenchError
+from xaibench.store.health import findings
 from xaibench.studies.check import Finished, check, finished
 from xaibench.studies.check.asked import asked_for
 from xaibench.studies.check.evidence import evidence_of
@@ -35,6 +38,16 @@ from xaibench.types import Explanation
 def once(ctx, batch, state):
     if ctx.classifier.module.training or batch.originals is not None:
         raise RuntimeError("explains no other input")
+    return Explanation(torch.arange(49.).view(1, 1, 7, 7).repeat(*batch.targets.shape, 1, 1))
+"""
+
+RAISES = """
+import torch
+from xaibench.types import Explanation
+
+def once(ctx, batch, state):
+    if "1/1.png" in batch.ids:
+        raise ValueError("not this one")
     return Explanation(torch.arange(49.).view(1, 1, 7, 7).repeat(*batch.targets.shape, 1, 1))
 """
 
@@ -239,6 +252,35 @@ def test_what_fails_is_untested_and_the_rest_is_judged(
     assert {b.other for b in found.judgement.besides} == {*CONTROLS, "gradcam", "gradient"}
 
 
+def test_an_image_that_it_raises_for_is_untested_and_the_others_are_judged(
+    config: Callable[..., RunConfig], tmp_path: Path
+) -> None:
+    (tmp_path / "mine.py").write_text(RAISES)
+    one = config(out=tmp_path / "out", metric=[SPARSENESS])
+    call = f"file:{tmp_path}/mine.py:once"
+    found = check(one, call, chosen=True, skip=("switches", "sanity"))
+    assert found is not None
+    assert found.judgement.images == IMAGES - 1
+    said = dict(found.judgement.untested)[f"1 of {IMAGES} images"]
+    assert said.startswith("ValueError: not this one (mine.py:7), on 1 of 3 images, first 1/1.png")
+
+
+def test_images_are_listed_once(
+    config: Callable[..., RunConfig], done: Finished, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the check itself: each of its runs lists for itself."""
+    listed: list[str] = []
+    monkeypatch.setattr("xaibench.studies.check.asked.load_dataset", partial(keep, listed))
+    monkeypatch.setattr("xaibench.studies.check.runs.run", mock.MagicMock())
+    check(config(out=out), "gradcam", chosen=True, skip=("switches",))
+    assert len(listed) == 1
+
+
+def keep(listed: list[str], source: str, *more: Any) -> Any:
+    listed.append(source)
+    return load_dataset(source, *more)
+
+
 def test_maps_made_elsewhere_are_judged_on_the_images_that_have_one(
     done: Finished, config: Callable[..., RunConfig], out: Path, tmp_path: Path
 ) -> None:
@@ -251,6 +293,7 @@ def test_maps_made_elsewhere_are_judged_on_the_images_that_have_one(
     (record,) = kept(tmp_path / "out")
     evidence = evidence_of(tmp_path / "out", record)
     assert set(evidence.scores.image) == set(ids[1:])
+    assert set(evidence.seconds) == {"gradcam", "gradient", *CONTROLS}, "nobody knows the others"
     assert set(evidence.scores.method) == {"mine", "gradcam", "gradient", *CONTROLS}
     kernel = {"switch": "causal.kernel: 5 -> 11", "metric": INSERTION}
     mine, theirs = (values(evidence.switched, method=m, **kernel) for m in ("mine", "gradcam"))
@@ -260,6 +303,21 @@ def test_maps_made_elsewhere_are_judged_on_the_images_that_have_one(
     assert dict(evidence.untested)["preprocessing.resize: squash -> short_side"] == (
         "there are maps alone"
     )
+
+
+def test_maps_that_are_not_there_are_refused_before_anything_is_run(
+    config: Callable[..., RunConfig], tmp_path: Path
+) -> None:
+    one = config(out=tmp_path / "out", maps=tmp_path / "gone.npz", name="mine")
+    with pytest.raises(XaibenchError, match=r"gone\.npz does not exist"):
+        check(one, None, chosen=True)
+    assert not (tmp_path / "out" / "scores").exists()
+
+
+def test_the_doctor_knows_what_a_check_keeps(done: Finished, out: Path) -> None:
+    (out / "switches" / "notes.txt").write_text("mine")
+    assert [(one.kind, one.path.name) for one in findings(out)] == [("unknown", "notes.txt")]
+    (out / "switches" / "notes.txt").unlink()
 
 
 def test_a_method_that_could_not_be_run_is_not_beside_it(done: Finished, out: Path) -> None:

@@ -29,7 +29,7 @@ from xaibench.types import Explanation
 NONSENSE = {
     "no explanation": torch.zeros(16, 1, 4, 4),
     "another shape": Explanation(torch.zeros(3, 1, 4, 4)),
-    "an error": RuntimeError("out of luck"),
+    "a refusal": XaibenchError("no such layer"),
 }
 
 

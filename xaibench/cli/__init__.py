@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 import sys
@@ -19,7 +20,7 @@ from xaibench.registry.foreign import ended
 app = typer.Typer(
     name="xaibench",
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,  # whose tables cut what is too long for a column
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -55,6 +56,8 @@ def _options(
 
 for module in (runs, show, plan, results, normalized, check, ablate, merge, inspect_):
     module.add_to(app)
+for info in app.registered_commands:  # one that is not said is cut
+    info.short_help = " ".join((inspect.getdoc(info.callback) or "").split("\n\n")[0].split())
 
 
 def main() -> None:
@@ -78,9 +81,13 @@ def main() -> None:
     except KeyboardInterrupt:
         code = 130
     except BaseException as error:  # of a method, metric or model: Typer ends with codes
+        closed = isinstance(error.__context__, BrokenPipeError)  # of which Typer makes an exit
         if DEBUG["on"] or "_XAIBENCH_COMPLETE" in os.environ:
             raise
-        echo(f"xaibench: a method, metric or model failed: {ended(error)}.", err=True)
+        if closed:
+            give_up_output()
+        what = "output closed" if closed else f"a method, metric or model failed: {ended(error)}."
+        echo(f"xaibench: {what}", err=True)
         code = 1
     if code == 130:
         echo("xaibench: interrupted; the same command goes on from here.", err=True)

@@ -12,7 +12,7 @@ from xaibench.cli.screen import console, document, next_is, telling, written
 from xaibench.errors import XaibenchError, unknown
 
 METHOD = typer.Argument(
-    help=o.shown(
+    help=(
         "A saliency method, as --method of `run` takes it: a name, a spec with values, a plug-in, "
         "file:PATH.py:NAME. [none with --maps]"
     ),

@@ -13,11 +13,6 @@ import typer
 from xaibench.config.options import OPTIONS, help_text, typed
 
 
-def shown(text: str) -> str:
-    """Help text with its brackets kept, which the terminal would take for markup."""
-    return text.replace("[", "\\[")
-
-
 def variable(name: str) -> str:
     """The environment variable of an option."""
     return "XAIBENCH_" + name.upper().replace("-", "_")
@@ -28,7 +23,7 @@ def option(name: str, text: str, **more: Any) -> Any:
     also = more.pop("also", "")
     variables = [variable(name), variable(also)] if also else variable(name)
     names = [f"--{name}/--no-{name}"] if more.pop("switch", False) else [f"--{name}"]
-    return typer.Option(*names, envvar=variables, help=shown(text), show_default=False, **more)
+    return typer.Option(*names, envvar=variables, help=text, show_default=False, **more)
 
 
 def of_run(name: str) -> Any:

@@ -23,7 +23,10 @@ MORE: dict[str, Any] = {
         ),
     ],
     "devices": Annotated[
-        Optional[int], o.option("devices", "Devices that share the work. [default: 1]")
+        Optional[str],
+        o.option(
+            "devices", "Devices that share the work; all: the GPUs of this machine. [default: 1]"
+        ),
     ],
     "price_per_hour": Annotated[
         Optional[float], o.option("price-per-hour", "Dollars an hour and device.")
@@ -33,6 +36,7 @@ MORE: dict[str, Any] = {
     ],
     "json": o.Json,
 }
+MOST_DEVICES = 100_000
 LEAST_RATE, MOST_DOLLARS = 1e-6, 1e9
 """What is less or more makes times and prices that are no numbers."""
 WITHOUT = ("maps", "name", "dry_run")
@@ -55,15 +59,12 @@ def plan(values: dict[str, Any]) -> None:
     kept in XDG_CACHE_HOME or ~/.cache, below xaibench/.
     """
     rate, price = values.pop("rate"), values.pop("price_per_hour")
-    devices = values.pop("devices")
-    devices = 1 if devices is None else devices
+    devices = _devices(values.pop("devices"))
     anew, as_json = bool(values.pop("recalibrate")), bool(values.pop("json"))
     if rate is not None and not LEAST_RATE <= rate < math.inf:
         raise UsageError(f"rate {rate:g}: give forwards a second, above 0.")
     if price is not None and not 0 <= price <= MOST_DOLLARS:
         raise UsageError(f"price-per-hour {price:g}: give dollars, at least 0.")
-    if not 1 <= devices <= 100_000:
-        raise UsageError(f"devices {devices}: give a number from 1 to 100,000.")
     if rate is not None and anew:
         raise UsageError("--recalibrate measures, and --rate says that nothing is: give one.")
     configs = configs_of(values)
@@ -78,3 +79,16 @@ def plan(values: dict[str, Any]) -> None:
     for line in estimate.page(done, devices, price):
         echo(line)
     echo("nothing is written; next: `xaibench run` with the same options")
+
+
+def _devices(said: str | None) -> int:
+    """How many devices to reckon with. Raises UsageError for what is no such number."""
+    from xaibench.config.early import cuda_devices
+
+    if said is None:
+        return 1
+    if said == "all":
+        return cuda_devices() or 1
+    if not (said.isdecimal() and 1 <= int(said[:7]) <= MOST_DEVICES):
+        raise UsageError(f"devices {said}: give a number from 1 to {MOST_DEVICES:,}, or all.")
+    return int(said)

@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
 Run = Annotated[
     Optional[Path],
-    typer.Argument(help=o.shown("Run directory. [default: the latest run]"), show_default=False),
+    typer.Argument(help="Run directory. [default: the latest run]", show_default=False),
 ]
 Runs = Annotated[
     Optional[list[Path]],
     typer.Argument(
-        help=o.shown("Run directory; two are set side by side. [default: the latest run]"),
+        help="Run directory; two are set side by side. [default: the latest run]",
         show_default=False,
     ),
 ]
@@ -47,7 +47,7 @@ def add_to(app: typer.Typer) -> None:
         "report",
         epilog="Examples:\n\n  xaibench report\n\n  xaibench report --table 1\n\n"
         "  xaibench report RUN --compare OTHER_RUN\n\n  xaibench report --claims\n\n"
-        "  xaibench report --figures --agreement\n\n  xaibench report --choose\n\n"
+        "  xaibench report --figures --agreement\n\n  xaibench report --choose --power\n\n"
         "  xaibench report RUN OTHER_RUN --html",
     )(report)
     app.command("audit", epilog="Example:\n\n  xaibench audit --fraction 0.05")(audit)
@@ -73,6 +73,10 @@ def report(
         bool,
         o.option("choose", "Which method to choose: the methods of one run, tested in pairs."),
     ] = False,
+    power: Annotated[
+        bool,
+        o.option("power", "How many images every mean takes, and every two methods to differ."),
+    ] = False,
     figures: Annotated[bool, o.option("figures", "Figures 1 and 2 too, as PNG and SVG.")] = False,
     agreement: Annotated[
         bool, o.option("agreement", "Compare the methods' maps too: a table and a heat map.")
@@ -89,7 +93,10 @@ def report(
         o.option("html", "All there is of any number of runs as a page: report/html/index.html."),
     ] = False,
     single_file: Annotated[
-        bool, o.option("single-file", "The page of --html as one file, with all in it.")
+        bool,
+        o.option(
+            "single-file", "The page of --html as one file beside it: report/html/single-file.html."
+        ),
     ] = False,
     gallery: Annotated[
         Optional[int],
@@ -107,15 +114,15 @@ def report(
     _check_values(table, top)
     _check_gallery(gallery, html or single_file)
     say, html = aside if as_json else echo, html or single_file
-    pages = [*(page or ()), *["choose"] * choose]
+    pages = [*(page or ()), *["choose"] * choose, *["power"] * power]
     _check_together(html, pages, table, figures or agreement, claims, paper)
     maps = 0 if html or figures or agreement else AGREEING
     directories = _directories(run or [], compare, claims, html, say, maps)
     alone = table or figures or agreement or pages
     if alone and (claims or len(directories) > 1) and not html:
         raise UsageError(
-            "--table, --figures, --choose, --agreement and --page go with one run: leave them out, "
-            "or --claims and --compare."
+            "--table, --figures, --choose, --power, --agreement and --page go with one run: leave "
+            "them out, or --claims and --compare."
         )
     from xaibench.store.remote import place
 
@@ -186,10 +193,13 @@ def _check_together(
 ) -> None:
     """UsageError for options of which one would be without effect."""
     if html and (table or claims or pages):
-        raise UsageError("--html holds all of it: leave --table, --claims, --choose and --page.")
+        raise UsageError(
+            "--html holds all of it: leave --table, --claims, --choose, --power and --page."
+        )
     if pages and (table or drawn):
         raise UsageError(
-            "--choose and --page print pages alone: leave --table, --figures and --agreement out."
+            "--choose, --power and --page print pages alone: leave --table, --figures and "
+            "--agreement out."
         )
     if claims and not paper:
         raise UsageError("--claims are the paper's own: leave --no-paper out.")

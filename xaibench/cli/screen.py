@@ -10,7 +10,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from xaibench.errors import shown
 
@@ -22,14 +22,13 @@ NEXT = "next: "
 
 
 def echo(line: str, err: bool = False) -> None:
-    """Print one line, folded where the screen is narrower; errors stay one.
+    """Print one line, folded where the screen is narrower; on stderr on a terminal alone.
 
     What is no visible character stands escaped.
     """
-    text = shown(line)
-    if not err:
-        text = "\n".join(_lines(text, width()))
-    print(text, file=sys.stderr if err else sys.stdout, flush=True)
+    stream = sys.stderr if err else sys.stdout
+    columns = width(stream) if not err or stream.isatty() else None
+    print("\n".join(_lines(shown(line), columns)), file=stream, flush=True)
 
 
 def _lines(text: str, columns: int | None) -> list[str]:
@@ -74,12 +73,15 @@ def document(value: Any) -> None:
     print(json.dumps(value, indent=1, allow_nan=False, default=str), flush=True)
 
 
-def width() -> int | None:
-    """Columns of the screen: COLUMNS, or the terminal's; None where there is none."""
+def width(stream: TextIO | None = None) -> int | None:
+    """Columns of the screen: COLUMNS, or the terminal's; None where there is none.
+
+    stream: what is written to; by default stdout.
+    """
     if (given := os.environ.get("COLUMNS", "")).isdecimal() and int(given) > 0:
         return int(given)
     try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns or None
+        return os.get_terminal_size((stream or sys.stdout).fileno()).columns or None
     except (OSError, ValueError):
         return None
 
@@ -87,7 +89,8 @@ def width() -> int | None:
 def folded(text: str, columns: int | None, hang: int = 2) -> list[str]:
     """A line in lines of so many columns, the later ones `hang` further in.
 
-    It is broken at blanks, and a longer word after its commas; what has neither stays whole.
+    It is broken at blanks, and a longer word after its commas; what has neither stays whole, and
+    so does a path, unless it lists files in braces.
     """
     if columns is None or len(text) <= columns:
         return [text]
@@ -99,7 +102,9 @@ def folded(text: str, columns: int | None, hang: int = 2) -> list[str]:
 
 
 def _at_commas(line: str, columns: int, later: str) -> list[str]:
-    parts = []
+    parts: list[str] = []
+    if "/" in line and "{" not in line:
+        return [line]
     while len(line) > columns and (end := line.rfind(",", len(later), columns) + 1):
         parts.append(line[:end])
         line = later + line[end:]

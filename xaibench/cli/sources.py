@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 
     from xaibench.analysis.agreement import Pair
     from xaibench.analysis.compare import Source
+    from xaibench.store.scores import Scores
 
 AGREEING = 100
 """Images whose maps are compared where agreement is one number beside others, and of ties."""
+SHOWN = 6
+"""Scores that a note names."""
 LARGE = 20_000_000
 """Bytes above which a single file is slow to open and to send."""
 
@@ -98,7 +101,7 @@ def tables(
     into, catalog = directory / "report", catalog_in(directory)
     if lost := unmapped(directory):
         notes.append(f"{lost[0].upper()}{lost[1:]}.")
-    notes += _stale(held.several)
+    notes += _stale(directory, held)
     notes += of_passes(identity_of(directory))
     scores = only(held.frame, wanted.methods, wanted.metrics)
     methods = set(scores["method"].unique())
@@ -193,15 +196,25 @@ def source_of(
         timings=timings(directory),
         accuracy=accuracy_in(directory, images),
         agreement=partial(_agreement, directory),
-        notes=_stale(held.several),
+        notes=_stale(directory, held),
     )
     return source if wanted.whole else narrowed(source, wanted.methods, wanted.metrics)
 
 
-def _stale(several: Sequence[str]) -> list[str]:
-    """What to say of scores that were made in several ways."""
-    said = "Stale scores stand among current ones, made by different code or maps: "
-    return [f"{said}{', '.join(several)}. Run all of their images again."] * bool(several)
+def _stale(directory: Path, held: Scores) -> list[str]:
+    """What to say of scores that were made in several ways, or by other code than is here."""
+    from xaibench.studies.current import outdated
+
+    mixed = ", ".join(held.several)
+    old = [one for one in outdated(directory, held.codes) if one not in held.several]
+    some = ", ".join(old[:SHOWN]) + f" and {len(old) - SHOWN} more" * (len(old) > SHOWN)
+    lines = {
+        f"Stale scores stand among current ones, made by different code or maps: {mixed}. "
+        "Run all of their images again.": mixed,
+        f"Stale scores, made before their code changed: {some}. The command that made them makes "
+        "them anew.": some,
+    }
+    return [line for line, named in lines.items() if named]
 
 
 def _agreement(directory: Path) -> list[Pair]:

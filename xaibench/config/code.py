@@ -15,6 +15,7 @@ import hashlib
 import importlib.util
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
@@ -29,7 +30,26 @@ NO_NUMBER = {
 """Parts of the package that change no stored number."""
 
 
-def code_of(*parts: Registered | str | None) -> str:
+NETWORK = "xaibench.stages.predict"
+STATE = "xaibench.stages.prepare"
+MAPS = "xaibench.stages.explain"
+SCORES = "xaibench.stages.score"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a function is written, for who does not import it: a module, or the user's file."""
+
+    module: str = ""
+    path: str = ""
+
+
+def below(prepares: bool) -> list[str]:
+    """The stages that a method's maps rest on; prepares: whether it computes something once."""
+    return [NETWORK, STATE] if prepares else [NETWORK]
+
+
+def code_of(*parts: Registered | Source | str | None) -> str:
     """Hash of the code of registered functions and of modules by dotted name; None adds nothing.
 
     A method or metric of another package counts with that package's whole source, one of the
@@ -43,15 +63,24 @@ def code_of(*parts: Registered | str | None) -> str:
         start, own, changed = _sources(_module(part)), None, 0
         if isinstance(part, Registered):
             data.append(str(part.metadata.get("content", "")))  # of one that stands for data
-            if part.source.endswith(".py"):
-                own = Path(part.source)
-                start, changed = (own, *start), own.stat().st_mtime_ns
+        if isinstance(part, Source):
+            data.append("")
+        path = "" if isinstance(part, str) else _file(part)
+        if path.endswith(".py"):
+            own = Path(path)
+            start, changed = (own, *start), own.stat().st_mtime_ns
         lines |= _lines(start, own, changed)
     return hashlib.sha256("\n".join([*data, *sorted(lines)]).encode()).hexdigest()[:16]
 
 
-def _module(part: Registered | str) -> str:
+def _module(part: Registered | Source | str) -> str:
+    if isinstance(part, Source):
+        return part.module
     return part if isinstance(part, str) else str(part.function.__module__)
+
+
+def _file(part: Registered | Source) -> str:
+    return part.path if isinstance(part, Source) else part.source
 
 
 @functools.cache

@@ -28,6 +28,15 @@ def expand(kind: str, specs: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def schemes_of_models() -> dict[str, str]:
+    """The beginnings of model names, each with the key of what loads these."""
+    return {
+        scheme: key
+        for key, entry in entries("models").items()
+        for scheme in entry.metadata.get("schemes", (key,))
+    }
+
+
 def _keys(spec: str) -> list[str]:
     """A metric of a file: the key that a spec names, or those of the function that it names."""
     path, name = parts(spec)

@@ -68,7 +68,7 @@ class Options:
     model: Annotated[
         str | None,
         Option(
-            "efficientnet_lite0 (embedded), any torchvision classifier (resnet50, "
+            "efficientnet_lite0 (embedded), _lite1, _lite2, any torchvision classifier (resnet50, "
             "torchvision:NAME@WEIGHTS), timm:NAME or timm:NAME.TAG, file:MODULE.py:FUNCTION; "
             "@random draws weights.",
             default="resnet50; with samples, the embedded one",

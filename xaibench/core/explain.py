@@ -12,7 +12,7 @@ from torch import Tensor
 
 from xaibench.config.requests import MethodRequest
 from xaibench.core.memory import check_device
-from xaibench.errors import Failed, XaibenchError, reason
+from xaibench.errors import Failed, MethodRaised, XaibenchError, reason
 from xaibench.models.classifier import TorchClassifier
 from xaibench.normalize import normalize
 from xaibench.probes.hooks import activations
@@ -39,7 +39,8 @@ def prepare(ctx: Context, method: MethodRequest, images: Images) -> State | None
 def explain(ctx: Context, method: MethodRequest, batch: Batch, state: State | None) -> Explanation:
     """Run a method on a batch and check shapes; maps come back (B, T, h, w) float32.
 
-    Raises Failed where the method raises or returns something else.
+    Raises MethodRaised where the method raises, Failed where it refuses (XaibenchError) or returns
+    something else.
     """
     asked = batch.targets.clone()
     try:
@@ -62,7 +63,8 @@ def explain(ctx: Context, method: MethodRequest, batch: Batch, state: State | No
 def _failed(method: MethodRequest, function: object, error: Exception) -> Failed:
     """What an error of a method's function is kept as; its traceback is for --debug."""
     _LOG.debug("%s failed", method.spec, exc_info=error)
-    return Failed(reason(error, function))
+    kind = Failed if isinstance(error, XaibenchError) else MethodRaised
+    return kind(reason(error, function))
 
 
 def _copied(state: State | None) -> State | None:

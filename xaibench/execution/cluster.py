@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ SETTINGS = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # or it says what a later version will do
 }
 SECONDS = 10.0
-"""How long processes of a cluster of our own have to end by themselves."""
+"""How long a cluster has to answer, and processes of our own one to end by themselves."""
 
 
 def imported() -> Any:
@@ -55,6 +56,7 @@ def connected(address: str | None, cores: int) -> Iterator[bool]:
         return
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     if address:
+        _reached(os.environ.get("RAY_ADDRESS", address) if address == "auto" else address)
         with _kept_to_itself():
             try:
                 ray.init(address, **quiet)
@@ -93,6 +95,20 @@ def connected(address: str | None, cores: int) -> Iterator[bool]:
         ray.shutdown()
         _ended(below)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _reached(address: str) -> None:
+    """XaibenchError where nothing answers at HOST:PORT, for which Ray would wait many minutes."""
+    host, _, port = address.rpartition(":")
+    if not (host and port.isdecimal()):  # `auto`: Ray finds it out
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise XaibenchError(
+            f"no Ray cluster answers at {address} ({reason(error)}): start one (ray start --head), "
+            "or check --ray-address."
+        ) from None
 
 
 @contextmanager

@@ -38,7 +38,7 @@ def hand(task: Task, number: int, send: Send) -> Iterator[Do]:
     with ExitStack() as stack:
         profile = None
         if run.config.profile:
-            profile = stack.enter_context(recorded(run.root, run.device))
+            profile = stack.enter_context(recorded(run.root, run.device, run.config.part))
         teller = Teller(send, number, profile)
         stack.enter_context(meter.watching(teller.look))
         yield partial(_do, task, teller)

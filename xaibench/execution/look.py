@@ -42,6 +42,8 @@ def look(
     todo = plan(work, stages)
     start.say_unsound(todo.unsound, root, say)
     _describe(place, work, todo, say)
+    if config.processes != 1 or config.executor == "ray":
+        say("  times below are of one process with all cores: others are not reckoned with")
     if todo.stops:
         say(f"  at most: until {config.until:g} stops what is sure before ({todo.stops.words})")
     return work, todo

@@ -213,6 +213,7 @@ def _receive(connection: Connection, jobs: queue.SimpleQueue[bytes]) -> None:
         try:
             jobs.put(connection.recv_bytes())
         except (EOFError, OSError):
+            forget(os.getpid())
             os._exit(1)
 
 

@@ -22,6 +22,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile, record_function
 
 from xaibench import meter
+from xaibench.config.shard import Shard
 from xaibench.meter import Phase
 from xaibench.stages.steps import Step, Tick
 from xaibench.store import layout
@@ -45,7 +46,8 @@ Event = Callable[[], Any]
 class Profile:
     """Records phases, and writes traces into a folder.
 
-    clock: in seconds. event: where there is a device that works beside the thread.
+    ending: of their files' names. clock: in seconds. event: where there is a device that works
+    beside the thread.
     """
 
     def __init__(
@@ -53,8 +55,9 @@ class Profile:
         folder: Path,
         clock: Callable[[], float] = time.perf_counter,
         event: Event | None = None,
+        ending: str = ".json",
     ) -> None:
-        self._folder, self._clock, self._event = folder, clock, event
+        self._folder, self._clock, self._event, self._ending = folder, clock, event, ending
         self._thread, self._began = threading.get_ident(), clock()
         self._open: list[Phase] = []
         self._inner: list[float] = []
@@ -142,7 +145,7 @@ class Profile:
             name = layout.encode(self._doing.replace(" ", "-"))
             with self._aside():
                 trace.stop()
-                path = self._folder / f"{name}.json"
+                path = self._folder / f"{name}{self._ending}"
                 write(path, lambda file: trace.export_chrome_trace(str(file)))
 
     @contextmanager
@@ -179,16 +182,21 @@ class Profile:
 
 @contextmanager
 def profiling(
-    wanted: bool, root: Path, device: torch.device, say: Callable[[str], None]
+    wanted: bool,
+    root: Path,
+    device: torch.device,
+    say: Callable[[str], None],
+    part: Shard | None = None,
 ) -> Iterator[Tick]:
     """While open, record the phases; then say the breakdown. Does nothing where it is not wanted.
 
-    Yields what takes a run's steps.
+    part: the shard that this is, whose traces lie beside the others'. Yields what takes a run's
+    steps.
     """
     if not wanted:
         yield lambda _step: None
         return
-    with recorded(root, device) as made:
+    with recorded(root, device, part) as made:
         yield made.step
     made.end()
     for line in made.lines:
@@ -197,11 +205,12 @@ def profiling(
 
 
 @contextmanager
-def recorded(root: Path, device: torch.device) -> Iterator[Profile]:
+def recorded(root: Path, device: torch.device, part: Shard | None) -> Iterator[Profile]:
     """While open, the phases of this process are recorded."""
     cuda = device.type == "cuda"
     event = partial(torch.cuda.Event, enable_timing=True) if cuda else None
-    made = Profile(layout.profile(root), event=event)
+    ending = f"-shard-{part.number}-{part.of}.json" if part else ".json"
+    made = Profile(layout.profile(root), event=event, ending=ending)
     with meter.recording(made.phase), _backwards(made):
         yield made
 

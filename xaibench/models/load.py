@@ -6,10 +6,11 @@ import importlib.util
 from dataclasses import replace
 from pathlib import Path
 
+from xaibench.config.names import schemes_of_models
 from xaibench.errors import UsageError, fold, unknown
 from xaibench.models.classifier import TorchClassifier
 from xaibench.models.torchvision import torchvision_names
-from xaibench.registry import Registered, entries, get
+from xaibench.registry import Registered, get
 from xaibench.registry.foreign import foreign
 
 
@@ -36,11 +37,7 @@ def loader(name: str) -> Registered:
 
 
 def _source(name: str) -> str:
-    schemes = {
-        scheme: key
-        for key, entry in entries("models").items()
-        for scheme in entry.metadata.get("schemes", (key,))
-    }
+    schemes = schemes_of_models()
     plain = fold(name.partition(":")[0].partition("@")[0])
     if plain in schemes:
         return schemes[plain]

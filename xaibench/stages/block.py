@@ -15,7 +15,7 @@ from xaibench.models.classifier import TorchClassifier
 from xaibench.models.device import exact_arithmetic
 from xaibench.stages import failures
 from xaibench.stages.desk import Desk
-from xaibench.stages.explain import explain_unit
+from xaibench.stages.explain import Lost, explain_unit
 from xaibench.stages.mend import mended
 from xaibench.stages.predict import load_predictions, predict
 from xaibench.stages.rows import fail_unmapped
@@ -54,6 +54,16 @@ class Done:
         failures.record(run, unit, metric, reason)
         what = unit.method.spec if metric == failures.EXPLAIN else f"{metric} of {unit.method.spec}"
         self.reasons.setdefault(what, reason)
+
+    def lost(self, run: Run, unit: Unit, lost: Lost) -> None:
+        """Record the images that a method raises for, where it does not for others."""
+        why = {run.dataset.ids[p]: text for of in lost.values() for p, text in of.items()}
+        first, reason = next(iter(why.items()))
+        of = len({place for places in unit.maps.values() for place in places})
+        words = f"{reason}, on {len(why)} of {of} images, first {first}"
+        some = replace(unit, maps={target: tuple(places) for target, places in lost.items()})
+        failures.record(run, some, failures.EXPLAIN, words, why)
+        self.reasons.setdefault(unit.method.spec, words)
 
 
 @dataclass(frozen=True)
@@ -140,8 +150,13 @@ def _unit(desk: Desk, unit: Unit, predictions: Predictions, done: Done) -> None:
         try:
             desk.steps.begin(f"explain {what}", "maps")
             take = functools.partial(score_taken, desk, unit, predictions, taken)
-            explain_unit(desk, unit, predictions, take)
-            done.made["maps"] += maps
+            lost = explain_unit(desk, unit, predictions, take)
+            count = sum(map(len, lost.values()))
+            done.made["maps"] += maps - count
+            if count:
+                broken = True
+                done.lost(run, unit, lost)
+                done.made["failed"] += 0 if scores else count
         except Failed as failure:
             broken = True
             done.failed(run, unit, failures.EXPLAIN, str(failure))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -17,6 +17,7 @@ from xaibench.errors import Failed
 from xaibench.meter import phase
 from xaibench.stages.chunks import Chunks
 from xaibench.stages.desk import Desk
+from xaibench.stages.sieve import Sieve
 from xaibench.stages.unit import Places, Unit
 from xaibench.store import layout, maps
 from xaibench.store.ledger import give_way
@@ -26,25 +27,35 @@ from xaibench.types import Context, Explanation
 
 Take = Callable[[str, maps.MapShard], None]
 """Gets a target's maps that are not to be stored."""
+Lost = Mapping[str, Mapping[int, str]]
+"""Why images have no map: by target and place."""
 
 
-def explain_unit(desk: Desk, unit: Unit, predictions: Predictions, take: Take) -> None:
+def explain_unit(desk: Desk, unit: Unit, predictions: Predictions, take: Take) -> Lost:
     """Compute the maps that a unit lacks; write those that are kept as they come, others to `take`.
 
-    Raises Failed where the method cannot; what was written of the unit is then taken back.
+    Returns the images that the method raises for, where it does not for others. Raises Failed
+    where it gives no map at all, or nothing that is one; what was written is then taken back.
     """
+    lost: dict[str, Mapping[int, str]] = {}
     if not unit.lacking_maps:
-        return
+        return lost
     state = desk.state(unit.method, unit.variation)
     written: list[Path] = []
     try:
         for places in dict.fromkeys(places for places in unit.maps.values() if places):
             targets = tuple(t for t, lacking in unit.maps.items() if lacking == places)
-            _explain_all(desk, unit, predictions, targets, places, state, written, take)
+            sieve = Sieve(set(places))
+            _explain_all(desk, unit, predictions, targets, places, state, sieve, written, take)
+            if sieve.lost:
+                lost |= dict.fromkeys(targets, sieve.lost)
+        if lost and sum(map(len, lost.values())) == unit.lacking_maps:
+            raise Failed(next(iter(sieve.lost.values())))
     except Failed:
         for path in written:
             path.unlink(missing_ok=True)
         raise
+    return lost
 
 
 @dataclass(frozen=True)
@@ -63,11 +74,12 @@ def _explain_all(
     targets: tuple[str, ...],
     wanted: Places,
     state: State | None,
+    sieve: Sieve,
     written: list[Path],
     take: Take,
 ) -> None:
-    """Explain the wanted images a batch at a time; adds the files written."""
-    run, asked = desk.run, set(wanted)
+    """Explain the wanted images a batch at a time; adds the files written, and what is lost."""
+    run, asked = desk.run, sieve.asked
     height, width = desk.images.inputs(unit.places[:1], unit.variation).shape[-2:]
     ctx = run.context_for((height, width), unit.variation, unit.method)
     tensors = state.tensors if state else None
@@ -75,10 +87,16 @@ def _explain_all(
     def cut_(places: list[int], size: int) -> list[list[int]]:
         return _batches(desk, places, size, ctx.group_size)
 
-    def maps_of(fit: Context, places: list[int]) -> Explanation:
-        batch = desk.batch(places, predictions, targets, unit.variation)
-        rows = [row for row, place in enumerate(places) if place in asked]
-        return _select(explain(fit, unit.method, batch, tensors), rows)
+    def maps_of(fit: Context, places: list[int]) -> tuple[list[int], Explanation | None]:
+        def of(some: list[int]) -> Explanation:
+            batch = desk.batch(some, predictions, targets, unit.variation)
+            return explain(fit, unit.method, batch, tensors)
+
+        alone = fit.group_size == 1
+        groups = [[p] for p in places] if alone else desk.images.groups(places)
+        held, found = sieve.sift(groups, of, fill=alone)
+        rows = [row for row, place in enumerate(held) if place in asked]
+        return [held[row] for row in rows], _select(found, rows) if found else None
 
     def write(parts: list[_Done]) -> None:
         for limit, some in groupby(parts, lambda part: part.limit):
@@ -89,10 +107,10 @@ def _explain_all(
 
     work = f"explain {unit.method.spec}", height, width
     with Chunks(write, quick=run.config.keep_maps == "keep") as chunks:
-        for places, found, limit in run.room.each(ctx, work, list(wanted), cut_, maps_of):
-            ids = run.ids(place for place in places if place in asked)
-            desk.steps.did("maps", {"": len(ids) * len(targets)}, len(ids))
-            chunks.add(_Done(ids, found, limit))
+        for _, (held, found), limit in run.room.each(ctx, work, list(wanted), cut_, maps_of):
+            if found and held:
+                desk.steps.did("maps", {"": len(held) * len(targets)}, len(held))
+                chunks.add(_Done(run.ids(held), found, limit))
     desk.steps.did("maps", {}, 0)  # writing them took time too
 
 

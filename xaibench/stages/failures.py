@@ -22,10 +22,13 @@ def _path(run: Run, unit: Unit, metric: str) -> Path:
     return unit.key.failure(run.root, unit.block, metric)
 
 
-def record(run: Run, unit: Unit, metric: str, reason: str) -> None:
+def record(
+    run: Run, unit: Unit, metric: str, reason: str, reasons: Mapping[str, str] | None = None
+) -> None:
     """Keep why a unit's maps (metric `explain`) or one metric's scores could not be had.
 
     With the images and targets that lacked them, also those left alone, and the code that failed.
+    reasons: by image, where some alone failed.
     """
     lacking = _lacking(unit, metric)
     images = {p for places in lacking.values() for p in places}
@@ -33,13 +36,15 @@ def record(run: Run, unit: Unit, metric: str, reason: str) -> None:
     if not run.config.retry_failed:
         images |= _failed_before(run, unit, metric)
         targets |= set(_texts(_before(run, unit, metric).get("targets")))
-    more = {
+    more: dict[str, object] = {
         "metric": metric,
         "reason": reason,
         "images": list(run.ids(p for p in unit.places if p in images)),
         "targets": sorted(targets),
         "code": _code(unit, metric),
     }
+    if reasons:
+        more["reasons"] = dict(reasons)
     write_json(_path(run, unit, metric), {**vars(unit.key), **more})
 
 

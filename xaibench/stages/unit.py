@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from xaibench.config.code import code_of
+from xaibench.config.code import MAPS, NETWORK, SCORES, STATE, below, code_of
 from xaibench.config.requests import MethodRequest, MetricRequest
 from xaibench.config.variations import Variation
 from xaibench.registry import Registered
@@ -97,11 +97,6 @@ class Block:
         return self.predictions + self.maps + self.scores
 
 
-NETWORK = "xaibench.stages.predict"
-STATE = "xaibench.stages.prepare"
-MAPS = "xaibench.stages.explain"
-
-
 def code_of_predictions(network: Registered | None, variation: Variation) -> str:
     """Hash of the code that makes predictions; network: what loads it, None for one in memory."""
     return code_of(network, NETWORK, variation.entry)
@@ -114,17 +109,16 @@ def code_of_state(network: Registered | None, method: MethodRequest) -> str:
 
 def code_of_maps(network: Registered | None, method: MethodRequest, variation: Variation) -> str:
     """Hash of the code that makes a method's maps, also of what it prepares and of predictions."""
-    return code_of(network, *_below(method), MAPS, method.entry, variation.entry)
+    return code_of(network, *below(_prepares(method)), MAPS, method.entry, variation.entry)
 
 
-def _below(method: MethodRequest) -> list[str]:
-    """The stages that a method's maps rest on."""
-    return [NETWORK, STATE] if method.entry.metadata.get("prepare") else [NETWORK]
+def _prepares(method: MethodRequest) -> bool:
+    return bool(method.entry.metadata.get("prepare"))
 
 
 def code_of_scores(
     network: Registered | None, method: MethodRequest, variation: Variation, metric: MetricRequest
 ) -> str:
     """Hash of the code that makes a metric's scores: also that of the maps and predictions."""
-    stages = *_below(method), MAPS, "xaibench.stages.score"
+    stages = *below(_prepares(method)), MAPS, SCORES
     return code_of(network, *stages, method.entry, variation.entry, metric.entry)

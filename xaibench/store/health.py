@@ -65,9 +65,18 @@ def findings(root: Path) -> Iterator[Finding]:
     for path in sorted(p for p in root.rglob("*") if not p.is_dir()):
         if path.name.startswith(layout.TEMPORARY) or (root / layout.SET_ASIDE) in path.parents:
             yield Finding(LEFT_OVER, path)
-        elif not layout.ours(root, path):
+        elif not layout.ours(root, path) and not _of_a_check(root, path):
             yield Finding(UNKNOWN, path)
     yield from (Finding(LEFT_OVER, path) for path in _shared())
+
+
+def _of_a_check(root: Path, path: Path) -> bool:
+    """Whether it is of the runs under other protocols that `check` keeps in `switches/`."""
+    folder, *below = path.relative_to(root).parts
+    if folder != "switches" or not below:
+        return False
+    own = root / folder / below[0]
+    return path.suffix == ".yaml" if path == own else layout.ours(own, path)
 
 
 def _twice(paths: list[Path]) -> Iterator[Path]:

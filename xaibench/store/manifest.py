@@ -21,6 +21,7 @@ from xaibench.config.run import LARGEST_BATCH
 from xaibench.errors import XaibenchError
 from xaibench.store import layout
 from xaibench.store.atomic import damaged, read_json, read_object, write_json
+from xaibench.store.sources import made_elsewhere
 
 PACKAGES = (
     "xaibench torch torchvision numpy scipy pandas pyarrow pillow safetensors captum quantus "
@@ -71,15 +72,22 @@ def records(root: Path) -> list[dict[str, Any]]:
 
 
 def timings(root: Path) -> list[dict[str, Any]]:
-    """Seconds of all processes that say them, each row with its device; damaged ones left out."""
+    """Seconds of all processes that say them, each row with its device; damaged ones left out.
+
+    So are those of taking in maps made elsewhere, which are no method's.
+    """
     numbers, found = ("seconds", "results", "forwards", "backwards"), []
+    elsewhere: dict[str, Any] = {}
+    with suppress(XaibenchError):
+        elsewhere |= made_elsewhere(root)
     for record in records(root):
         rows = record.get("timings")
         for row in rows if isinstance(rows, list) else ():
             with suppress(TypeError, ValueError, KeyError):
                 of = {"stage": str(row["stage"]), "method": str(row["method"])}
                 of["device"] = str(record.get("device", ""))
-                found.append({**row, **of, **{name: float(row[name]) for name in numbers}})
+                if of["stage"] == "score" or of["method"] not in elsewhere:
+                    found.append({**row, **of, **{name: float(row[name]) for name in numbers}})
     return found
 
 

@@ -10,10 +10,11 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from xaibench.config.files import digest
 from xaibench.errors import XaibenchError
-from xaibench.store import layout, overlap, tables
+from xaibench.store import layout, overlap, remote, tables
 from xaibench.store.agree import check_alike, join_records
 from xaibench.store.atomic import damaged, read_object, write_json
 from xaibench.store.compact import compact
@@ -80,7 +81,7 @@ def _check(sources: Sequence[Path], out: Path) -> None:
     if len({source.resolve() for source in sources}) < len(sources):
         raise XaibenchError("a run directory is given twice: name each once.")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise XaibenchError(f"{out} is there and not empty: choose a new --out.")
+        raise XaibenchError(f"{remote.place(out)} is there and not empty: choose a new --out.")
 
 
 def _empty(folder: Path) -> None:
@@ -220,9 +221,14 @@ class _Merge:
         write_json(path, {"unreadable": rows})
 
     def _units(self, place: Path, paths: Sequence[Path]) -> None:
-        """Records of the same code are joined; of several codes the first stays."""
+        """Records of the same code are joined; of several codes the first stays.
+
+        None stays of what one directory has and another has failed on.
+        """
         records = [read_object(path) for path in paths]
         alike = [one for one in records if one.get("code") == records[0].get("code")]
+        if self._had(place, alike):
+            return
         if len(alike) == 1:
             self._link(paths[0], self.out / place)
             return
@@ -230,7 +236,31 @@ class _Merge:
             name: list(dict.fromkeys(value for one in alike for value in one.get(name, ())))
             for name in ("images", "targets")
         }
-        write_json(self.out / place, {**alike[0], **many})
+        why = {image: of for one in alike for image, of in one.get("reasons", {}).items()}
+        write_json(self.out / place, {**alike[0], **many, **({"reasons": why} if why else {})})
+
+    def _had(self, place: Path, records: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether all images of a unit that failed are there, and no failed rows of its block."""
+        *of, what = map(unquote, place.parts[-5:-1])
+        key, block = layout.UnitKey(*of), int(place.stem)
+        wanted = {
+            (target, image)
+            for one in records
+            for target in one.get("targets", ())
+            for image in one.get("images", ())
+        }
+        for target in {target for target, _ in wanted}:
+            scores = key.scores(self.out, target, what)
+            folders = {scores: layout.TABLE}
+            if not scores.exists():  # `explain`: maps, or the scores of those that are not kept
+                folders = dict.fromkeys(scores.parent.glob("metric=*"), layout.TABLE)
+                folders[key.maps(self.out, target)] = layout.MAPS
+            for folder, suffix in folders.items():
+                if layout.block_files(folder, block, suffix, layout.FAILED):
+                    return False
+                for path in layout.block_files(folder, block, suffix):
+                    wanted -= {(target, image) for image in contents(path)[0]}
+        return not wanted and any(one.get("images") for one in records)
 
     def _link(self, path: Path, into: Path) -> None:
         """The same file under another name, or a copy on another disk: none is changed in place."""

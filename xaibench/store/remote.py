@@ -157,7 +157,8 @@ def _putting(copy: Copy, lock: Lock, say: Say) -> Iterator[None]:
         except XaibenchError as error:
             line = f"{str(error).rstrip('.')}; what is not there yet is kept in {copy.root}"
             if whole:
-                raise XaibenchError(f"{line}: run the same command again.") from None
+                remedy = ": run the same command again" * ("same command again" not in line)
+                raise XaibenchError(f"{line}{remedy}.") from None
             say(line)
 
 

@@ -29,6 +29,8 @@ DEAD = 600.0
 """Seconds without a sign of life after which a writer of another machine is taken for dead."""
 POLL = 5.0
 """Seconds between two looks of who waits."""
+_HELD: set[str] = set()
+"""The tokens of the locks that this process holds."""
 
 
 class Lock:
@@ -38,6 +40,11 @@ class Lock:
         self._objects, self._version = objects, Version()
         self._held = _signature()
         self._ended, self.lost = threading.Event(), ""
+
+    @property
+    def token(self) -> str:
+        """What tells it from all others."""
+        return str(self._held["token"])
 
     def take(self, was: Content | None = None) -> bool:
         """Put the object where there is none, or in the place of a dead writer's."""
@@ -53,7 +60,7 @@ class Lock:
     def check(self) -> None:
         """XaibenchError where another process has it now."""
         held = None if self.lost else self._objects.read(LOCK)
-        if held and _read(held).get("token") == self._held["token"]:
+        if held and _read(held).get("token") == self.token:
             self._version = held.version  # of a sign of life whose answer was lost
         else:
             self.lost = self.lost or (
@@ -119,9 +126,11 @@ def holding(objects: Objects, *, wait: bool, say: Say) -> Iterator[Lock]:
         time.sleep(POLL)
     thread = threading.Thread(target=lock.beat, name="xaibench-lock", daemon=True)
     thread.start()
+    _HELD.add(lock.token)
     try:
         yield lock
     finally:
+        _HELD.discard(lock.token)
         lock.release()
         thread.join()
 
@@ -158,8 +167,11 @@ def _dead(held: Content) -> str:
     """Why a lock's writer is taken for dead; empty where it is not."""
     said = _read(held)
     if said.get("machine") == _machine() != "":
-        with suppress(psutil.NoSuchProcess, TypeError, ValueError):
-            same = abs(psutil.Process(said.get("process")).create_time() - said["begun"]) < 1
+        with suppress(psutil.NoSuchProcess, TypeError, ValueError, KeyError):
+            process = psutil.Process(said.get("process"))
+            same = abs(process.create_time() - said["begun"]) < 1
+            if same and process.pid == os.getpid() and said["token"] not in _HELD:
+                return "its run has ended"  # without a network to give it back
             return "" if same else "its process has ended"
         return "its process has ended"
     return f"no sign of life for {held.age // 60:.0f} minutes" if held.age > DEAD else ""

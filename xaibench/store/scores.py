@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -40,10 +40,12 @@ class Scores:
     """frame: one row an image and cell, sorted by `KEYS`; names are categories, in order.
 
     several: scores of which some were made by other code than the rest (`of_several_codes`).
+    codes: the hashes of the code that made them, by method, transform and metric.
     """
 
     frame: pd.DataFrame
     several: list[str]
+    codes: Mapping[tuple[str, str, str], set[str]]
 
 
 @dataclass
@@ -67,9 +69,13 @@ def read_scores(out: str | Path, columns: Collection[str] = COLUMNS) -> Scores:
     cells, numbers = steadily(lambda: _cells(Path(out), columns))
     if not cells:
         raise XaibenchError(f"no scores in {out}; run `xaibench run --out {out}` first.")
-    several = of_several_codes(cells)
+    several, codes = of_several_codes(cells), dict[tuple[str, str, str], set[str]]()
     cells.sort(key=lambda cell: cell.keys)
-    return Scores(_frame(cells, numbers, [name for name in COLUMNS if name in columns]), several)
+    for cell in cells:
+        method, _, transform, _, metric = cell.keys
+        codes.setdefault((method, transform, metric), set()).update(code for code, _ in cell.made)
+    frame = _frame(cells, numbers, [name for name in COLUMNS if name in columns])
+    return Scores(frame, several, codes)
 
 
 def _cells(root: Path, columns: Collection[str]) -> tuple[list[Cell], Numbers]:

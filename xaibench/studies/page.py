@@ -26,7 +26,7 @@ def write_html_page(
     single_file: bool = False,
     options: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Write the page of runs given together; returns its `index.html`.
+    """Write the page of runs given together; returns its `index.html` or `single-file.html`.
 
     directories, sources: of each run, alike in order. options: of the command, by name.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ def test_nothing_is_asked_for_from_elsewhere(index: Path, single: Path) -> None:
     inside = single.read_text(encoding="utf-8")
     assert all(u.startswith(HERE) for u in re.findall(r'(?:src|href)="([^"]*)"', inside))
     assert "://" not in re.sub(r'xmlns="[^"]*"', "", page + inside)
-    assert [path.name for path in single.parent.iterdir()] == ["index.html"]
+    assert [path.name for path in single.parent.iterdir()] == ["single-file.html"]
 
 
 def test_evil_names_are_escaped_wherever_they_stand(index: Path, single: Path) -> None:
@@ -124,6 +125,19 @@ def test_what_only_looks_like_the_pages_own_stays(tmp_path: Path) -> None:
     """A folder of somebody's that `report/html` is a link to."""
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "d.csv").write_text("mine")
-    write_html(View([Run("a", source("a"))], tmp_path, single_file=True))
+    write_html(View([Run("a", source("a"))], tmp_path))
     assert (tmp_path / "data" / "d.csv").read_text() == "mine"
     assert not (tmp_path / "assets").exists()
+
+
+def test_a_page_and_a_single_file_stand_beside_each_other(tmp_path: Path) -> None:
+    view = View([Run("a", source("a"))], tmp_path)
+    view.chunk("tried-0", {"of": "the page"})
+    index = write_html(view)
+    held = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    single = write_html(replace(view, single_file=True, written={}, chunks={}))
+    assert single != index
+    assert {path: path.read_bytes() for path in held} == held
+    before = single.read_bytes()
+    write_html(view)
+    assert single.read_bytes() == before

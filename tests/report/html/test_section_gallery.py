@@ -152,6 +152,15 @@ def test_pages_of_a_hundred_and_pictures_that_come_when_they_are_near(page: Any)
     assert page.evaluate("() => document.activeElement.className") == "g-status"
 
 
+def test_the_pictures_are_there_before_it_is_printed(page: Any) -> None:
+    page.evaluate("window.print = () => (window.printed = true)")
+    page.keyboard.press("Control+p")
+    page.wait_for_function("window.printed")
+    images = page.locator(".g-card img")
+    assert images.count() == 100 * (1 + len(METHODS))
+    assert images.evaluate_all("(all) => all.every((one) => one.complete && one.naturalWidth)")
+
+
 def test_filters(page: Any) -> None:
     choose(page, "class", "7")
     assert names(page) == ["007/00007.jpg", "007/00107.jpg"]
@@ -233,7 +242,7 @@ def test_the_chosen_method_stands_out_in_the_curves(page: Any) -> None:
 
 def test_a_single_file_holds_it_all(opened: Callable[..., Any], tmp_path: Path) -> None:
     single = written(replace(view_of(tmp_path, images=30), single_file=True))
-    assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
+    assert [path.name for path in tmp_path.iterdir()] == ["single-file.html"]
     page = opened(single)
     page.wait_for_selector(".g-card:first-child polyline")
     assert page.locator(".g-card").count() == 30

@@ -18,6 +18,7 @@ from xaibench.store.atomic import write
 
 OURS = re.compile(r".+-[0-9a-f]{12}\.\w+")
 """The names of files of a page in `assets/` and `data/`: a digest tells them from anybody's."""
+SINGLE = "single-file.html"
 STYLES, SCRIPTS = ("page.css",), ("page.js", "tables.js")
 
 
@@ -33,7 +34,8 @@ class Made:
 def write_html(view: View) -> Path:
     """Write `index.html` of a view and what it needs beside it; returns its path.
 
-    Files that an earlier page left in `assets/`, `data/` and `static/` are removed.
+    Files that an earlier page left in `assets/`, `data/` and `static/` are removed. A single file
+    is `single-file.html`: it stands beside the other page and touches nothing of it.
 
     Raises:
         XaibenchError: where a section cannot be made, or the folder not be written.
@@ -51,9 +53,10 @@ def write_html(view: View) -> Path:
         chunks={name: Markup(text) for name, text in view.chunks.items()},
         version=__version__,
     )
-    index = view.folder / "index.html"
+    index = view.folder / (SINGLE if view.single_file else "index.html")
     write(index, partial(Path.write_text, data=str(page), encoding="utf-8", newline=""))
-    _clear(view)
+    if not view.single_file:
+        _clear(view)
     return index
 
 

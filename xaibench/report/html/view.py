@@ -94,7 +94,7 @@ class View:
     Attributes:
         runs: runs and protocols given together, at least one.
         folder: of `index.html`; files beside it are written by `asset` and `chunk` alone.
-        single_file: whether all goes into `index.html`.
+        single_file: whether all goes into one file.
         options: of the command, by name.
         prepared: what a section needs that no module of the report may read (images, maps), by the
             section's key.

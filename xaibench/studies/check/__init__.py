@@ -91,13 +91,12 @@ def _judged(root: Path, record: Record) -> Judgement:
 def _announce(asked: Check, turns: Turns, unasked: bool, say: Say) -> None:
     """Say what is set beside what, and about how much that is. unasked: no target is named."""
     from xaibench.analysis.check.beside import needed
-    from xaibench.studies.check.runs import images_of
 
     others = (*asked.controls, *asked.standards)
     metrics, switches = len(asked.metrics), len({turn.label for turn in turns.all})
     counts = f"{_count(metrics, 'metric')}, {_count(switches, 'switch', 'es')}"
     say(f"check {asked.method} beside {', '.join(others)}: {counts}")
-    n = len(images_of(asked)) if asked.call else asked.config.limit or 0
+    n = len(asked.images) if asked.call else asked.config.limit or 0
     images = _count(n, "image") if n else "an image"
     passes = (n or 1) * turns.passes
     say(f"at most about {passes:,.0f} forward passes for {images}, as what is run declares them")

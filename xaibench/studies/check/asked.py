@@ -17,6 +17,8 @@ from xaibench.config.requests import (
     resolve_metrics,
 )
 from xaibench.config.run import RunConfig
+from xaibench.datasets.load import load_dataset
+from xaibench.datasets.select import ordered
 from xaibench.errors import UsageError
 from xaibench.registry import entries
 from xaibench.registry.files import located
@@ -44,6 +46,7 @@ class Check:
         controls, standards: specs of what it is set beside.
         metrics: specs.
         target, other: the explained class, and the one whose map is compared.
+        images: those that are asked for; none where there are maps alone.
         left_out: what is not tested.
     """
 
@@ -56,6 +59,7 @@ class Check:
     metrics: tuple[str, ...]
     target: str
     other: str
+    images: tuple[str, ...]
     left_out: Left
 
     @property
@@ -105,7 +109,7 @@ def asked_for(config: RunConfig, method: str | None, against: Sequence[str], cho
     calls = {resolve_methods([call], protocol)[0].spec: call for call in named}
     standards = {one: call for one, call in calls.items() if one not in (spec, *controls)}
     metrics, left_out = _metrics(config, protocol, judged, chosen)
-    target = _target(config)
+    target, images = _explained(config, method is not None)
     update = {
         "method": (*controls, *standards.values()),
         "metric": tuple(located(metric, config.files) for metric in metrics),
@@ -121,21 +125,22 @@ def asked_for(config: RunConfig, method: str | None, against: Sequence[str], cho
         metrics,
         target,
         OTHER.get(target, "predicted"),
+        images,
         left_out,
     )
 
 
-def _target(config: RunConfig) -> str:
-    """The one class that is explained."""
+def _explained(config: RunConfig, listed: bool) -> tuple[str, tuple[str, ...]]:
+    """The one class that is explained, and the images where they are to be listed."""
     if len(config.target) > 1:
         raise UsageError(f"check explains one class, not {len(config.target)}: give one --target.")
-    if config.target:
-        return config.target[0]
-    from xaibench.datasets.load import load_dataset
-
-    return (
-        "ground_truth" if load_dataset(config.data_name, config.classes).labelled else "predicted"
-    )
+    if config.target and not listed:
+        return config.target[0], ()
+    dataset = load_dataset(config.data_name, config.classes)
+    target = "ground_truth" if dataset.labelled else "predicted"
+    subset = ordered(dataset, config.subset, config.per_class, config.seed) if listed else None
+    images = tuple(dataset.ids[place] for place in subset.first(config.limit)) if subset else ()
+    return config.target[0] if config.target else target, images
 
 
 def _metrics(

@@ -15,7 +15,7 @@ from xaibench.analysis.measure import AVERAGED
 from xaibench.analysis.timings import spent
 from xaibench.config.declared import shipped
 from xaibench.errors import XaibenchError
-from xaibench.normalize import STATUS_CONSTANT, STATUS_NONFINITE
+from xaibench.normalize import STATUS_CONSTANT, STATUS_FAILED, STATUS_NONFINITE
 from xaibench.ops.statistics import spearman
 from xaibench.stages.failures import EXPLAIN
 from xaibench.store import layout
@@ -81,6 +81,9 @@ def evidence_of(root: Path, record: Record) -> Evidence:
     nonfinite = lost_maps.groupby(level=0).sum()  # a value can be lost where the map is not
     met = set(_usable(scores).method)
     lost = [(f"beside {m}", _why(root, m)) for m in record.methods[1:] if m not in met]
+    failed = _failed(scores[scores.method == record.method])
+    if failed:
+        lost.insert(0, (f"{failed} of {len(record.images)} images", _why(root, record.method)))
     return Evidence(
         method=record.method,
         scores=scores,
@@ -100,6 +103,11 @@ def evidence_of(root: Path, record: Record) -> Evidence:
         standards=tuple(m for m in record.standards if m in met),
         untested=(*record.untested, *lost, *lacking, *missing),
     )
+
+
+def _failed(rows: pd.DataFrame) -> int:
+    """Images without a score by any metric, since the method raised."""
+    return int(rows.status.eq(STATUS_FAILED).groupby(rows.image.astype(str)).all().sum())
 
 
 def _why(root: Path, method: str) -> str:

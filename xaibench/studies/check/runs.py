@@ -10,8 +10,6 @@ from xaibench.analysis.check.evidence import NOISE, WEIGHTS
 from xaibench.api import ALL_STAGES, run
 from xaibench.config.requests import resolve_metrics
 from xaibench.config.run import RunConfig
-from xaibench.datasets.load import load_dataset
-from xaibench.datasets.select import ordered
 from xaibench.errors import UsageError, XaibenchError
 from xaibench.registry.files import located
 from xaibench.store import layout
@@ -73,6 +71,8 @@ def run_all(check: Check, turns: Turns, sanity: bool, say: Say) -> list[Xaibench
         orders = dict.fromkeys(t.place.metric for t in turns.all if t.method == check.method)
         metrics = (*config.metric, *(located(metric, config.files) for metric in orders))
         runs.go(config.model_copy(update={"method": (), "metric": metrics}))
+        if runs.failed and not _scored(check):  # before others are run for nothing
+            raise runs.failed[0]
         same = {"maps": None, "name": None, **(_same_images(check) if _scored(check) else {})}
         runs.go(config.model_copy(update=same))
         plan = replace(plan, config=plan.config.model_copy(update=same))
@@ -96,13 +96,10 @@ def tests_of(check: Check) -> dict[str, str]:
 
 def images_of(check: Check) -> tuple[str, ...]:
     """The images that are asked for; of maps alone those that are scored."""
-    config = check.config
-    if not check.call:
-        scores = load_scores(check.root)
-        return tuple(sorted(scores.image[scores.method == check.method].unique()))
-    dataset = load_dataset(config.data_name, config.classes)
-    subset = ordered(dataset, config.subset, config.per_class, config.seed)
-    return tuple(dataset.ids[place] for place in subset.first(config.limit))
+    if check.call:
+        return check.images
+    scores = load_scores(check.root)
+    return tuple(sorted(scores.image[scores.method == check.method].unique()))
 
 
 def _same_images(check: Check) -> dict[str, Any]:

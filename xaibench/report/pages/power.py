@@ -1,0 +1,171 @@
+"""How many images it takes: for every mean, and to tell every two methods apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from statistics import median
+from typing import Any
+
+from xaibench.analysis.columns import Column
+from xaibench.analysis.compare import Source
+from xaibench.analysis.header import build_header
+from xaibench.analysis.power import POWER, WIDTHS, Apart, Mean, Needed, doubtful, power
+from xaibench.report import document as d
+from xaibench.report.text import MISSING, count, header_line, number, target_name
+
+FIELDS = "target metric first second images difference low high needed least most".split()
+TITLE = "How many images it takes"
+SIZES = (100, 500, 5_000, 50_000)
+"""Images for which the pairs told apart are counted; the paper took the last."""
+
+
+def of_run(source: Source) -> d.Document:
+    """Return the page of a run."""
+    found = power(source)
+    pairs = [_pair(pair) for pair in found.pairs]
+    return d.Document(
+        name="power",
+        formats=("md", "csv", "json", "html"),
+        title=TITLE,
+        lead=(TITLE, header_line(build_header(source.scores, source.catalog))),
+        blocks=d.small_print(_reading(found)),
+        sections=tuple(part for target in found.targets for part in _sections(found, target)),
+        fields=FIELDS,
+        records=pairs,
+        content={
+            "power": POWER,
+            "half_widths": list(WIDTHS),
+            "means": [_mean(mean) for mean in found.means],
+            "pairs": pairs,
+            "sentences": list(sentences(found)),
+        },
+    )
+
+
+def sentences(found: Needed) -> Iterator[str]:
+    """What the pairs say of runs of 500 and of 50,000 images, a sentence a target."""
+    for target in found.targets:
+        pairs = [p for p in found.pairs if p.first.target == target]
+        if pairs:
+            few, many = (sum(p.told(n) for p in pairs) for n in (500, 50_000))
+            never = sum(p.needed is None for p in pairs)
+            yield (
+                f"{target_name(target).capitalize()}: of {count(len(pairs), 'pair')} of methods "
+                f"by one metric each, 500 images tell {few:,} apart and 50,000 images {many:,}; "
+                f"{never:,} do not differ here at all."
+            )
+
+
+def _reading(found: Needed) -> Iterator[str]:
+    yield (
+        "A mean: images for a 95% interval of 1 point and of 2 points to either side, a point "
+        "being a hundredth of what the metric can range over; a metric without bounds has none."
+    )
+    yield (
+        f"A pair: images with which a paired t-test at 5%, two-sided, tells two methods apart in "
+        f"{POWER:.0%} of the runs, if they differ by as much as here; in brackets the same for the "
+        "ends of the 95% interval of their difference, the last one open where that holds 0. Not "
+        "corrected for the number of pairs."
+    )
+    if any(doubtful(mean.images) for mean in found.means):
+        yield "!: from fewer than 10 images, too few to know the spread."
+    yield from sentences(found)
+
+
+def _sections(found: Needed, target: str) -> Iterator[d.Section]:
+    """What means need, how many pairs are told apart, and what every pair needs."""
+    name = target_name(target)
+    means = [mean for mean in found.means if mean.key.target == target]
+    held = {mean.key.metric for mean in means}
+    columns = [column for column in found.columns if column.metric in held]
+    bounded = [c for c in columns if any(m.needed[0] for m in means if m.key.metric == c.metric)]
+    if bounded:
+        yield d.Section(f"Means, {name}", [_means(found, means, bounded)], key=f"means-{target}")
+    yield d.Section(f"Pairs, {name}", [_counts(found, columns, target)], key=f"pairs-{target}")
+    yield d.Section(f"Every pair, {name}", [_every(found, columns, target)], key=f"every-{target}")
+
+
+def _means(found: Needed, means: Sequence[Mean], columns: Sequence[Column]) -> d.Grid:
+    held = {(mean.key.method, mean.key.metric): mean for mean in means}
+    methods = list(dict.fromkeys(mean.key.method for mean in means))
+    cells = [[_of_mean(held.get((m, c.metric))) for c in columns] for m in methods]
+    heads = [d.Column(_short(column)) for column in columns]
+    return d.Grid(("Method",), heads, [d.Row(found.catalog.label(m)) for m in methods], cells)
+
+
+def _of_mean(mean: Mean | None) -> d.Cell | None:
+    if mean is None or mean.needed[0] is None:
+        return None
+    doubt = "!" * doubtful(mean.images)
+    text = " / ".join(map(_images, mean.needed))
+    return d.Cell(text, hint=f"from {count(mean.images, 'image')}", interval=doubt)
+
+
+def _counts(found: Needed, columns: Sequence[Column], target: str) -> d.Grid:
+    """A row a metric: pairs, those told apart by so many images, the median pair."""
+    heads = [d.Column("Pairs"), *(d.Column(f"{n:,} images", "told apart by") for n in SIZES)]
+    rows = []
+    for column in columns:
+        pairs = found.by(column.metric, target)
+        told = [sum(p.told(n) for p in pairs) for n in SIZES]
+        needed = [p.needed for p in pairs if p.needed is not None]
+        middle = _images(round(median(needed))) if needed else MISSING
+        rows.append([str(len(pairs)), *map(str, told), middle])
+    labels = [d.Row(column.header) for column in columns]
+    return d.Grid(
+        ("Metric",), [*heads, d.Column("Median pair")], labels, [list(map(d.Cell, r)) for r in rows]
+    )
+
+
+def _every(found: Needed, columns: Sequence[Column], target: str) -> d.Grid:
+    held = {
+        (p.first.method, p.second.method, p.first.metric): p
+        for column in columns
+        for p in found.by(column.metric, target)
+    }
+    names = list(dict.fromkeys(key[:2] for key in held))
+    cells = [[_of_pair(held.get((*pair, c.metric)), c) for c in columns] for pair in names]
+    label = found.catalog.label
+    rows = [d.Row(f"{label(one)}, {label(two)}") for one, two in names]
+    return d.Grid(("Pair",), [d.Column(_short(c)) for c in columns], rows, cells)
+
+
+def _of_pair(pair: Apart | None, column: Column) -> d.Cell | None:
+    if pair is None:
+        return None
+    gap = column.scale * pair.difference
+    hint = f"difference {number(gap, column.digits)}, {count(pair.images, 'image')}"
+    if pair.needed is None:
+        return d.Cell(MISSING, hint=hint)
+    least = _images(pair.least) if pair.least else MISSING
+    most = _images(pair.most) if pair.most else ""
+    doubt = "!" * doubtful(pair.images)
+    return d.Cell(_images(pair.needed), f"[{least}, {most}]{doubt}", hint=hint)
+
+
+def _short(column: Column) -> str:
+    """The abbreviation; of a metric with values of its own all that it is."""
+    return column.metric if "(" in column.metric else column.short
+
+
+def _images(n: int | None) -> str:
+    """A number of images, from a million on in three digits."""
+    if n is None:
+        return MISSING
+    return f"{n:,}" if n < 1_000_000 else f"{n:.0e}".replace("e+0", "e")
+
+
+def _mean(mean: Mean) -> dict[str, Any]:
+    needed = {f"needed_{width:g}": n for width, n in zip(WIDTHS, mean.needed, strict=True)}
+    names = ["method", "target", "metric", "images", "spread", *needed]
+    return d.record(names, mean.key._asdict(), vars(mean), needed)
+
+
+def _pair(pair: Apart) -> dict[str, Any]:
+    named = {
+        "target": pair.first.target,
+        "metric": pair.first.metric,
+        "first": pair.first.method,
+        "second": pair.second.method,
+    }
+    return d.record(FIELDS, vars(pair), named)
