@@ -42,7 +42,7 @@ from xaibench.published import printed_rows
 PAPER = "paper"
 """The name of the ranking that the paper prints."""
 ABSENT = "not scored"
-ALONE = "fewer than two runs to compare"
+ALONE = "no other run to compare with"
 FEW = "fewer than two methods in common"
 
 Cells = Mapping[str, Mapping[str, Group]]
@@ -77,7 +77,7 @@ class Ordered:
 class Across:
     """Rankings of several runs, on untouched images of one target.
 
-    runs: the runs by short names. unranked: (metric's title, why) of metrics that rank nothing in
+    runs: the runs by short names. unranked: (metric's header, why) of metrics that rank nothing in
     two runs. shared: images that all runs have.
     """
 
@@ -151,7 +151,7 @@ def across(
         else:
             few = FEW if len(runs) - len(absent) > 1 else ALONE
             left = dict.fromkeys(runs.keys() - absent.keys(), few)
-            unranked.append((catalog.metric(metric).title, _reasons(absent | left)))
+            unranked.append((column_of(metric, catalog, 1.0).header, _reasons(absent | left)))
     if not kept:
         raise XaibenchError(
             "no metric ranks two methods that these runs have in common: score the same methods "

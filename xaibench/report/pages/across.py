@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from statistics import median
 from typing import Any
 
@@ -73,17 +73,19 @@ def sentences(found: Across) -> Iterator[str]:
     """What the taus and pairs say: between runs, of pairs, and of the paper."""
     between = found.taus(paper=False)
     if between:
-        sure = sum(one.low is not None and one.low > 0 for one in between)
+        held = [(m.unsure(one), one) for m in found.metrics for one in m.taus if one in between]
+        sure = [doubt for doubt, one in held if one.low is not None and one.low > 0]
         yield (
             f"Kendall's tau of two runs by a metric is {number(median(_of(between)), 2)} in the "
-            f"median of {len(between):,} and above 0 with its whole interval in {sure:,}."
+            f"median of {len(between):,} and above 0 with its whole interval in {len(sure):,}"
+            f"{_doubted(sum(sure))}."
         )
     pairs = [pair for metric in found.metrics for pair in metric.pairs]
     kept = [pair for pair in pairs if pair.everywhere]
-    surely = sum(pair.surely for pair in kept)
+    surely = [pair.unsure for pair in kept if pair.surely]
     yield (
         f"Of {count(len(pairs), 'pair')} of methods by one metric each, {len(kept):,} keep their "
-        f"order in every run, {surely:,} of them surely."
+        f"order in every run, {len(surely):,} of them surely{_doubted(sum(surely))}."
     )
     printed = [pair for pair in kept if pair.paper is not None]
     if printed:
@@ -100,6 +102,10 @@ def sentences(found: Across) -> Iterator[str]:
             f"the median of {len(values):,}, from {number(min(values), 2)} to "
             f"{number(max(values), 2)}."
         )
+
+
+def _doubted(n: int) -> str:
+    return f" ({n:,} of these not to be trusted: !)" if n else ""
 
 
 def _of(taus: Sequence[Concord]) -> list[float]:
@@ -156,8 +162,9 @@ def _left_out(found: Across) -> Iterator[str]:
             f"The paper's code did what protocol published does: its ranking by {', '.join(odd)} "
             "does not measure the methods either."
         )
-    for title, why in found.unranked:
-        yield f"Left out: {title} ({why})."
+    for why in dict.fromkeys(why for _, why in found.unranked):
+        heads = [head for head, reason in found.unranked if reason == why]
+        yield f"Left out: {', '.join(heads)} ({why})."
 
 
 def _taus(found: Across) -> d.Grid:
@@ -204,18 +211,21 @@ def _counts(found: Across) -> d.Grid:
     for metric in found.metrics:
         kept = [pair for pair in metric.pairs if pair.everywhere]
         printed = [pair for pair in kept if pair.paper is not None]
+        surely = [pair for pair in kept if pair.surely]
         runs = ", ".join(name for name in metric.rankings if name != PAPER)
         numbers = (
             len(metric.pairs),
             len(kept),
-            sum(pair.surely for pair in kept),
+            len(surely),
             len(printed),
             sum(pair.paper == pair.everywhere for pair in printed),
         )
-        rows.append([runs, *(f"{n:,}" for n in numbers)])
+        line = [d.Cell(runs), *(d.Cell(f"{n:,}") for n in numbers)]
+        line[3] = replace(line[3], interval="!" * any(pair.unsure for pair in surely))
+        rows.append(line)
     labels = [d.Row(metric.column.header) for metric in found.metrics]
     columns = [d.Column(head, left=head == "Runs") for head in heads]
-    return d.Grid(("Metric",), columns, labels, [list(map(d.Cell, row)) for row in rows])
+    return d.Grid(("Metric",), columns, labels, rows)
 
 
 def _every(found: Across) -> d.Grid:
