@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,8 +22,10 @@ from helpers import alive, cli, noise
 from networks import THOUSAND
 
 import xaibench
+from xaibench.config.run import load_config
 from xaibench.errors import UsageError, XaibenchError
-from xaibench.execution import cluster
+from xaibench.execution import cluster, crews
+from xaibench.execution import ray as on
 from xaibench.execution.ray import machine_lost
 
 try:
@@ -160,7 +163,10 @@ def test_what_is_lost_three_times_is_recorded_as_failed_and_the_rest_goes_on(
 
 @with_ray
 @pytest.mark.slow
-def test_ctrl_c_leaves_no_process(data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -15)])
+def test_a_stopped_run_leaves_no_process(
+    sent: signal.Signals, code: int, data: Path, tmp_path: Path
+) -> None:
     """The command starts a cluster of its own."""
     (tmp_path / "slow.py").write_text(SLOW)
     words = ["--data", data, "--model", THOUSAND, "--target", "predicted", "--workers", "0"]
@@ -174,11 +180,15 @@ def test_ctrl_c_leaves_no_process(data: Path, tmp_path: Path) -> None:
     below = psutil.Process(process.pid).children(recursive=True)
     assert below
     (tmp_path / "go").touch()
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    if sent == signal.SIGINT:
+        os.killpg(process.pid, sent)  # as a terminal does
+    else:
+        process.send_signal(sent)
     _, said = process.communicate(timeout=90)
-    assert process.returncode == 130
-    *before, last = said.splitlines()
-    assert last.startswith("xaibench: interrupted")
+    assert process.returncode == code
+    before = said.splitlines()
+    if sent == signal.SIGINT:
+        assert before.pop().startswith("xaibench: interrupted")
     assert all(line.startswith("xaibench: 0% ") for line in before), said
     assert not alive(process.pid)
     assert not [one for one in below if one.is_running() and one.status() != "zombie"]
@@ -228,6 +238,38 @@ def test_the_address_of_rays_client_is_refused() -> None:
         cluster.connected("ray://head:10001", 1),
     ):
         pass
+
+
+def test_a_cluster_of_our_own_is_ended_before_sigterm_ends_the_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    order = list[str]()
+
+    @contextmanager
+    def connected(*_: object) -> Iterator[bool]:
+        try:
+            yield True
+        finally:
+            order.append("cluster")
+
+    def carry_out(*_: object) -> None:
+        with crews.stopping():
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
+
+    for name in ("Actors", "room", "imported"):
+        monkeypatch.setattr(on, name, mock.MagicMock())
+    monkeypatch.setattr(on, "opened", lambda _: SimpleNamespace(config=load_config({})))
+    monkeypatch.setattr(on, "connected", connected)
+    monkeypatch.setattr(on, "carry_out", carry_out)
+    on.imported().cluster_resources.return_value = {}
+    before = signal.signal(signal.SIGTERM, lambda *_: order.append("command"))
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            on.on_ray(mock.MagicMock(), mock.MagicMock(), lambda _: None, lambda _: None)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert order == ["cluster", "command"]
 
 
 def test_an_address_where_nothing_answers_is_refused_at_once(

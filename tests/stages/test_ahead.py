@@ -7,11 +7,14 @@ from contextlib import contextmanager
 
 import pytest
 import torch
+from networks import tiny
 
-from xaibench.datasets.load import Decoded
+from xaibench.config.run import load_config
+from xaibench.datasets.load import Decoded, read_images
 from xaibench.errors import XaibenchError
 from xaibench.meter import recording
-from xaibench.stages.ahead import Ahead
+from xaibench.stages.ahead import Ahead, read
+from xaibench.stages.run import resolve
 
 RUN = object()
 
@@ -27,6 +30,16 @@ class Reader:
         if self.error:
             raise self.error
         return Decoded(list(places), torch.zeros(len(places), 3, 1, 1), [], {})
+
+
+def test_what_waits_is_8_bit_and_what_is_taken_is_the_networks_input(tmp_path):
+    network = tiny(classes=1000)
+    run = resolve(load_config({"limit": 3, "workers": 0, "out": tmp_path}), network=network)
+    waiting = read(run, range(3)).images
+    assert waiting.dtype == torch.uint8
+    expected = read_images(run.dataset, range(3), network, "squash", 0).images
+    assert torch.equal(run.decode(range(3)).images, expected)
+    assert expected.nbytes == 4 * waiting.nbytes
 
 
 def test_what_was_begun_is_taken_once():

@@ -68,7 +68,7 @@ class Unreadable:
 
 
 class Decoded(NamedTuple):
-    """The places read, their images (n, 3, H, W) normalised, and the failures.
+    """The places read, their images (n, 3, H, W) normalised, or 8-bit, and the failures.
 
     contents: what each image's bytes were, by id, also of those that could not be decoded.
     """
@@ -85,8 +85,9 @@ def read_images(
     classifier: TorchClassifier,
     resize: str,
     workers: int,
+    raw: bool = False,
 ) -> Decoded:
-    """Decode and preprocess images on `workers` processes (0: here).
+    """Decode and preprocess images on `workers` processes (0: here); raw: to 8-bit pixels alone.
 
     The images have the bits of `InputSpec.preprocess`, whatever the number of workers; these
     return 8-bit pixels in shared memory.
@@ -106,7 +107,7 @@ def read_images(
     if not good:
         return Decoded([], torch.empty(0, 3, 0, 0), failed, contents)
     kept = torch.from_numpy(pixels[good] if failed else pixels)
-    images = as_input(kept, spec.mean, spec.std)
+    images = kept.clone() if raw else as_input(kept, spec.mean, spec.std)  # workers share `kept`
     return Decoded([places[i] for i in good], images, failed, contents)
 
 

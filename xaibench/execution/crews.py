@@ -49,7 +49,7 @@ def run_all(task: Task, plan: Plan, tick: Tick, say: Say) -> Done:
 def carry_out(task: Task, plan: Plan, crew: Crew, tick: Tick, say: Say) -> Done:
     """Have a crew do everything that a plan lists."""
     run = opened(task)
-    with _stopping() as told:
+    with stopping() as told:
         recovery = Recovery(lambda job: _again(run, job), lambda job, why: _given_up(run, job, why))
         jobs = rounds(run, plan, crew.hands, tick)
         return drive(jobs, crew, tick, recovery, say, lambda: told)
@@ -86,9 +86,10 @@ def _fail(run: Run, unit: Unit, companions: tuple[int, ...], why: str, done: Don
 
 
 @contextmanager
-def _stopping() -> Iterator[list[int]]:
+def stopping() -> Iterator[list[int]]:
     """While open, SIGTERM stops all processes as Ctrl-C does, and then this one as ever.
 
+    Inside another, that is when the outer one ends, after what lies between them has been ended.
     Yields the signals that have come: where one comes while a library is being imported, nobody
     else may hear of it.
     """

@@ -17,7 +17,7 @@ from xaibench.datasets.pixels import forget
 from xaibench.errors import XaibenchError
 from xaibench.execution.actor import Actor, Place, environment, place
 from xaibench.execution.cluster import connected, imported
-from xaibench.execution.crews import carry_out
+from xaibench.execution.crews import carry_out, stopping
 from xaibench.execution.driver import LOSSES, Event, Job, Lost, Raised, Said
 from xaibench.execution.places import pieces
 from xaibench.execution.plan import Plan
@@ -284,7 +284,8 @@ def on_ray(task: Task, plan: Plan, tick: Tick, say: Say) -> Done:
         return Done()
     run = opened(task)
     asked = _processes(run)
-    with connected(run.config.ray_address, 1 if asked == "auto" else int(asked)):
+    cores = 1 if asked == "auto" else int(asked)
+    with stopping(), connected(run.config.ray_address, cores):
         ray = imported()
         there = ray.cluster_resources()
         if there.get("GPU") and run.device.type == "cpu" and run.config.device == "auto":

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def read(run: Run, places: Sequence[int]) -> Decoded:
-    """Decode a run's images at some places, on its workers."""
+    """Decode a run's images at some places to 8-bit pixels, on its workers."""
     resize, workers = run.protocol.preprocessing.resize, run.config.workers
-    return read_images(run.dataset, places, run.classifier, resize, workers)
+    return read_images(run.dataset, places, run.classifier, resize, workers, raw=True)
 
 
 @dataclass

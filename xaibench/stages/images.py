@@ -38,8 +38,8 @@ class Images:
         """The dataset that the subset is of."""
         return self.subset.dataset
 
-    def read(self, places: Sequence[int]) -> tuple[list[int], Tensor, list[Unreadable]]:
-        """The places whose images can be decoded, the images (n, 3, H, W), and the failures."""
+    def seen(self, places: Sequence[int]) -> tuple[list[int], list[Unreadable]]:
+        """The places whose images can be decoded, and the failures; they are held from then on."""
         lacking = [p for p in places if p not in self._held]
         if lacking:
             good, images, failures, contents = self.decode(lacking)
@@ -49,9 +49,13 @@ class Images:
             self._held |= {p: bad[i] for p in lacking if (i := self.dataset.ids[p]) in bad}
         found = [(p, self._held[p]) for p in places]
         good = [p for p, image in found if isinstance(image, Tensor)]
-        tensors = [image for _, image in found if isinstance(image, Tensor)]
-        stacked = torch.stack(tensors) if tensors else torch.empty(0, 3, 0, 0)
-        return good, stacked, [image for _, image in found if isinstance(image, Unreadable)]
+        return good, [image for _, image in found if isinstance(image, Unreadable)]
+
+    def read(self, places: Sequence[int]) -> tuple[list[int], Tensor, list[Unreadable]]:
+        """The same with the images (n, 3, H, W) of the places that have one."""
+        good, failures = self.seen(places)
+        tensors = [image for p in good if isinstance(image := self._held[p], Tensor)]
+        return good, torch.stack(tensors) if tensors else torch.empty(0, 3, 0, 0), failures
 
     def inputs(self, places: Sequence[int], variation: Variation = UNTOUCHED) -> Tensor:
         """What the network is fed for images at some places (n, 3, h, w), on the CPU.

@@ -43,7 +43,7 @@ def predict(desk: Desk, block: int, part: Part) -> int:
     places = [p for p in part.predictions if p not in desk.lost]
     if part.variation.request is None:
         with run.classifier.preparing():
-            places, _, failures = desk.images.read(places)
+            places, failures = desk.images.seen(places)
         if failures:
             name = layout.block_name(block, [f.image for f in failures])
             rows = {"unreadable": [asdict(f) for f in failures]}

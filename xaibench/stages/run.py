@@ -28,7 +28,7 @@ from xaibench.core.explain import cam_channels, cost
 from xaibench.core.memory import Room
 from xaibench.datasets.base import Dataset
 from xaibench.datasets.boxes import Box, Boxes
-from xaibench.datasets.load import Decoded, load_dataset
+from xaibench.datasets.load import Decoded, as_input, load_dataset
 from xaibench.datasets.select import in_drawn_order, ordered
 from xaibench.datasets.subset import Subset
 from xaibench.models.classifier import TorchClassifier
@@ -215,7 +215,8 @@ class Run:
         """Read images at some places. Raises XaibenchError where results are of other pixels."""
         found = self.ahead.take(self, places)
         images.check(self.root, self.mine, map(self.whole.block, places), found.contents)
-        return found
+        spec = self.classifier.input  # four times as large: only where they are at work
+        return found._replace(images=as_input(found.images, spec.mean, spec.std))
 
     def boxes(self, ids: Sequence[str]) -> list[list[Box] | None]:
         """Bounding boxes of images in input pixels; all None without --boxes."""
