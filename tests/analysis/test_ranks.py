@@ -13,7 +13,7 @@ import pytest
 from frames import declared, frame
 from scipy.stats import binomtest, kendalltau
 
-from xaibench.analysis.ranks import Ranks, _taus, rank
+from xaibench.analysis.ranks import Ranks, rank, taus
 from xaibench.config.catalog import STOOD_IN
 
 
@@ -165,7 +165,7 @@ def test_tau_is_scipys(ties: bool) -> None:
     drawn = np.random.default_rng(0).normal(size=(2, 20, 7))
     a, b = np.round(drawn, 0 if ties else 6)
     expected = [kendalltau(one, two).statistic for one, two in zip(a, b, strict=True)]
-    np.testing.assert_allclose(_taus(a, b), expected, rtol=1e-12)
+    np.testing.assert_allclose(taus(a, b), expected, rtol=1e-12)
 
 
 def test_docs_ranks_is_what_the_script_gives() -> None:

@@ -1,4 +1,4 @@
-"""`report --compare`, `report --claims` and `load_predictions`, on run directories made by hand."""
+"""`report --compare`, `--claims`, `--across`, `load_predictions`: on runs made by hand."""
 
 from __future__ import annotations
 
@@ -124,9 +124,48 @@ def test_claims_of_named_runs(runs: Path) -> None:
     assert cli("report", "--claims", runs / "old", runs / "new", runs / "later")[0] == 0
 
 
+def test_rankings_across_runs(runs: Path) -> None:
+    three = [runs / name for name in ("later", "new", "other")]
+    code, said, error = cli("report", *three, "--across")
+    assert (code, error) == (0, "")
+    assert "Does the ranking hold?" in said
+    assert "written: results/runs/later/report/{across.md,across.csv,across.json" in said
+    content = json.loads((runs / "later/report/across.json").read_text())
+    ranks = {(r["metric"], r["run"], r["method"]): r["rank"] for r in content["ranks"]}
+    assert ranks["insertion", "results/runs/new", "rise"] == 1
+    assert ranks["deletion", "results/runs/new", "rise"] == 5
+    taus = {(t["metric"], t["first"], t["second"]): t["tau"] for t in content["taus"]}
+    assert taus["insertion", "A", "B"] == 1
+    assert ("insertion", "C", "paper") in taus
+    assert {p["everywhere"] for p in content["pairs"] if p["metric"] == "insertion"} == {-1}
+    code, said, _ = cli("report", *three, "--across", "--no-paper", "--method", "rise,gradcam")
+    assert code == 0
+    content = json.loads((runs / "later/report/across.json").read_text())
+    assert {(r["run"], r["method"]) for r in content["ranks"]} == {
+        (str(run), method) for run in three for method in ("rise", "gradcam")
+    }
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        *(
+            (["old", "new", "--across", *more], "--across is a page of its own")
+            for more in (
+                ["--table", 1],
+                ["--claims"],
+                ["--choose"],
+                ["--power"],
+                ["--figures"],
+                ["--agreement"],
+                ["--page", "time"],
+                ["--html"],
+                ["--compare", "later"],
+            )
+        ),
+        (["old", "--across"], "--across takes two runs or more"),
+        (["--across"], "--across takes two runs or more"),
+        (["old", "new", "old", "--across"], "given twice"),
         (["old", "new", "later"], "side by side go two"),
         (["old", "--compare", "old"], "given twice"),
         (["old", "new", "--table", 1], "--agreement and --page go with one run"),

@@ -7,10 +7,10 @@ interval (Goldstein & Spiegelhalter 1996, Journal of the Royal Statistical Socie
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ from xaibench.published.tables import FORMS
 if TYPE_CHECKING:
     import pandas as pd
 
+K = TypeVar("K", bound=Hashable)
+
 LEAST = 0.5
 """A method with a smaller share of a metric's images than this has no rank by it."""
 SPOKEN = 20
@@ -36,9 +38,8 @@ SPOKEN = 20
 class Rank:
     """A method by one metric: 1 is best, equal means share; 95% of the resamples are in between.
 
-    `low` and `high` are None with fewer than two images. `least` and `most` hold so much more of
-    the resamples that all ranks of the page are inside at once (Bonferroni): what is said of
-    single ones rests on these (`docs/ranks.md`).
+    `low` and `high` are None with fewer than two images. Between `least` and `most` all ranks of
+    the page are at once (Bonferroni): what is said of single ones rests on these (`docs/ranks.md`).
     """
 
     rank: float
@@ -79,10 +80,10 @@ class Spread:
 
 @dataclass(frozen=True)
 class Concord:
-    """Two metrics: Kendall's tau-b of their orders of the methods that both rank.
+    """Two metrics, or runs: Kendall's tau-b of their orders of the methods that both rank.
 
-    1: the same order, 0: unrelated, -1: the opposite. None where it is not defined. `low` and
-    `high` hold 95% of the resamples.
+    1: the same order, 0: unrelated, -1: the opposite; None where it is not defined. 95% of the
+    resamples are between `low` and `high`.
     """
 
     first: str
@@ -140,7 +141,7 @@ def _ends(metric: Ranked) -> dict[str, tuple[float, float]]:
 
 
 @dataclass(frozen=True)
-class _Values:
+class Values:
     """Values (n, M) of the methods that a metric ranks, larger is better, and which images."""
 
     methods: tuple[str, ...]
@@ -166,19 +167,14 @@ def rank(
         seed: same seed, same ranks.
     """
     plain = scores[scores["transform"] == "none"]
-    have = set(map(str, plain["target"].unique()))
-    target = target or next((one for one in TARGET_NAMES if one in have), min(have, default=""))
+    target = target or main_target(set(map(str, plain["target"].unique())))
     some = plain[plain["target"] == target]
-    cells: dict[str, dict[str, Group]] = {}
-    for key, group in groups(some):
-        if len(group.images) and not catalog.settled(key.metric, key.method):
-            cells.setdefault(key.metric, {})[key.method] = group
-    named = sorted((m for m in cells if len(cells[m]) > 1), key=_order)
-    why = {m: _why_not(catalog.metric(m)) for m in named}
-    known = [m for m in named if not why[m]]
-    held = {m: _values(cells[m], catalog.metric(m).direction) for m in known}
+    cells = cells_of(some, catalog)
+    named = sorted((m for m in cells if len(cells[m]) > 1), key=order)
+    why = {m: why_not(catalog.metric(m)) for m in named}
+    held = {m: values(cells[m], catalog.metric(m).direction) for m in named if not why[m]}
     held = {metric: one for metric, one in held.items() if len(one.methods) > 1}
-    means = _resampled(held, int(some["image"].nunique()), resamples, seed)
+    means = resampled(held, int(some["image"].nunique()), resamples, seed)
     specs = {method for one in held.values() for method in one.methods}
     many = sum(len(one.methods) for one in held.values())
     return Ranks(
@@ -188,52 +184,70 @@ def rank(
             Ranked(
                 column_of(metric, catalog, float(np.abs(one.values.mean(axis=0)).max())),
                 len(one.images),
-                dict(zip(one.methods, _ranks(one, means[metric], many), strict=True)),
+                dict(zip(one.methods, ranks(one, means[metric], many), strict=True)),
                 tuple(sorted(set(cells[metric]) - set(one.methods))),
                 catalog.metric(metric).group,
             )
             for metric, one in held.items()
         ),
-        concords=tuple(_concord(held, means, *pair) for pair in combinations(held, 2)),
-        unranked=tuple((catalog.metric(m).title, why[m]) for m in named if m not in known),
+        concords=tuple(
+            concord((one, two), (held[one], held[two]), (means[one], means[two]))
+            for one, two in combinations(held, 2)
+        ),
+        unranked=tuple((catalog.metric(m).title, why[m]) for m in named if why[m]),
     )
 
 
-def _why_not(declared: MetricDeclaration) -> str:
+def main_target(targets: Collection[str]) -> str:
+    """The first of some targets in the paper's order, else by name; "" where there is none."""
+    return next((one for one in TARGET_NAMES if one in targets), min(targets, default=""))
+
+
+def cells_of(scores: pd.DataFrame, catalog: Catalog) -> dict[str, dict[str, Group]]:
+    """Metric -> method, unless what it is decides the metric -> its values by image.
+
+    scores: of one target and one transform.
+    """
+    cells: dict[str, dict[str, Group]] = {}
+    for key, group in groups(scores):
+        if len(group.images) and not catalog.settled(key.metric, key.method):
+            cells.setdefault(key.metric, {})[key.method] = group
+    return cells
+
+
+def why_not(declared: MetricDeclaration) -> str:
     """Why a metric ranks nothing; "" where it does."""
     if declared.direction == "none":
         return "nobody says which direction is better"
     return STOOD_IN if declared.explains == STAND_IN else ""
 
 
-def _order(metric: str) -> tuple[int, str]:
-    """As the paper has them, then by name."""
+def order(metric: str) -> tuple[int, str]:
+    """Metrics as the paper has them, then by name."""
     known = list(FORMS)
     return (known.index(metric) if metric in known else len(known), metric)
 
 
-def _values(cells: Mapping[str, Group], direction: str) -> _Values:
-    """The values of the methods on the images that all of them have."""
+def values(cells: Mapping[str, Group], direction: str) -> Values:
+    """The values of the methods with enough images (`LEAST`) on those that all of them have."""
     most = max(len(group.images) for group in cells.values())
     methods = tuple(sorted(m for m, g in cells.items() if len(g.images) >= LEAST * most))
     shared = cells[methods[0]].images
     for method in methods[1:]:
         shared = np.intersect1d(shared, cells[method].images)
     if not len(shared):
-        return _Values((), shared, np.empty((0, 0)))
+        return Values((), shared, np.empty((0, 0)))
     columns = []
     for group in map(cells.__getitem__, methods):
         places = np.searchsorted(group.images, shared)
         columns.append(group.sums[places] / group.counts[places])
-    values = np.stack(columns, axis=1)
-    return _Values(methods, shared, values if direction == "higher" else -values)
+    stacked = np.stack(columns, axis=1)
+    return Values(methods, shared, stacked if direction == "higher" else -stacked)
 
 
-def _resampled(
-    held: Mapping[str, _Values], images: int, resamples: int, seed: int
-) -> dict[str, Floats]:
-    """Means (R, M) of every resample of the run's images; NaN where it has none of a metric's."""
-    parts: dict[str, list[Floats]] = {metric: [] for metric in held}
+def resampled(held: Mapping[K, Values], images: int, resamples: int, seed: int) -> dict[K, Floats]:
+    """Means (R, M) of every resample of so many images; NaN where it has none of a metric's."""
+    parts: dict[K, list[Floats]] = {metric: [] for metric in held}
     for weights in draws(images, resamples, seed) if held else ():
         for metric, one in held.items():
             own = weights[:, one.images]
@@ -243,8 +257,8 @@ def _resampled(
     return {metric: np.concatenate(part) for metric, part in parts.items()}
 
 
-def _ranks(one: _Values, means: Floats, many: int) -> list[Rank]:
-    """The ranks of a metric's methods, of so many on the page."""
+def ranks(one: Values, means: Floats, many: int) -> list[Rank]:
+    """The ranks of a metric's methods, of so many on the page; means: (R, M) of `resampled`."""
     from scipy.stats import rankdata
 
     point = rankdata(-one.values.mean(axis=0))
@@ -257,24 +271,25 @@ def _ranks(one: _Values, means: Floats, many: int) -> list[Rank]:
     return [Rank(*map(float, held)) for held in zip(point, *ends, strict=True)]
 
 
-def _concord(
-    held: Mapping[str, _Values], means: Mapping[str, Floats], first: str, second: str
+def concord(
+    names: tuple[str, str], held: tuple[Values, Values], drawn: tuple[Floats, Floats]
 ) -> Concord:
-    a, b = held[first], held[second]
+    """How alike two orders are; no interval where one is of one image. drawn: means of each."""
+    a, b = held
     both = [method for method in a.methods if method in b.methods]
-    at, to = ([one.methods.index(method) for method in both] for one in (a, b))
-    point = _taus(a.values.mean(axis=0)[None, at], b.values.mean(axis=0)[None, to])[0]
+    at, to = ([one.methods.index(method) for method in both] for one in held)
+    point = taus(a.values.mean(axis=0)[None, at], b.values.mean(axis=0)[None, to])[0]
     low = high = None
     if min(len(a.images), len(b.images)) > 1 and len(both) > 1:
-        drawn = _taus(means[first][:, at], means[second][:, to])
-        drawn = drawn[np.isfinite(drawn)]
+        found = taus(drawn[0][:, at], drawn[1][:, to])
+        found = found[np.isfinite(found)]
         tail = (1 - LEVEL) / 2
-        low, high = np.quantile(drawn, (tail, 1 - tail)).tolist() if len(drawn) else (None, None)
+        low, high = np.quantile(found, (tail, 1 - tail)).tolist() if len(found) else (None, None)
     tau = float(point) if np.isfinite(point) else None
-    return Concord(first, second, len(both), tau, low, high)
+    return Concord(*names, len(both), tau, low, high)
 
 
-def _taus(a: Floats, b: Floats) -> Floats:
+def taus(a: Floats, b: Floats) -> Floats:
     """Kendall's tau-b of each two rows of (R, M) values; NaN where a row has one value alone."""
     i, j = np.triu_indices(a.shape[1], 1)
     one, two = (np.sign(part[:, i] - part[:, j]) for part in (a, b))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from xaibench.cli import options as o
+from xaibench.cli.asked import check_across, check_gallery, check_together, check_values
 from xaibench.cli.screen import aside, console, document, echo, next_is, written
 from xaibench.cli.sources import (
     AGREEING,
@@ -48,7 +49,8 @@ def add_to(app: typer.Typer) -> None:
         epilog="Examples:\n\n  xaibench report\n\n  xaibench report --table 1\n\n"
         "  xaibench report RUN --compare OTHER_RUN\n\n  xaibench report --claims\n\n"
         "  xaibench report --figures --agreement\n\n  xaibench report --choose --power\n\n"
-        "  xaibench report --verify\n\n  xaibench report RUN OTHER_RUN --html",
+        "  xaibench report --verify\n\n  xaibench report RUN RUN RUN --across\n\n"
+        "  xaibench report RUN OTHER_RUN --html",
     )(report)
     app.command("audit", epilog="Example:\n\n  xaibench audit --fraction 0.05")(audit)
     app.command("clean", epilog="Examples:\n\n  xaibench clean\n\n  xaibench clean --maps --yes")(
@@ -79,6 +81,10 @@ def report(
     ] = False,
     verify: Annotated[
         bool, o.option("verify", "Which of the paper's printed numbers lie inside our intervals.")
+    ] = False,
+    across: Annotated[
+        bool,
+        o.option("across", "Does the ranking hold? The methods' ranks in two runs or more."),
     ] = False,
     figures: Annotated[bool, o.option("figures", "Figures 1 and 2 too, as PNG and SVG.")] = False,
     agreement: Annotated[
@@ -114,15 +120,16 @@ def report(
     as_json: o.Json = None,
 ) -> None:
     """Tables with the paper's numbers beside ours: terminal, Markdown, CSV, LaTeX, JSON, HTML."""
-    _check_values(table, top)
-    _check_gallery(gallery, html or single_file)
+    check_values(table, top)
+    check_gallery(gallery, html or single_file)
     say, html = aside if as_json else echo, html or single_file
     own = {"choose": choose, "power": power, "verify": verify}
     pages = [*(page or ()), *(name for name, asked in own.items() if asked)]
-    _check_together(html, pages, table, figures or agreement, claims, paper)
-    maps = 0 if html or figures or agreement else AGREEING
-    directories = _directories(run or [], compare, claims, html, say, maps)
     alone = table or figures or agreement or pages
+    check_across(across, len(run or ()), bool(alone or claims or compare or html))
+    check_together(html, pages, table, figures or agreement, claims, paper)
+    maps = 0 if html or figures or agreement else AGREEING
+    directories = _directories(run or [], compare, claims or across, html, say, maps)
     if alone and (claims or len(directories) > 1) and not html:
         raise UsageError(
             "--table, --figures, --choose, --power, --verify, --agreement and --page go with one "
@@ -148,9 +155,10 @@ def report(
     if pages:
         source = source_of(first, wanted, predictions=True, plain=True)
         paths = reports.write_pages(pages, source, into, screen)
-    elif claims:
-        sources = [source_of(directory, wanted, predictions=True) for directory in directories]
-        paths = reports.write_claims(sources, into, screen)
+    elif claims or across:
+        sources = [source_of(one, wanted, predictions=claims) for one in directories]
+        make = reports.write_claims if claims else partial(reports.write_across, paper=paper)
+        paths = make(sources, into, screen)
     elif len(directories) > 1:
         one, other = (source_of(directory, wanted) for directory in directories)
         paths = reports.write_comparison(one, other, into, screen)
@@ -165,7 +173,7 @@ def report(
 def _directories(
     runs: list[Path],
     compare: Path | None,
-    claims: bool,
+    many: bool,
     html: bool,
     say: Callable[[str], None],
     first: int,
@@ -174,47 +182,15 @@ def _directories(
     find = partial(find_run, first=first)
     found = [find(one) for one in runs] or [find(None)]
     found += [find(compare)] if compare else []
-    if claims and not (runs or compare):
+    if many and not (runs or compare):
         found += other_protocols(found[0], say)
-    if not (claims or html) and len(found) > 2:
-        raise UsageError(f"{len(found)} runs: side by side go two (--claims and --html take more).")
+    if not (many or html) and len(found) > 2:
+        raise UsageError(
+            f"{len(found)} runs: side by side go two (--across, --claims and --html take more)."
+        )
     if len({directory.resolve() for directory in found}) < len(found):
         raise UsageError(f"{found[-1]} is given twice: name another run.")
     return found
-
-
-def _check_values(table: list[int] | None, top: float) -> None:
-    """UsageError for a table that there is none of, and for a share that is none."""
-    for number in table or []:
-        if number not in (1, 2, 3, 4):
-            raise UsageError(f"unknown table {number}: the paper's are 1, 2, 3 and 4.")
-    if not 0 < top <= 1:
-        raise UsageError(f"top {top:g}: give a share of the pixels, above 0 and at most 1.")
-
-
-def _check_together(
-    html: bool, pages: list[str], table: list[int] | None, drawn: bool, claims: bool, paper: bool
-) -> None:
-    """UsageError for options of which one would be without effect."""
-    if html and (table or claims or pages):
-        raise UsageError(
-            "--html holds all of it: leave --table, --claims, --choose, --power, --verify, --page."
-        )
-    if pages and (table or drawn):
-        raise UsageError(
-            "--choose, --power, --verify and --page print pages alone: leave --table, --figures "
-            "and --agreement out."
-        )
-    if (claims or "verify" in pages) and not paper:
-        raise UsageError("--claims and --verify are the paper's own: leave --no-paper out.")
-
-
-def _check_gallery(gallery: int | None, html: bool) -> None:
-    """UsageError for a number that is none, or without the page."""
-    if gallery is not None and gallery < 0:
-        raise UsageError(f"gallery {gallery}: give a number of images, or 0 for no gallery.")
-    if gallery is not None and not html:
-        raise UsageError("--gallery is a part of the page: add --html.")
 
 
 def audit(

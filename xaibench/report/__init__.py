@@ -171,6 +171,22 @@ def write_claims(sources: Sequence[Source], out_dir: Path, console: Console) -> 
     return _write(page(*check_claims(list(sources))), sources, out_dir, console)
 
 
+def write_across(
+    sources: Sequence[Source], out_dir: Path, console: Console, paper: bool = True
+) -> list[Path]:
+    """Print whether rankings hold in several runs; write the page and heat map `across.*`.
+
+    Raises:
+        XaibenchError: no scores, or nothing that two of them rank.
+    """
+    from xaibench.analysis.across import across
+    from xaibench.report.figures.across import draw
+    from xaibench.report.pages.across import page
+
+    found = across(sources, paper=paper)
+    return _write(page(found), sources, out_dir, console) + draw(found, out_dir)
+
+
 def write_agreement(
     agreement: Agreement,
     out_dir: Path,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
@@ -80,20 +81,29 @@ def _triangle(
         for column in range(row + 1):
             value = values[methods[column], methods[row + 1]]
             share = (value - low) / (high - low)
-            colour = _UNDEFINED if math.isnan(value) else colormaps[name](share)
-            axes.add_patch(Rectangle((column, row), 1, 1, facecolor=colour, edgecolor="white"))
-            axes.text(
-                column + 0.5,
-                row + 0.5,
-                _number(value, high),
-                ha="center",
-                va="center",
-                color="white" if np.dot(colour[:3], (0.299, 0.587, 0.114)) < 0.5 else "black",
-            )
+            add_cell(axes, (column, row), (name, share), short_number(value, high))
     add_text(fig, left, 0.03, title, weight="bold")
 
 
-def _number(value: float, high: float) -> str:
+def add_cell(
+    axes: Any, place: tuple[int, int], scale: tuple[str, float], text: str, weight: str = "normal"
+) -> None:
+    """A cell at (column, row) in a share of a colour map, grey where that is NaN, with its text."""
+    (column, row), (name, share) = place, scale
+    colour = _UNDEFINED if math.isnan(share) else colormaps[name](share)
+    axes.add_patch(Rectangle(place, 1, 1, facecolor=colour, edgecolor="white"))
+    axes.text(
+        column + 0.5,
+        row + 0.5,
+        text,
+        ha="center",
+        va="center",
+        weight=weight,
+        color="white" if np.dot(colour[:3], (0.299, 0.587, 0.114)) < 0.5 else "black",
+    )
+
+
+def short_number(value: float, high: float) -> str:
     """Short: .83 for a correlation, 62 for a percentage, a dash where undefined."""
     if math.isnan(value):
         return "\u2013"

@@ -1,0 +1,120 @@
+"""Rankings of several runs as a page: all formats, what stands in its cells, its heat map."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from frames import EXACT, METHODS, study
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
+from rich.console import Console
+
+from xaibench.analysis.across import PAPER, Across, across
+from xaibench.analysis.compare import Source
+from xaibench.report import write_across
+from xaibench.report.figures import across as figure
+from xaibench.report.figures.style import WIDTH
+from xaibench.report.pages.across import page
+
+FEW = ("fakecam", "gradient", "gradcam", "rise")
+
+
+def runs(*images: int, methods: Sequence[str] = FEW) -> list[Source]:
+    return [
+        Source(f"runs/{i}", study(n, methods).astype({"metric": str}), catalog=EXACT)
+        for i, n in enumerate(images)
+    ]
+
+
+@pytest.fixture(scope="module")
+def found() -> Across:
+    return across(runs(20, 12, 5), resamples=100)
+
+
+def test_every_format_has_the_numbers(tmp_path: Path) -> None:
+    sources = runs(20, 12)
+    paths = write_across(sources, tmp_path, Console(quiet=True))
+    endings = [".md", ".csv", ".json", ".html", ".png", ".svg"]
+    assert [path.suffix for path in paths] == endings
+    assert all(path.stem == "across" and path.stat().st_size for path in paths)
+    content = json.loads(paths[2].read_text())
+    found = across(sources)
+    ranks = [
+        (metric.column.metric, "paper" if run == PAPER else found.runs[run].name, method, one.rank)
+        for metric in found.metrics
+        for run, ranked in metric.rankings.items()
+        for method, one in ranked.ranks.items()
+    ]
+    with paths[1].open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(r["metric"], r["run"], r["method"], float(r["rank"])) for r in rows] == ranks
+    assert len(content["ranks"]) == len(ranks)
+    assert len(content["taus"]) == sum(len(metric.taus) for metric in found.metrics)
+    kept = [pair["everywhere"] for pair in content["pairs"]]
+    assert kept == [pair.everywhere for metric in found.metrics for pair in metric.pairs]
+    text = f"{sum(map(bool, kept))} keep their order in every run"
+    assert text in content["sentences"][1]
+    assert content["sentences"][1] in paths[0].read_text()
+    bare = write_across(sources, tmp_path, Console(quiet=True), paper=False)
+    assert PAPER not in {rank["run"] for rank in json.loads(bare[2].read_text())["ranks"]}
+
+
+def test_the_cells(found: Across) -> None:
+    shown = page(found)
+    taus, ranks, counts, every = (
+        next(b for b in section.blocks if hasattr(b, "cells")) for section in shown.sections
+    )
+    heads = [column.head for column in taus.columns]
+    assert heads == ["A, B", "A, C", "B, C", "A, paper", "B, paper", "C, paper"]
+    assert [row.label for row in taus.rows] == [m.column.header for m in found.metrics]
+    first = found.metrics[0].taus[0]
+    assert taus.cells[0][0].first == f"{first.tau:.2f} [{first.low:.2f}, {first.high:.2f}]"
+    assert taus.cells[0][1].interval.endswith("!")  # five images
+    assert [column.head for column in ranks.columns] == ["A", "B", "C", "paper"]
+    best = [row.label for row, line in zip(ranks.rows, ranks.cells, strict=True)
+            if row.family == "AI%" and line[3].text == "1"]  # fmt: skip
+    assert best == ["Fake-CAM"]  # Table 1 of the paper
+    for metric, line in zip(found.metrics, counts.cells, strict=True):
+        kept = [pair for pair in metric.pairs if pair.everywhere]
+        surely = sum(pair.surely for pair in kept)
+        assert [cell.text for cell in line[1:4]] == [
+            str(len(metric.pairs)),
+            str(len(kept)),
+            str(surely),
+        ]
+    assert len(every.rows) == 6
+    column = [line[0].text[0] for line in every.cells]
+    marks = {1: ">", -1: "<", 0: "-"}
+    assert column == [marks[pair.everywhere] for pair in found.metrics[0].pairs]
+
+
+def test_what_is_left_out_is_said() -> None:
+    one, two = runs(12, 12)
+    less = Source("less", two.scores[two.scores["method"] != "rise"], catalog=EXACT)
+    text = " ".join(block.text for block in page(across([one, less])).blocks[1:])
+    assert "Left out: RISE by AI%, 100 - AD%" in text
+    assert "(not scored in B)" in text
+
+
+@pytest.mark.parametrize("count", [2, 7])
+def test_nothing_of_the_heat_map_is_cut(count: int) -> None:
+    (run,) = runs(6, methods=METHODS[:3])
+    some = run.scores[run.scores["metric"].isin(["average_drop", "monotonicity", "completeness"])]
+    found = across([Source("runs/a", some, catalog=EXACT)] * count, resamples=20)
+    with mock.patch.object(figure, "save") as save:
+        figure.draw(found, Path("nowhere"))
+    fig = save.call_args.args[0]
+    fig.set_dpi(100)
+    canvas = FigureCanvasAgg(fig)
+    canvas.draw()
+    for text in fig.findobj(Text):
+        if text.get_visible() and text.get_text().strip():
+            box = text.get_window_extent(canvas.get_renderer())
+            assert -1 <= box.x0 <= box.x1 <= fig.bbox.width + 1, text.get_text()
+            assert -1 <= box.y0 <= box.y1 <= fig.bbox.height + 1, text.get_text()
+    assert fig.get_size_inches()[0] <= WIDTH + 1e-9
