@@ -41,7 +41,7 @@ def test_the_commands_have_them_in_this_order_and_say_the_same() -> None:
         for name, param in params.items():
             assert param.default is None, "what is not given is left to the configuration file"
             if (command, name) not in own:
-                assert param.help == help_text(name).replace("[", "\\[")
+                assert param.help == help_text(name)
 
 
 def test_the_help_says_the_default_that_holds() -> None:
