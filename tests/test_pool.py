@@ -42,6 +42,22 @@ read_pixels(blobs * 50, Geometry(256, 224, True), 2)
 print("done", flush=True)
 """
 
+AT_ONCE = f"""{BLOBS}
+import threading
+
+def read():
+    both.wait()
+    read_pixels(blobs, Geometry(256, 224, True), 2)
+    print("done", flush=True)
+
+both = threading.Barrier(2)
+threads = [threading.Thread(target=read) for _ in range(2)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
 
 @contextmanager
 def started(*words: str, cwd: Path | None = None) -> Iterator[subprocess.Popen[str]]:
@@ -153,7 +169,14 @@ def test_ctrl_c_stops_reading_at_once() -> None:
         assert gone(process.pid, 10)
 
 
-def testctrl_c_waits_until_workers_are_started(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_threads_may_begin_workers_at_once() -> None:
+    """As a run does that reads the next block ahead."""
+    with started("-c", AT_ONCE) as process:
+        out, err = process.communicate(timeout=60)
+    assert (out, process.returncode) == ("done\n" * 2, 0), err
+
+
+def test_ctrl_c_waits_until_workers_are_started(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else what starts them is left half made, and waits for ever when the interpreter ends."""
     began, ended = [], []
     executor = SimpleNamespace(submit=lambda *_: ended.append(1))

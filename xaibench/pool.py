@@ -62,6 +62,9 @@ def ctrl_c_waits() -> Iterator[None]:
             signal.raise_signal(signal.SIGINT)
 
 
+_BEGINNING = threading.Lock()
+"""One thread at a time begins workers. Two would make two pipes, of which one is kept: the other's
+end is closed when nobody holds it, and the workers that follow it take that for their parent's."""
 _STARTED: set[int] = set()  # processes, by id, that have had workers
 
 
@@ -81,7 +84,7 @@ def submit(workers: int, function: Callable[..., T], *args: Any, **kwargs: Any) 
         return done
     from loky import get_reusable_executor
 
-    with ctrl_c_waits():
+    with ctrl_c_waits(), _BEGINNING:
         try:
             pool = get_reusable_executor(
                 workers,
