@@ -44,13 +44,19 @@ print("done", flush=True)
 
 AT_ONCE = f"""{BLOBS}
 import threading
+import time
+from xaibench import pool
+
+def slow(**how):
+    time.sleep(0.3)
+    return pipe(**how)
 
 def read():
     both.wait()
     read_pixels(blobs, Geometry(256, 224, True), 2)
     print("done", flush=True)
 
-both = threading.Barrier(2)
+pipe, pool.Pipe, both = pool.Pipe, slow, threading.Barrier(2)
 threads = [threading.Thread(target=read) for _ in range(2)]
 for thread in threads:
     thread.start()
