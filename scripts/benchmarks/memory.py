@@ -12,7 +12,8 @@ from benchmarks.process import COMMAND, Taken, take
 from benchmarks.setting import MODEL, Setting
 from xaibench.store import layout
 
-FEW, MANY = 100, 1_000
+FEW, WORKED, MANY = 100, 300, 1_000
+"""A run of a hundred images may be over before it starts workers, which hold memory and handles."""
 METHODS = "gradcam", "iba(steps=1,samples=1,statistics_images=100)"
 
 
@@ -38,9 +39,9 @@ def _run(folder: Path, limit: int, device: str) -> Taken:
     return take([*words, "--out", folder.parent / f"memory-{limit}"])
 
 
-def _runs(setting: Setting) -> tuple[Taken, Taken]:
+def _runs(setting: Setting, few: int = FEW) -> tuple[Taken, Taken]:
     """Of many images, and of few of the same dataset."""
-    few, many, copies = (20, 200, 2) if setting.quick else (FEW, MANY, 10)
+    few, many, copies = (few // 5, 200, 2) if setting.quick else (few, MANY, 10)
     folder, device = _folder(setting.scratch, copies), str(setting.device)
     return _run(folder, many, device), _run(folder, few, device)
 
@@ -56,18 +57,33 @@ def memory_growth(setting: Setting) -> Pairs:
         yield many.memory / 1e9, few.memory / 1e9
 
 
-@row("open-files", f"open files, {WHAT}", other=f"{FEW} images", unit="", at_most=1, pairs=1)
+@row(
+    "memory-with-workers",
+    f"memory, {WHAT}",
+    other=f"{WORKED} images",
+    unit="GB",
+    at_most=1.1,
+    pairs=1,
+)
+def memory_with_workers(setting: Setting) -> Pairs:
+    """The same where both have workers."""
+    while True:
+        many, few = _runs(setting, WORKED)
+        yield many.memory / 1e9, few.memory / 1e9
+
+
+@row("open-files", f"open files, {WHAT}", other=f"{WORKED} images", unit="", at_most=1, pairs=1)
 def open_files(setting: Setting) -> Pairs:
     """The most handles at once."""
     while True:
-        many, few = _runs(setting)
+        many, few = _runs(setting, WORKED)
         yield many.handles, few.handles
 
 
 @row("map-bytes", "a stored map of Grad-CAM or IBA", unit="bytes", at_most=1_000, pairs=1)
 def map_bytes(setting: Setting) -> Pairs:
     """The larger of the two means."""
-    few = 20 if setting.quick else FEW
+    few = FEW // 5 if setting.quick else FEW
     while True:
         _runs(setting)
         root = setting.scratch / f"memory-{few}"
