@@ -85,7 +85,7 @@ def map_bytes(setting: Setting) -> Pairs:
     """The larger of the two means."""
     few = FEW // 5 if setting.quick else FEW
     while True:
-        _runs(setting)
+        _run(_folder(setting.scratch, 1), few, str(setting.device))
         root = setting.scratch / f"memory-{few}"
         sizes = {}
         for key in layout.map_sets(root):
