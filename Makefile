@@ -31,7 +31,7 @@ test: $(VENV)/.test
 	$(BIN)/pytest -m "not slow" -n auto --dist loadfile --durations=10
 
 portable: $(VENV)/.test  # `make test` is the fourth: one thread, the processor's own instructions
-	$(AVX2) $(BIN)/pytest -q -m "not slow" -k "published and (grown or batch)" -n 2 tests/test_same_bits.py
+	$(AVX2) $(BIN)/pytest -q -m "not slow" -k "published and batch" -n 2 tests/test_same_bits.py
 	$(AVX2) $(BIN)/pytest -q -m "not slow" -n 2 $(NUMERIC)
 	$(AVX2) XAIBENCH_TEST_THREADS=2 $(BIN)/pytest -q -m "not slow" -n 1 tests/ops tests/models/test_views.py
 	XAIBENCH_TEST_THREADS=2 $(BIN)/pytest -q -m "not slow" -n 1 $(NUMERIC)

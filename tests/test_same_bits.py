@@ -191,7 +191,7 @@ def test_any_order_and_one_thing_at_a_time(base, common, protocol, tmp_path):
     assert differing_rows(ours, theirs.loc[ours.index]) == []
 
 
-@MOSTLY_PUBLISHED
+@pytest.mark.slow  # in every round runs grow, and trust/ kills and resumes them
 def test_a_resumed_run_equals_an_undisturbed_one(base, common, tmp_path):
     """Files of any stage are lost; what is computed again is what was there."""
     everything(common, tmp_path, limit=2)

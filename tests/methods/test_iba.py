@@ -43,8 +43,8 @@ def slow_capacity(context, network, batch, i, t, spec, protocol):
 @pytest.mark.parametrize(
     ("protocol", "spec"),
     [
-        ("published", "iba(samples=4, steps=5)"),
-        ("reference", "iba(samples=2, steps=4)"),
+        ("published", "iba(samples=4, steps=3)"),
+        ("reference", "iba(samples=2, steps=2)"),
         pytest.param("published", "iba", marks=pytest.mark.slow),
         pytest.param("reference", "iba", marks=pytest.mark.slow),
     ],
@@ -114,7 +114,7 @@ def test_statistics_fit_another_input_size(context, photographs, device):
     assert found.isfinite().all()
 
 
-@pytest.mark.parametrize("side", [32, 64, 128, 448])
+@pytest.mark.parametrize("side", [32, 64, 128, pytest.param(448, marks=pytest.mark.slow)])
 def test_published_on_another_input_size_equals_the_papers_script(
     context, photographs, oracle_network_double, device, side
 ):

@@ -120,7 +120,7 @@ def test_scalars_are_the_signed_sum_and_the_baselines_logit(
 
 
 def test_own_forward_is_that_of_single_images(context, three_targets, device):
-    batch = on(three_targets.rows(0, 3), device)
+    batch = on(three_targets.rows(0, 2), device)
     by_gradient = explain(context, batch, "gradient").explained
     assert torch.equal(explain(context, batch, "ig(steps=1)").explained, by_gradient)
 

@@ -69,7 +69,7 @@ def test_reference_equals_the_slow_loop(base, classifier):
     check(base, classifier, "reference", [0, 7, 13])
 
 
-@pytest.mark.parametrize("size", [7, 32])
+@pytest.mark.parametrize("size", [pytest.param(7, marks=pytest.mark.slow), 32])
 def test_batch_size_changes_only_near_ties(some, size):
     other = replace(some, ctx=replace(some.ctx, batch_size=size))
     for key in ("insertion", "deletion"):
