@@ -127,8 +127,18 @@ class Sent:
             self._held, self._of = {}, variation
         lacking = [p for p in places if p not in self._held]
         if lacking:
-            made = self.make(lacking, variation)
-            if self.device.type == "cuda":
-                made = made.pin_memory()  # so that the copy runs beside what is computed
-            self._held |= dict(zip(lacking, made.to(self.device, non_blocking=True), strict=True))
+            made = sent(self.make(lacking, variation), self.device)
+            self._held |= dict(zip(lacking, made, strict=True))
         return torch.stack([self._held[p] for p in places])
+
+
+def sent(inputs: Tensor, device: torch.device) -> Tensor:
+    """A copy on the device; on CUDA it is made beside what is computed, and waited for there."""
+    if device.type != "cuda":
+        return inputs.to(device)
+    own, passes = torch.cuda.Stream(device), torch.cuda.current_stream(device)
+    with torch.cuda.stream(own):
+        found = inputs.pin_memory().to(device, non_blocking=True)
+    passes.wait_stream(own)
+    found.record_stream(passes)  # its memory is not given to another tensor before these are done
+    return found
