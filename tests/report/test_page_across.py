@@ -9,16 +9,14 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+from fits import assert_nothing_is_cut
 from frames import EXACT, METHODS, study
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.text import Text
 from rich.console import Console
 
 from xaibench.analysis.across import PAPER, Across, across
 from xaibench.analysis.compare import Source
 from xaibench.report import write_across
 from xaibench.report.figures import across as figure
-from xaibench.report.figures.style import WIDTH
 from xaibench.report.pages.across import page
 
 FEW = ("fakecam", "gradient", "gradcam", "rise")
@@ -108,13 +106,4 @@ def test_nothing_of_the_heat_map_is_cut(count: int) -> None:
     found = across([Source("runs/a", some, catalog=EXACT)] * count, resamples=20)
     with mock.patch.object(figure, "save") as save:
         figure.draw(found, Path("nowhere"))
-    fig = save.call_args.args[0]
-    fig.set_dpi(100)
-    canvas = FigureCanvasAgg(fig)
-    canvas.draw()
-    for text in fig.findobj(Text):
-        if text.get_visible() and text.get_text().strip():
-            box = text.get_window_extent(canvas.get_renderer())
-            assert -1 <= box.x0 <= box.x1 <= fig.bbox.width + 1, text.get_text()
-            assert -1 <= box.y0 <= box.y1 <= fig.bbox.height + 1, text.get_text()
-    assert fig.get_size_inches()[0] <= WIDTH + 1e-9
+    assert_nothing_is_cut(save.call_args.args[0], 100)

@@ -18,7 +18,7 @@ import numpy as np
 from xaibench.analysis.choice import Choice, Duel, Rank, Standing
 from xaibench.analysis.columns import TARGET_NAMES
 from xaibench.analysis.compare import Source
-from xaibench.analysis.effects import ROUNDING
+from xaibench.analysis.effects import ROUNDING, differences
 from xaibench.analysis.intervals import Sample, intervals
 from xaibench.analysis.layout import table_rows
 from xaibench.analysis.measure import Group, Key, groups
@@ -192,8 +192,7 @@ def wins(a: Floats, b: Floats) -> Floats:
 
     Values within rounding of each other are equal.
     """
-    apart = ~np.isclose(a, b, rtol=ROUNDING, atol=ROUNDING)
-    return np.asarray((np.sign(a - b) * apart).mean(axis=1), dtype=np.float64)
+    return np.asarray(np.sign(differences(a, b)).mean(axis=1), dtype=np.float64)
 
 
 def _seconds(source: Source, methods: Sequence[str]) -> tuple[str, dict[str, float]]:

@@ -44,6 +44,11 @@ class Column:
     digits: int = 2
     higher_is_better: bool | None = True
 
+    @property
+    def brief(self) -> str:
+        """The abbreviation; of a metric with values of its own all that it is."""
+        return self.metric if "(" in self.metric else self.short
+
     def printed(self, value: float) -> float:
         """Return `value` (natural units) in the printed units."""
         return self.offset + self.scale * value

@@ -10,6 +10,7 @@ import numpy as np
 
 from xaibench.analysis.intervals import Sample, intervals
 from xaibench.analysis.measure import AVERAGED
+from xaibench.analysis.stats import Floats
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,6 +69,13 @@ class Effect:
 
 ROUNDING = 1e-5
 """What another cut of the batches may do to a value (relative above 1)."""
+
+
+def differences(a: Floats, b: Floats) -> Floats:
+    """Of a less b, of one shape; 0 where they are within rounding of each other."""
+    return np.where(np.isclose(a, b, rtol=ROUNDING, atol=ROUNDING), 0.0, a - b)
+
+
 OTHER_QUANTITY, UNCHANGED, NONE = "another quantity", "unchanged", "none"
 NOT_ALONE = "not alone"
 """Of a switch that cannot be had without others: explaining again what a BatchNorm group shares."""

@@ -12,7 +12,7 @@ from itertools import combinations
 
 import numpy as np
 
-from xaibench.analysis.effects import ROUNDING
+from xaibench.analysis.effects import differences
 from xaibench.analysis.intervals import Sample, intervals
 from xaibench.analysis.ranks import Values
 
@@ -84,8 +84,7 @@ def kept_pairs(
     for (run, metric), one in held.items():
         for first, second in combinations((m for m in methods if m in one.methods), 2):
             x, y = (one.values[:, one.methods.index(m)] for m in (first, second))
-            apart = np.where(np.isclose(x, y, ROUNDING, ROUNDING), 0.0, x - y)
-            samples[metric, first, second, run] = Sample(one.images.tobytes(), apart)
+            samples[metric, first, second, run] = Sample(one.images.tobytes(), differences(x, y))
     ends = intervals(samples, resamples=resamples, seed=seed)
     by: dict[tuple[str, str, str], dict[str, Difference]] = {}
     for (*pair, run), sample in samples.items():

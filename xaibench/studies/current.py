@@ -8,10 +8,10 @@ from itertools import product
 from pathlib import Path
 
 from xaibench.config.code import MAPS, SCORES, Source, below, code_of
-from xaibench.config.names import schemes_of_models
+from xaibench.config.names import scheme_of, schemes_of_models
 from xaibench.config.run import RunConfig
 from xaibench.config.specs import parse
-from xaibench.errors import XaibenchError, fold
+from xaibench.errors import XaibenchError
 from xaibench.registry import entries
 from xaibench.registry.files import parts
 from xaibench.store.manifest import records
@@ -55,7 +55,7 @@ def _loaders(root: Path) -> list[Source | None]:
     """What may have loaded the run's network: None for one that was in memory."""
     held = records(root)
     name = RunConfig.model_construct(**held[-1]["config"]).model_name if held else ""
-    key = schemes_of_models().get(fold(name.partition(":")[0].partition("@")[0]), "torchvision")
+    key = schemes_of_models().get(scheme_of(name), "torchvision")
     return [Source(entries("models")[key].target.partition(":")[0]), None] if held else []
 
 

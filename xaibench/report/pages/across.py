@@ -235,7 +235,7 @@ def _every(found: Across) -> d.Grid:
     names = list(dict.fromkeys(key[:2] for key in held))
     metrics = [metric.column for metric in found.metrics]
     cells = [[_of_pair(held.get((*pair, c.metric))) for c in metrics] for pair in names]
-    heads = [d.Column(c.metric if "(" in c.metric else c.short) for c in metrics]
+    heads = [d.Column(c.brief) for c in metrics]
     return d.Grid(
         ("Pair",), heads, [d.Row(f"{label(one)}, {label(two)}") for one, two in names], cells
     )

@@ -89,7 +89,7 @@ def _means(found: Needed, means: Sequence[Mean], columns: Sequence[Column]) -> d
     held = {(mean.key.method, mean.key.metric): mean for mean in means}
     methods = list(dict.fromkeys(mean.key.method for mean in means))
     cells = [[_of_mean(held.get((m, c.metric))) for c in columns] for m in methods]
-    heads = [d.Column(_short(column)) for column in columns]
+    heads = [d.Column(column.brief) for column in columns]
     return d.Grid(("Method",), heads, [d.Row(found.catalog.label(m)) for m in methods], cells)
 
 
@@ -127,7 +127,7 @@ def _every(found: Needed, columns: Sequence[Column], target: str) -> d.Grid:
     cells = [[_of_pair(held.get((*pair, c.metric)), c) for c in columns] for pair in names]
     label = found.catalog.label
     rows = [d.Row(f"{label(one)}, {label(two)}") for one, two in names]
-    return d.Grid(("Pair",), [d.Column(_short(c)) for c in columns], rows, cells)
+    return d.Grid(("Pair",), [d.Column(c.brief) for c in columns], rows, cells)
 
 
 def _of_pair(pair: Apart | None, column: Column) -> d.Cell | None:
@@ -141,11 +141,6 @@ def _of_pair(pair: Apart | None, column: Column) -> d.Cell | None:
     most = _images(pair.most) if pair.most else ""
     doubt = "!" * doubtful(pair.images)
     return d.Cell(_images(pair.needed), f"[{least}, {most}]{doubt}", hint=hint)
-
-
-def _short(column: Column) -> str:
-    """The abbreviation; of a metric with values of its own all that it is."""
-    return column.metric if "(" in column.metric else column.short
 
 
 def _images(n: int | None) -> str:
