@@ -28,7 +28,7 @@ MARKS = (
 
 def page(found: Across) -> d.Document:
     """Return the page of several runs; its figure is `across.png`."""
-    headers = {x: build_header(s.scores, s.catalog) for x, s in found.runs.items()}
+    headers = {x: build_header(s.scores, s.catalog, s.identity) for x, s in found.runs.items()}
     runs = [f"{x}: {s.name} ({header_line(headers[x])})" for x, s in found.runs.items()]
     records = list(_ranks(found))
     figure = d.Figure("across.png", "Kendall's tau of every two rankings, by metric")

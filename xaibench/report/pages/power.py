@@ -28,7 +28,7 @@ def of_run(source: Source) -> d.Document:
         name="power",
         formats=("md", "csv", "json", "html"),
         title=TITLE,
-        lead=(TITLE, header_line(build_header(source.scores, source.catalog))),
+        lead=(TITLE, header_line(build_header(source.scores, source.catalog, source.identity))),
         blocks=d.small_print(_reading(found)),
         sections=tuple(part for target in found.targets for part in _sections(found, target)),
         fields=FIELDS,

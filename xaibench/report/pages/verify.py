@@ -26,12 +26,6 @@ FIELDS = (
     "table method target transform metric mean low high unsure n paper verdict distance suspects"
 ).split()
 TITLE = "Does it agree with the paper?"
-WEIGHTS = "IMAGENET1K_V1"
-"""What the weights of the paper's network are called in a run's identity."""
-_OTHER = (
-    "The weights here are {}. Unless these are IMAGENET1K_V1, which the paper's numbers "
-    "are for, the differences are no errors of reproduction."
-)
 SHOWN = 3
 """Suspects of a number that the page names; the files hold all."""
 
@@ -39,25 +33,21 @@ SHOWN = 3
 def of_run(source: Source) -> d.Document:
     """Return the page of a run."""
     found = verify(source)
-    header = build_header(source.scores, source.catalog)
+    header = build_header(source.scores, source.catalog, source.identity)
     records = [_record(one) for one in found.printed]
-    weights = str(source.identity.get("weights", WEIGHTS))
-    same = header.of_the_paper and weights == WEIGHTS
-    other = header.own_network and weights != WEIGHTS
-    notes = [*header.notes, *[_OTHER.format(weights)] * other, *source.notes]
-    warnings = [d.Paragraph(note, "warn", "Note") for note in notes]
+    warnings = [d.Paragraph(note, "warn", "Note") for note in (*header.notes, *source.notes)]
     return d.Document(
         name="verify",
         formats=("md", "csv", "json", "html"),
         title=TITLE,
         lead=(TITLE, header_line(header)),
         blocks=[*warnings, *map(d.Paragraph, sentences(found)), *d.small_print(_reading(found))],
-        sections=tuple(_sections(found, same)),
+        sections=tuple(_sections(found, header.of_the_paper)),
         fields=FIELDS,
         records=[{**one, "suspects": "; ".join(one["suspects"])} for one in records],
         content={
             "run": asdict(header),
-            "of_the_paper": same,
+            "of_the_paper": header.of_the_paper,
             "paper": PAPER,
             "sentences": list(sentences(found)),
             "all": _counts(found.tally()),
