@@ -67,7 +67,9 @@ def sentences(found: Verified) -> Iterator[str]:
     if not held.decided:
         yield f"None of the {held.unsure:,} printed numbers is judged: they {why}."
         return
-    unsure = f" {held.unsure:,} more {why}." if held.unsure else ""
+    alike = sum(one.verdict == "unsure" and one.prints_alike for one in found.printed)
+    unsure = f" {held.unsure:,} more {why}" if held.unsure else ""
+    unsure += f"; {alike:,} of these print as the paper has them." if alike else "." * bool(unsure)
     yield (
         f"{held.inside:,} of {held.decided:,} printed numbers lie inside the 95% intervals of this "
         f"run, {held.outside:,} outside.{unsure}"
@@ -98,6 +100,9 @@ def _reading(found: Verified) -> Iterator[str]:
         )
     if any(one.verdict == "unsure" for one in found.printed):
         yield UNSURE
+    for note in dict.fromkeys(one.cell.paper_note for one in found.printed):
+        if note:
+            yield f"*: the number as it is printed; its note: {note.replace('_', ' ')}."
 
 
 def _numbers(found: Verified) -> list[int]:
@@ -129,9 +134,10 @@ def _doubt(same: bool) -> str:
     other = "" if same else " Here the network or the data differ, which goes first."
     return (
         "Suspects: every switch between this protocol and its counterpart that alone can move the "
-        "number, the most specific (it moves the fewest of these numbers) first. That is a list of "
-        "suspects, not a finding: no size of an effect is in it, and a cause that is no such "
-        f"switch is not.{other} `xaibench ablate` measures each."
+        "number; first the one of whose numbers the largest share is outside (By switch). That "
+        "says where the misses lie. It is not a finding: by how much and in which direction a "
+        f"switch moves a number is not in it, and a cause that is no such switch is not.{other} "
+        "`xaibench ablate` measures each."
     )
 
 
