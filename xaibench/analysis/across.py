@@ -236,9 +236,9 @@ def _printed(
         return None
     column = paper_column(metric, catalog)
     key = (column.paper, target, "none")
-    cells = {
+    cells = {  # Tables 1 and 2 print the same cells, IG's insertion unlike; the first one's stand
         row["method"]: float(row["value"])
-        for row in printed_rows()
+        for row in reversed(printed_rows())
         if (row["metric"], row["target"], row["transform"]) == key
     }
     methods = tuple(m for m in next(iter(held.values())).methods if m in cells)
