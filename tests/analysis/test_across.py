@@ -17,6 +17,7 @@ from xaibench.analysis.stats import bootstrap_intervals
 from xaibench.config.catalog import STOOD_IN, Catalog
 from xaibench.errors import XaibenchError
 from xaibench.published import printed_rows
+from xaibench.report.pages.across import page
 
 IMAGES = [f"{i:02d}.jpg" for i in range(20)]
 BASE = np.linspace(0.1, 0.5, 20)
@@ -254,3 +255,12 @@ def test_of_two_tables_that_print_a_cell_the_first_one_stands() -> None:
         "ig": 2.5,
     }
     assert {p.paper for p in metric.pairs if {p.first, p.second} == {"ig", "guidedbp"}} == {0}
+
+
+def test_a_pair_of_one_image_is_not_to_be_trusted() -> None:
+    values = shifted(a=0.1, b=0.0)
+    found = across([source(values, IMAGES[:1]), source(values, IMAGES[:1])], resamples=20)
+    assert found.metrics[0].pairs[0].unsure
+    assert not found.metrics[0].pairs[0].surely
+    (row,) = page(found).sections[0].blocks[0].cells
+    assert [cell.interval for cell in row] == ["!"]

@@ -22,7 +22,7 @@ class Difference:
     """Mean difference of two methods in one run, natural units, positive where the first is better.
 
     n: images. low, high: its 95% interval over images; None with fewer than two. unsure: whether
-    such an interval holds it in under 90% of the cases.
+    such an interval holds it in under 90% of the cases, or there is none.
     """
 
     n: int
@@ -89,9 +89,8 @@ def kept_pairs(
     by: dict[tuple[str, str, str], dict[str, Difference]] = {}
     for (*pair, run), sample in samples.items():
         metric, first, second = pair
-        found = Difference(
-            len(sample.sums), float(sample.sums.mean()), *ends[metric, first, second, run]
-        )
+        n, (low, high, doubt) = len(sample.sums), ends[metric, first, second, run]
+        found = Difference(n, float(sample.sums.mean()), low, high, doubt or n < 2)
         by.setdefault((metric, first, second), {})[run] = found
     pairs: dict[str, list[Kept]] = {}
     for (metric, first, second), runs in by.items():

@@ -176,8 +176,9 @@ def _taus(found: Across) -> d.Grid:
 def _of_tau(metric: Ordered, one: Concord | None) -> d.Cell | None:
     if one is None:
         return None
-    ends = interval(one.low, one.high, 2, metric.unsure(one))
-    return d.Cell(number(one.tau, 2), ends, hint=count(one.methods, "method"))
+    doubt = metric.unsure(one)
+    ends = interval(one.low, one.high, 2, doubt)
+    return d.Cell(number(one.tau, 2), ends or "!" * doubt, hint=count(one.methods, "method"))
 
 
 def _ranking(found: Across) -> d.Grid:
