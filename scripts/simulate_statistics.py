@@ -24,10 +24,7 @@ from simulated_worlds import TRUE_ON_NOISE, World, edge, noise, of_printed
 
 from xaibench.analysis.claims.check import CLAIMS
 from xaibench.analysis.claims.claim import Part
-from xaibench.analysis.claims.evidence import (
-    FAILS,
-    HOLDS,
-)
+from xaibench.analysis.claims.finding import FAILS, HOLDS
 from xaibench.analysis.stats import bootstrap_intervals, unsure, wilson_intervals
 
 IMAGES = (10, 20, 50, 120)

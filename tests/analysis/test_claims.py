@@ -13,7 +13,9 @@ from rich.console import Console
 from worlds import IMAGES, PARTS, PRINTED, check, moved, plain, source, world
 
 from xaibench.analysis.claims.check import CLAIMS, check_claims
-from xaibench.analysis.claims.evidence import FAILS, HOLDS, UNMEASURED, from_paper
+from xaibench.analysis.claims.evidence import from_paper
+from xaibench.analysis.claims.finding import FAILS, HOLDS, UNMEASURED
+from xaibench.analysis.claims.shifts import TRANSFORMS
 from xaibench.analysis.measure import Key
 from xaibench.published.tables import METHODS
 from xaibench.report import write_claims
@@ -62,7 +64,8 @@ def test_without_scores_nothing_is_measured(make_frame, key: str) -> None:
 @pytest.mark.parametrize("key", PARTS)
 def test_nine_images_decide_nothing(make_frame, key: str) -> None:
     cells = world(9)
-    finding = check(make_frame, key, cells, cells[plain("gradcam", "insertion")])
+    probability = dict.fromkeys(("none", *TRANSFORMS), cells[plain("gradcam", "insertion")])
+    finding = check(make_frame, key, cells, probability)
     assert finding.verdict == UNMEASURED
     assert "9 images, fewer than 10" in finding.numbers
     assert finding.n == 9
