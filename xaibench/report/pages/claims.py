@@ -22,6 +22,7 @@ from xaibench.analysis.claims.finding import (
     Enough,
     Finding,
 )
+from xaibench.analysis.claims.unruled import UNRULED
 from xaibench.analysis.header import PAPER
 from xaibench.analysis.stats import MIN_IMAGES
 from xaibench.report import document as d
@@ -61,12 +62,14 @@ def page(evidence: Sequence[Evidence], checked: Sequence[Checked]) -> d.Document
         )
         for number, claim in enumerate(checked, 1)
     ]
+    unruled = [d.Paragraph(f'"{u.quotation}": {u.why}', label=u.section) for u in UNRULED]
+    rest = d.Section("Sentences without a rule", (d.Bullets(unruled),))
     return d.Document(
         name="claims",
         formats=("md", "json"),
         title="Which of the paper's claims hold",
         blocks=(d.Bullets(d.small_print(_above(names, evidence))),),
-        sections=(d.Section("", (_grid(names, checked),)), *settled * bool(known), *claims),
+        sections=(d.Section("", (_grid(names, checked),)), *settled * bool(known), *claims, rest),
         content=_content(names, evidence, checked),
     )
 
@@ -180,4 +183,5 @@ def _content(
             }
             for claim in checked
         ],
+        "without_rule": [u._asdict() for u in UNRULED],
     }
