@@ -132,3 +132,12 @@ def test_runs_of_one_protocol_are_numbered(make_frame) -> None:
     run = source(make_frame, {plain("fakecam", "insertion"): np.zeros(3)})
     evidence, _ = check_claims([run, run])
     assert labels(evidence) == ["printed", "published 1", "published 2"]
+    other = source(make_frame, {plain("fakecam", "insertion"): np.zeros(3)}, model="lite1")
+    evidence, _ = check_claims([run, other, other])
+    model = run.scores["model"].iloc[0]
+    assert labels(evidence) == [
+        "printed",
+        f"published {model}",
+        "published lite1 1",
+        "published lite1 2",
+    ]

@@ -7,7 +7,7 @@ on either side, on printed means the comparison as it stands.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -75,6 +75,7 @@ class Evidence:
     Attributes:
         name: what the reader calls it, such as a run's directory.
         protocol: of the run; "printed" for the paper. It decides nothing.
+        model: the run's network; the paper's has no name here. It decides nothing.
         target: the class that claims without one are checked on.
         printed: the mean of every cell.
         cells: rows summed by image, in natural units; None for the paper.
@@ -94,6 +95,7 @@ class Evidence:
     images: int = PAPER_IMAGES
     catalog: Catalog = field(default_factory=printed_catalog)
     places: NDArray[np.int64] | None = None
+    model: str = ""
 
     def key(self, method: str, metric: str, transform: str = "none", target: str = "") -> Key:
         """The cell of a method and metric, of this evidence's target unless another is named."""
@@ -197,7 +199,7 @@ def from_run(source: Source) -> Evidence:
     cells = {key: group for key, group in groups(source.scores) if len(group.images)}
     targets = {key.target for key in cells}
     target = "ground_truth" if "ground_truth" in targets or not targets else min(targets)
-    return from_cells(
+    found = from_cells(
         cells,
         header.images,
         source.known,
@@ -207,6 +209,7 @@ def from_run(source: Source) -> Evidence:
         target=target,
         probability=_probability(source, target),
     )
+    return replace(found, model=header.model)
 
 
 def from_cells(

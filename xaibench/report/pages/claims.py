@@ -28,7 +28,7 @@ from xaibench.analysis.stats import MIN_IMAGES
 from xaibench.report import document as d
 from xaibench.report.text import count, target_name
 
-EVIDENCE = ("label", "name", "protocol", "target", "images", "facts")
+EVIDENCE = ("label", "name", "protocol", "model", "target", "images", "facts")
 _TONES: dict[str, d.Tone] = {
     HOLDS: "good",
     FAILS: "bad",
@@ -75,13 +75,18 @@ def page(evidence: Sequence[Evidence], checked: Sequence[Checked]) -> d.Document
 
 
 def labels(evidence: Sequence[Evidence]) -> list[str]:
-    """A short name for each: "printed", its protocol, with a number where two share one."""
-    protocols = [part.protocol for part in evidence]
-    named = []
-    for index, name in enumerate(protocols):
-        again = f" {protocols[: index + 1].count(name)}" if protocols.count(name) > 1 else ""
-        named.append(f"{name}{again}")
-    return named
+    """A short name for each: "printed", its protocol, its network and a number where two share it.
+
+    The network is told where there are several.
+    """
+    several = len({part.model for part in evidence if part.model}) > 1
+    names = [f"{part.protocol} {part.model}" if several else part.protocol for part in evidence]
+    names = [name.strip() for name in names]
+    numbers = [names[: i + 1].count(name) for i, name in enumerate(names)]
+    return [
+        f"{name} {number}" if names.count(name) > 1 else name
+        for name, number in zip(names, numbers, strict=True)
+    ]
 
 
 def _above(names: Sequence[str], evidence: Sequence[Evidence]) -> list[str]:
