@@ -11,10 +11,10 @@ from xaibench.analysis.claims.evidence import (
     Evidence,
 )
 from xaibench.analysis.claims.finding import UNMEASURED, UNTIL, Finding, decide, nothing_shared
-from xaibench.analysis.claims.probability import NONE
+from xaibench.analysis.claims.probability import with_signs
 from xaibench.analysis.claims.shifts import MOVED, TRANSFORMS
-from xaibench.analysis.claims.significance import above, all_of, any_of, influence
-from xaibench.analysis.paired import centred_ranks
+from xaibench.analysis.claims.significance import above
+from xaibench.analysis.paired import centred_ranks, correlation
 from xaibench.published.tables import FORMS, METHODS
 
 AREAS = ("insertion", "deletion")
@@ -54,7 +54,7 @@ def _moves(evidence: Evidence, metric: str, transform: str, sign: int) -> Findin
 def linked_to_probability(evidence: Evidence) -> Finding:
     """Over images, what a transform changes in I and D goes with what it changes in probability.
 
-    Rank correlations within each transform, their mean over the four; of I and D the areas, means
+    Ranks over images within each transform, their mean over the four; of I and D the areas, means
     over the methods.
     """
     if evidence.cells is None:
@@ -77,12 +77,9 @@ def linked_to_probability(evidence: Evidence) -> Finding:
     values = evidence.values(keys, images).T.reshape(len(kept), len(AREAS), len(names), -1)
     areas = values.mean(axis=0) * np.sign([FORMS[a].scale for a in AREAS])[:, None, None]
     moved = centred_ranks((areas[:, 1:] - areas[:, :1]).reshape(-1, len(images)))
-    moved = moved.reshape(len(AREAS), len(TRANSFORMS), -1)
-    by = centred_ranks(probability[1:, images] - probability[:1, images])
-    rho = np.stack(
-        [np.mean([influence(p, m) for p, m in zip(by, area, strict=True)], 0) for area in moved], 1
-    )  # (N, areas)
-    told = ", ".join(f"{SHORTS[a]} {r:+.2f}" for a, r in zip(AREAS, rho.mean(axis=0), strict=True))
-    numbers = f"rank correlation of the change with that of the probability: {told}"
-    yes, no = above(rho, 0, 2.0), above(-rho, -NONE, 2.0)
-    return decide(all_of(yes), any_of(no), len(images), numbers)
+    moved = moved.reshape(len(AREAS), len(TRANSFORMS), -1).mean(axis=1).T  # (N, areas)
+    by = centred_ranks(probability[1:, images] - probability[:1, images]).mean(axis=0)
+    rho = [float(np.nan_to_num(correlation(by, column))) for column in moved.T]
+    told = ", ".join(f"{SHORTS[a]} {r:+.2f}" for a, r in zip(AREAS, rho, strict=True))
+    numbers = f"correlation of the mean rank of the change with that of the probability: {told}"
+    return with_signs(by, moved, (1, 1), numbers)

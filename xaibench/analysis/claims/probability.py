@@ -108,14 +108,22 @@ def _signs(
     ranks = _ranks(evidence, methods, metrics)
     if isinstance(ranks, Finding):
         return ranks
-    n = len(ranks.probability)
-    r = np.array(signs) * np.array([_or_none(ranks.probability, b) for b in ranks.metrics.T])
+    return with_signs(ranks.probability, ranks.metrics, signs, _told(ranks, metrics))
+
+
+def with_signs(probability: Floats, columns: Floats, signs: Sequence[int], numbers: str) -> Finding:
+    """Whether ranks of the probability (N,) and of columns (N, C) correlate with these signs, all.
+
+    Fails where one is surely below `NONE`.
+    """
+    n = len(probability)
+    r = np.array(signs) * np.array([_or_none(probability, column) for column in columns.T])
     contrary = np.ones(len(r))
     if n >= MIN_IMAGES:  # the variance of Fisher's z for ranks: Fieller et al. 1957
         z = np.arctanh(np.clip(r, -0.999999, 0.999999)) - np.arctanh(NONE)
         contrary = np.asarray(ndtr(z * np.sqrt((n - 3) / 1.06)))
     yes = correlation_p(r, n) if n > 2 else np.ones(len(r))
-    return decide(all_of(yes), any_of(contrary), n, _told(ranks, metrics))
+    return decide(all_of(yes), any_of(contrary), n, numbers)
 
 
 def _told(ranks: _Ranks, metrics: Sequence[str]) -> str:

@@ -122,10 +122,9 @@ SECTION_5_3 = (
             Part(
                 "linked_to_probability",
                 "I and D change with the probability",
-                "Over images, the rank correlation between what a transform changes in the "
-                "probability of the class and in the methods' mean area of I, and of D, is above 0 "
-                "in the mean over the four transforms, by its jackknife over images. Fails where "
-                f"one is below {probability.NONE}.",
+                "Images ranked within each transform by what it changes in the probability of the "
+                "class, and in the methods' mean area of I, and of D: mean ranks over the four "
+                f"transforms correlate above 0, both. Fails where one is below {probability.NONE}.",
                 moves.linked_to_probability,
             ),
         ),
