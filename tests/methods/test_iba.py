@@ -43,8 +43,8 @@ def slow_capacity(context, network, batch, i, t, spec, protocol):
 @pytest.mark.parametrize(
     ("protocol", "spec"),
     [
-        ("published", "iba(samples=4, steps=5)"),
-        ("reference", "iba(samples=2, steps=4)"),
+        ("published", "iba(samples=2, steps=3)"),
+        ("reference", "iba(samples=2, steps=3)"),
         pytest.param("published", "iba", marks=pytest.mark.slow),
         pytest.param("reference", "iba", marks=pytest.mark.slow),
     ],
