@@ -13,7 +13,7 @@ from rich.console import Console
 from worlds import IMAGES, PARTS, PRINTED, check, moved, plain, source, world
 
 from xaibench.analysis.claims.check import CLAIMS, check_claims
-from xaibench.analysis.claims.evidence import from_paper
+from xaibench.analysis.claims.evidence import Evidence, from_paper, from_run
 from xaibench.analysis.claims.finding import FAILS, HOLDS, UNMEASURED
 from xaibench.analysis.claims.shifts import TRANSFORMS
 from xaibench.analysis.measure import Key
@@ -45,9 +45,14 @@ def test_the_doubtful_printed_cells_are_left_out() -> None:
     assert printed[plain("ig", "insertion")] == 53.5  # Table 1; Table 2 prints 53.4
 
 
+@pytest.fixture(scope="module")
+def printed(make_frame) -> Evidence:
+    return from_run(source(make_frame, world()))
+
+
 @pytest.mark.parametrize("key", ON_MEANS)
-def test_scores_with_the_printed_means_get_the_printed_verdict(make_frame, key: str) -> None:
-    finding = check(make_frame, key, world())
+def test_scores_with_the_printed_means_get_the_printed_verdict(printed: Evidence, key: str) -> None:
+    finding = PARTS[key].check(printed)
     assert finding.verdict == PRINTED[key]
     assert finding.n == IMAGES
     assert finding.p is None or finding.p <= 0.025
