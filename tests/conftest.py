@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
 import torch
 
+from xaibench.config import yamls
 from xaibench.datasets.load import load_dataset, read_images
 from xaibench.models.classifier import TorchClassifier
 from xaibench.models.load import load_model
@@ -40,6 +43,20 @@ def _workers_at_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _yaml_is_parsed_once() -> Iterator[None]:
+    """The same texts, protocols above all, are read thousands of times, at 20 ms each."""
+    parse, known = yamls.load, {}
+
+    def load(text: str) -> Any:
+        if text not in known:
+            known[text] = parse(text)
+        return copy.deepcopy(known[text])
+
+    with mock.patch.object(yamls, "load", load):
+        yield
+
+
 @pytest.fixture(autouse=True)
 def own_shared_memory(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
@@ -63,7 +80,7 @@ def classifier(device: torch.device) -> TorchClassifier:
 
 
 @pytest.fixture(scope="session")
-def photographs() -> Batch:
+def whole() -> Batch:
     """The 20 embedded photographs with the published preprocessing, on the CPU."""
     dataset = load_dataset("samples")
     network = load_model("efficientnet_lite0")
@@ -71,6 +88,12 @@ def photographs() -> Batch:
     assert not failed
     labels = torch.tensor(dataset.labels)
     return Batch(dataset.ids, images, labels, labels[:, None], ("ground_truth",), tuple(places))
+
+
+@pytest.fixture(scope="session")
+def photographs(whole: Batch) -> Batch:
+    """The same; the tests of methods and metrics have them at half their size (`sizes.py`)."""
+    return whole
 
 
 @pytest.fixture(scope="session")

@@ -100,7 +100,7 @@ def study(images: int = 20, methods: Iterable[str] = METHODS, **run: str) -> pd.
     return scores
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_frame() -> Callable[..., pd.DataFrame]:
     return frame
 

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from networks import SMALLER
 
 import xaibench
 
 # Grad-CAM at the head and RISE: between their logits and their maps lies no ReLU, whose kinks turn
 # rounding into steps (see tests/methods/conftest.py).
-RUN = ["--method", "gradcam,rise(n_masks=16)", "--metric", "average_gain,sparseness,complexity"]
+RUN = ["--model", SMALLER, "--method", "gradcam,rise(n_masks=16)"]
+RUN += ["--metric", "average_gain,sparseness,complexity"]
 SETS = {
     "none": {},
     "AVX2": {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"},

@@ -13,7 +13,9 @@ from rich.console import Console
 from worlds import IMAGES, PARTS, PRINTED, check, moved, plain, source, world
 
 from xaibench.analysis.claims.check import CLAIMS, check_claims
-from xaibench.analysis.claims.evidence import FAILS, HOLDS, UNMEASURED, from_paper
+from xaibench.analysis.claims.evidence import Evidence, from_paper, from_run
+from xaibench.analysis.claims.finding import FAILS, HOLDS, UNMEASURED
+from xaibench.analysis.claims.shifts import TRANSFORMS
 from xaibench.analysis.measure import Key
 from xaibench.published.tables import METHODS
 from xaibench.report import write_claims
@@ -43,9 +45,14 @@ def test_the_doubtful_printed_cells_are_left_out() -> None:
     assert printed[plain("ig", "insertion")] == 53.5  # Table 1; Table 2 prints 53.4
 
 
+@pytest.fixture(scope="module")
+def printed(make_frame) -> Evidence:
+    return from_run(source(make_frame, world()))
+
+
 @pytest.mark.parametrize("key", ON_MEANS)
-def test_scores_with_the_printed_means_get_the_printed_verdict(make_frame, key: str) -> None:
-    finding = check(make_frame, key, world())
+def test_scores_with_the_printed_means_get_the_printed_verdict(printed: Evidence, key: str) -> None:
+    finding = PARTS[key].check(printed)
     assert finding.verdict == PRINTED[key]
     assert finding.n == IMAGES
     assert finding.p is None or finding.p <= 0.025
@@ -62,7 +69,8 @@ def test_without_scores_nothing_is_measured(make_frame, key: str) -> None:
 @pytest.mark.parametrize("key", PARTS)
 def test_nine_images_decide_nothing(make_frame, key: str) -> None:
     cells = world(9)
-    finding = check(make_frame, key, cells, cells[plain("gradcam", "insertion")])
+    probability = dict.fromkeys(("none", *TRANSFORMS), cells[plain("gradcam", "insertion")])
+    finding = check(make_frame, key, cells, probability)
     assert finding.verdict == UNMEASURED
     assert "9 images, fewer than 10" in finding.numbers
     assert finding.n == 9
@@ -129,3 +137,12 @@ def test_runs_of_one_protocol_are_numbered(make_frame) -> None:
     run = source(make_frame, {plain("fakecam", "insertion"): np.zeros(3)})
     evidence, _ = check_claims([run, run])
     assert labels(evidence) == ["printed", "published 1", "published 2"]
+    other = source(make_frame, {plain("fakecam", "insertion"): np.zeros(3)}, model="lite1")
+    evidence, _ = check_claims([run, other, other])
+    model = run.scores["model"].iloc[0]
+    assert labels(evidence) == [
+        "printed",
+        f"published {model}",
+        "published lite1 1",
+        "published lite1 2",
+    ]

@@ -13,12 +13,13 @@ from unittest import mock
 import numpy as np
 import pytest
 from helpers import cli
+from networks import SMALLER
 from PIL import Image
 
 import xaibench
 from xaibench.datasets.pixels import read_pixels
 
-FAST = ["--metric", "insertion(rows_per_step=112)", "--model", "efficientnet_lite0"]
+FAST = ["--metric", "insertion(rows_per_step=112)", "--model", SMALLER]
 WNID = "n01440764"
 
 
@@ -151,7 +152,8 @@ def test_folder_by_wordnet_id_and_by_index_agree(tmp_path: Path, photos: list[Pa
 
 def test_plain_folder_explains_the_predicted_class(tmp_path: Path, photos: list[Path]) -> None:
     data = fill(tmp_path / "holiday", a=photos[0], b=photos[1])
-    lines = run(data, tmp_path / "out")
+    whole = ("--model", "efficientnet_lite0")
+    lines = run(data, tmp_path / "out", *whole)
     assert [line for line in lines if "no classes" in line] == [lines[0]]
     assert "holiday" in lines[0]
     assert "predicted" in lines[0]
@@ -160,7 +162,7 @@ def test_plain_folder_explains_the_predicted_class(tmp_path: Path, photos: list[
     assert set(scores.label) == {-1}
     assert list(scores.class_index) == [243, 559], "two that the network has right"
     assert scores.value.between(0, 1).all()
-    quiet = run(data, tmp_path / "out", "--target", "predicted")
+    quiet = run(data, tmp_path / "out", *whole, "--target", "predicted")
     assert len(quiet) == 1
     assert "nothing left" in quiet[0]
 

@@ -11,11 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers import cli
+from networks import THOUSAND
 
 import xaibench
 from xaibench.stages import block
 
-FAST = ["--metric", "insertion(rows_per_step=112)"]
+MODEL = ["--model", THOUSAND]
+FAST = ["--metric", "insertion(rows_per_step=32)", *MODEL]
 State = dict[str, tuple[int, bytes]]
 
 
@@ -74,13 +76,16 @@ def copy(base: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(base, tmp_path / "copy"))
 
 
-def test_same_command_computes_nothing(copy: Path) -> None:
-    before = state(copy)
+def test_same_command_computes_nothing(tmp_path: Path) -> None:
+    """Of the embedded network, which is known: one from a file is tried when it is loaded."""
+    words = ("--model", "efficientnet_lite0", "--limit", 1)
+    run(tmp_path, *words)
+    before = state(tmp_path)
     with mock.patch("xaibench.models.classifier.TorchClassifier.__call__") as forward:
-        line = run(copy, "--limit", 7)
+        line = run(tmp_path, *words)
     assert "nothing left to compute" in line
     assert forward.call_count == 0
-    assert state(copy) == before
+    assert state(tmp_path) == before
 
 
 def test_two_fresh_runs_are_byte_identical(base: Path, tmp_path: Path) -> None:
@@ -113,7 +118,7 @@ def test_smaller_limit_keeps_everything(copy: Path) -> None:
 
 def test_another_metric_adds_scores_alone(copy: Path) -> None:
     before = state(copy)
-    words = ("--limit", 2, "--metric", "deletion(rows_per_step=112)")
+    words = ("--limit", 2, "--metric", "deletion(rows_per_step=32)")
     assert "computed 2 scores" in run(copy, *words)
     after = state(copy)
     assert kept(before, after)
@@ -121,11 +126,11 @@ def test_another_metric_adds_scores_alone(copy: Path) -> None:
 
 
 def test_the_same_metric_with_other_values_is_another(copy: Path) -> None:
-    run(copy, "--limit", 2, "--metric", "insertion(rows_per_step=56)")
+    run(copy, "--limit", 2, "--metric", "insertion(rows_per_step=16)")
     scores = xaibench.load_scores(copy)
     assert dict(scores.metric.value_counts()) == {
-        "insertion(rows_per_step=112)": 7,
-        "insertion(rows_per_step=56)": 2,
+        "insertion(rows_per_step=32)": 7,
+        "insertion(rows_per_step=16)": 2,
     }
 
 
@@ -175,7 +180,7 @@ def test_a_lost_block_of_maps_comes_back_with_explain(base: Path, copy: Path) ->
     lost.unlink()
     before = state(copy)
     assert "nothing left to compute" in run(copy, "--limit", 7), "its scores are there"
-    assert cli("explain", "--out", copy, "--limit", 7)[1].count("computed 5 maps") == 1
+    assert cli("explain", *MODEL, "--out", copy, "--limit", 7)[1].count("computed 5 maps") == 1
     after = state(copy)
     assert kept(before, after)
     assert added(before, after) == ["maps"]
@@ -215,7 +220,7 @@ def test_a_write_that_fails_leaves_no_file(tmp_path: Path) -> None:
 
 def test_explain_then_score_equals_run(base: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    assert cli("explain", "--out", out, "--limit", 7)[0] == 0
+    assert cli("explain", *MODEL, "--out", out, "--limit", 7)[0] == 0
     assert not (out / "scores").exists()
     code, said, _ = cli("score", *FAST, "--out", out, "--limit", 7)
     assert code == 0
@@ -257,7 +262,7 @@ def test_clean_shows_asks_and_deletes(copy: Path) -> None:
 def test_report_and_normalize_of_a_run(copy: Path) -> None:
     code, said, _ = cli("report", copy)
     assert code == 0
-    assert "insertion(rows_per_step=112)" in said
+    assert "insertion(rows_per_step=32)" in said
     suffixes = {p.suffix for p in (copy / "report").iterdir()}
     assert {".md", ".csv", ".tex", ".json"} <= suffixes
     code, said, _ = cli("normalize", copy, "--target", "ground-truth")

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from networks import SMALLER
 from PIL import Image
 from torch import nn
 
@@ -23,9 +24,9 @@ from xaibench.types import Explanation
 
 METHODS = ["gradient", "gradcam", "rise(n_masks=8)", "fakecam"]
 PICTURE = Image.new("RGB", (40, 40), "red")
-METRIC = "insertion(rows_per_step=56)"
+METRIC = "insertion(rows_per_step=24)"
 METRICS = (
-    f"{METRIC},average_drop,monotonicity(rows_per_step=112),max_sensitivity(draws=2),sparseness"
+    f"{METRIC},average_drop,monotonicity(rows_per_step=48),max_sensitivity(draws=2),sparseness"
 )
 
 
@@ -34,7 +35,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of the command over the first two embedded photographs."""
     out = tmp_path_factory.mktemp("run")
     options = {"method": METHODS, "metric": METRICS, "target": ["ground_truth", "least_probable"]}
-    xaibench.run({**options, "limit": 2, "out": out})
+    xaibench.run({"model": SMALLER, **options, "limit": 2, "out": out})
     return out
 
 
@@ -51,7 +52,7 @@ def in_order(frame: pd.DataFrame) -> pd.DataFrame:
 
 def test_equals_the_commands_rows_bit_for_bit(ran: Path, photographs) -> None:
     paths, labels = photographs
-    network = load_model("efficientnet_lite0")
+    network = load_model(SMALLER)
     found = xaibench.evaluate(
         network,
         paths,
@@ -82,11 +83,11 @@ def test_rows_come_in_the_order_asked(photographs) -> None:
 
 def test_maps_equal_the_runs(ran: Path, photographs) -> None:
     paths, labels = photographs
-    network = load_model("efficientnet_lite0")
+    network = load_model(SMALLER)
     found = xaibench.explain(network, paths, labels, methods=METHODS)
     for method, maps in found.items():
         _, expected = xaibench.load_maps(ran, method)
-        assert maps.shape == (2, 1, 224, 224)
+        assert maps.shape == (2, 1, 96, 96)
         assert np.array_equal(maps[:, 0].numpy(), expected)
 
 
@@ -94,7 +95,7 @@ def test_maps_made_elsewhere_score_as_their_own_methods(ran: Path, photographs) 
     paths, labels = photographs
     _, maps = xaibench.load_maps(ran, "gradcam")
     found = xaibench.score_maps(
-        load_model("efficientnet_lite0"), paths, maps, labels, metrics=METRIC + ",sparseness"
+        load_model(SMALLER), paths, maps, labels, metrics=METRIC + ",sparseness"
     )
     scores = xaibench.load_scores(ran)
     for metric in (METRIC, "sparseness"):

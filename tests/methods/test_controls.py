@@ -20,9 +20,9 @@ CONTROLS = ("random", "center", "edges")
 def test_random_is_uniform_and_of_seed_and_image_alone(context, three_targets, device):
     batch = on(three_targets, device)
     maps = explain(context, batch, "random").maps
-    assert maps.shape == (20, 3, 224, 224)
+    assert maps.shape == (20, 3, *batch.size)
     own = generator(context.seed, batch.ids[3], "random")
-    assert torch.equal(maps[3, 0].cpu(), torch.rand(224, 224, generator=own))
+    assert torch.equal(maps[3, 0].cpu(), torch.rand(batch.size, generator=own))
     assert stats.kstest(maps[:, 0].flatten().cpu(), "uniform").pvalue > 1e-3
     noisy = replace(batch, images=batch.images + 0.2, targets=batch.targets.flip(1))
     assert torch.equal(explain(context, noisy, "random").maps, maps)

@@ -6,7 +6,7 @@ from xaibench.normalize import statuses
 
 def test_ones_but_the_first_pixel_on_every_photograph(context, three_targets, device):
     batch = on(three_targets, device)
-    expected = torch.ones(20, 3, 224, 224, device=device)
+    expected = torch.ones(20, 3, *batch.size, device=device)
     expected[:, :, 0, 0] = 0
     assert torch.equal(explain(context, batch, "fakecam").maps, expected)
     for protocol in ("published", "reference"):

@@ -39,8 +39,8 @@ def test_equals_the_formula_for_three_targets(
             assert np.abs(ours[i, t] - slow).max() < 1e-5 * np.abs(slow).max()
 
 
-def test_the_epsilon_of_the_library_moves_the_map(context, photographs, device):
-    batch = on(photographs, device)
+def test_the_epsilon_of_the_library_moves_the_map(context, whole, device):
+    batch = on(whole, device)
     moved = maps_of(context, batch, "gradcampp") - maps_of(context, batch, "gradcampp(epsilon=0)")
     assert moved.abs().amax() > 0.02
 

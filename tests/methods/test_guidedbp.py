@@ -37,7 +37,7 @@ def test_equals_captum_on_torchvision(name):
     classifier = load_model(f"torchvision:{name}@random")
     module = copy.deepcopy(classifier.module).double()
     classifier = dataclasses.replace(classifier, module=module)
-    batch = doubled(pictures(classifier, 2, (96, 96), ("ground_truth",)))
+    batch = doubled(pictures(classifier, 2, (64, 64), ("ground_truth",)))
     ctx = Context(classifier, torch.device("cpu"), 0, 8)
     found = explain(ctx, batch, "guidedbp", REFERENCE).maps[:, 0]
     for i in range(2):

@@ -144,11 +144,11 @@ def test_complete_within_one_percent_at_a_thousand_steps(context, photographs, d
     assert ((found["attribution_sum"] - change).abs() < 0.01 * change.abs()).all()
 
 
-def test_the_protocols_statistics_of_an_untouched_image_fit_into_memory(context, photographs):
+def test_the_protocols_statistics_of_an_untouched_image_fit_into_memory(context, whole):
     """A hundred interpolants at 224 pixels are in memory together; one of them is measured."""
     from xaibench.methods.ig import _over_interpolants
     from xaibench.models.streamed import Streamed
 
-    found = _over_interpolants(context, photographs.rows(0, 1), 100)
+    found = _over_interpolants(context, whole.rows(0, 1), 100)
     assert not isinstance(found.module, Streamed)
     assert found.groups == 100

@@ -31,7 +31,7 @@ def test_equals_pytorch_grad_cam_at_an_early_layer(context, photographs, oracle_
 def test_equals_pytorch_grad_cam_on_a_resnet(layer):
     """conv1 has negative activations."""
     classifier = load_model("torchvision:resnet18@random")
-    batch = pictures(classifier, 2, (64, 96))
+    batch = pictures(classifier, 1, (64, 96))
     context = Context(classifier, torch.device("cpu"), 0, 16)
     for t in range(2):
         one = dataclasses.replace(batch, targets=batch.targets[:, t : t + 1])

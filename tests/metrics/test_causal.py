@@ -84,6 +84,7 @@ def test_random_ties_depend_on_the_seed_and_the_image_alone(some):
     assert not torch.equal(both[0], other)
 
 
+@pytest.mark.slow  # a whole LIME; the oracle shows either order
 def test_tie_order_alone_moves_insertion(context, photographs, device):
     """LIME paints whole segments with one value, so the order of equal pixels decides a lot.
 

@@ -28,8 +28,8 @@ def test_a_map_of_the_image_alone_does_not_change(context, photographs, device):
     )
 
 
-def test_grad_cam_depends_on_what_was_learnt(context, photographs, device):
-    batch = on(photographs.rows(0, 2), device)
+def test_grad_cam_depends_on_what_was_learnt(context, whole, device):
+    batch = on(whole.rows(0, 2), device)
     before = {k: v.clone() for k, v in context.classifier.module.state_dict().items()}
     base = scoring(context, batch, maps_of(context, batch, "gradcam"))
     base = replace(base, explain=explainer(context, batch, "gradcam"))

@@ -22,8 +22,8 @@ def test_equals_the_formula_and_quantus(real, key):
         assert abs(float(found[i]) - quantus) < 1e-6 * max(1, abs(quantus))
 
 
-def test_fake_cam_is_what_table_3_prints(context, photographs, device):
-    batch = on(photographs.rows(0, 2), device)
+def test_fake_cam_is_what_table_3_prints(context, whole, device):
+    batch = on(whole.rows(0, 2), device)
     base = scoring(context, batch, maps_of(context, batch, "fakecam"))
     assert (100 * score(base, "sparseness")).round(decimals=1).tolist() == [0.0, 0.0]
     assert torch.allclose(

@@ -75,7 +75,18 @@ def let_go(out: Path) -> None:
     (out.parents[1] / "go").touch()
 
 
-@pytest.mark.parametrize("first", [name for name in COMMANDS if name != "report"])
+ALIKE = ("explain", "fix")
+"""Commands that hold the directory as `run` and `clean` do."""
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (name in ALIKE))
+        for name in COMMANDS
+        if name != "report"
+    ],
+)
 def test_others_are_refused_or_wait_and_readers_read(
     server: Forks, place: Path, out: Path, first: str
 ) -> None:
