@@ -2,6 +2,8 @@
 
     python scripts/simulate_statistics.py > docs/statistics.md
 
+A number is the same whatever else is simulated with it: each has a generator of its own.
+
 Every number is simulated from seed 0. A claim's null: `noise`, every cell of every image from one
 distribution of its metric, images alike among methods (correlation 0.5); `edge`, the data at which
 the rule is nearest to holding while the claim is false (its largest errors). Its power: the
@@ -24,10 +26,7 @@ from simulated_worlds import TRUE_ON_NOISE, World, edge, noise, of_printed
 
 from xaibench.analysis.claims.check import CLAIMS
 from xaibench.analysis.claims.claim import Part
-from xaibench.analysis.claims.evidence import (
-    FAILS,
-    HOLDS,
-)
+from xaibench.analysis.claims.finding import FAILS, HOLDS
 from xaibench.analysis.stats import bootstrap_intervals, unsure, wilson_intervals
 
 IMAGES = (10, 20, 50, 120)
@@ -84,7 +83,7 @@ def rates(part: Part, n: int, runs: int, world: Callable[..., World], seed: int 
     return np.array([found.count(HOLDS), found.count(FAILS)]) / runs
 
 
-def page(runs: int, coverage_runs: int) -> str:
+def page(runs: int, coverage_runs: int, check_runs: int, choice_runs: int) -> str:
     """The tables as a Markdown page."""
     heads = " | ".join(f"n = {n}" for n in IMAGES)
     lines = [
@@ -94,6 +93,8 @@ def page(runs: int, coverage_runs: int) -> str:
             scipy=scipy.__version__,
             runs=runs,
             coverage_runs=coverage_runs,
+            check_runs=check_runs,
+            choice_runs=choice_runs,
         ),
         "## Coverage of the 95% intervals\n",
         f"| values | {heads} |\n|---|{'---:|' * len(IMAGES)}",
@@ -129,8 +130,8 @@ def page(runs: int, coverage_runs: int) -> str:
         many = [rates(part, n, max(20, runs // 20), of_printed) for n in (*IMAGES, 1000)]
         lines.append(f"| {part.key} | {' | '.join(f'{a:.0%} / {b:.0%}' for a, b in many)} |")
         _said(part.key)
-    lines += ["", *simulated_checks.section(runs, coverage_runs)]
-    return "\n".join(lines) + "\n\n" + of_choice(runs)
+    lines += ["", *simulated_checks.section(check_runs, coverage_runs)]
+    return "\n".join(lines) + "\n\n" + of_choice(choice_runs)
 
 
 def _said(what: str) -> None:
@@ -139,9 +140,10 @@ def _said(what: str) -> None:
 
 PROSE = """# What the statistics of the report can and cannot do
 
-Made by `python scripts/simulate_statistics.py --runs {runs} --coverage-runs {coverage_runs} >
-docs/statistics.md` (seed 0; runs a false-positive rate and a coverage; Python {python}, NumPy
-{numpy}, SciPy {scipy}). Do not edit.
+Made by `python scripts/simulate_statistics.py --runs {runs} --coverage-runs {coverage_runs}
+--check-runs {check_runs} --choice-runs {choice_runs} > docs/statistics.md` (seed 0; runs of a rate
+of claims, a coverage, a check and a choice; Python {python}, NumPy {numpy}, SciPy {scipy}). Do not
+edit.
 
 Everything is over images. An interval is 95%, two-sided. Metrics that can only be 0 or 1 take
 Wilson's, the others a bootstrap whose percentiles are widened as Student's t is wider than the
@@ -169,13 +171,15 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=2000)
     parser.add_argument("--coverage-runs", type=int, default=4000)
+    parser.add_argument("--check-runs", type=int, default=200)
+    parser.add_argument("--choice-runs", type=int, default=300)
     parser.add_argument("--checks", action="store_true", help="the last section alone")
     given = parser.parse_args()
     if given.checks:
-        lines = simulated_checks.section(given.runs, given.coverage_runs)
+        lines = simulated_checks.section(given.check_runs, given.coverage_runs)
         sys.stdout.write("\n".join(lines) + "\n")
     else:
-        sys.stdout.write(page(given.runs, given.coverage_runs))
+        sys.stdout.write(page(given.runs, given.coverage_runs, given.check_runs, given.choice_runs))
 
 
 if __name__ == "__main__":

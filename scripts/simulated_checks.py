@@ -20,7 +20,7 @@ from xaibench.analysis.columns import Column
 from xaibench.analysis.stats import MIN_IMAGES
 from xaibench.config.catalog import Catalog
 
-IMAGES = (5, 10, 20, 50)
+IMAGES = (5, 10, 20, 50, 120)
 METRICS = ("average_increase", *(metric for metric in LIKE if metric != "completeness"))
 OTHERS = ("fakecam", "random", "center", "edges", "gradcam", "gradient")
 MINE = "mine"

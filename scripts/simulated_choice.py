@@ -21,7 +21,7 @@ from xaibench.analysis.choose import choose
 from xaibench.analysis.compare import Source
 from xaibench.config.catalog import Catalog, MethodDeclaration, MetricDeclaration
 
-IMAGES = (10, 20)
+IMAGES = (10, 20, 50, 120)
 GROUPS = {"first": 5, "second": 2, "third": 2}
 SHARED = 0.5
 Floats = np.ndarray

@@ -48,10 +48,12 @@ def keys_of(part: str) -> list[Key]:
     targets, transforms, metrics = ("ground_truth",), ("none",), FIDELITY
     if part in SHIFTS:
         transforms, metrics = ("none", *TABLES[4].transforms), MOVED_METRICS
-    elif part in ("truth_is_optimal", "predicted_slightly_lower", "least_probable_apart"):
+    elif part in BY_TARGET:
         targets, metrics = TABLES[2].targets, MOVED_METRICS
     elif part.startswith("robustness"):
         metrics = ROBUSTNESS
+    elif part == "favour_large":
+        metrics = (*FIDELITY, "sparseness")
     elif part == "completeness_unmet":
         metrics = ("completeness",)
     return [Key(m, t, x, k) for m in METHODS for t in targets for x in transforms for k in metrics]
@@ -59,24 +61,29 @@ def keys_of(part: str) -> list[Key]:
 
 SHIFTS = (
     "all_sensitive gradient_more_sensitive metrics_sensitive ag_most_stable i_falls_d_rises "
-    "less_in_crop cam_more_stable"
+    "less_in_crop cam_more_stable gradient_vary fake_ai_rises fake_ad_drops linked_to_probability"
 ).split()
-CORRELATED = ("i_d_positive", "cam_ag_ad", "i_positive", "d_less_than_i")
+BY_TARGET = "truth_is_optimal predicted_slightly_lower predicted_alike least_probable_apart".split()
 
 
 @dataclass
 class World:
-    """Values (n,) of cells in natural units, and the probability of the class (n,)."""
+    """Values (n,) of cells in natural units, and by transform the class's probability (n,)."""
 
     cells: dict[Key, Floats]
-    probability: Floats
+    probabilities: dict[str, Floats]
+
+    @property
+    def probability(self) -> Floats:
+        """Of the class on untransformed inputs (n,)."""
+        return self.probabilities["none"]
 
     def evidence(self) -> Evidence:
         """As the rules read it."""
         n = len(self.probability)
         place, ones = np.arange(n, dtype=np.int64), np.ones(n)
         groups = {k: Group(place, v, ones, 0, {}, ("x",)) for k, v in self.cells.items()}
-        return from_cells(groups, n, RESIDUALS, probability=self.probability)
+        return from_cells(groups, n, RESIDUALS, probability=self.probabilities)
 
     def shift(self, points: float, **where: str | Sequence[str]) -> None:
         """Add points, in the paper's units, to the cells whose key has one of these names."""
@@ -94,7 +101,9 @@ def noise(part: str, rng: np.random.Generator, n: int, truth: Evidence | None = 
     keys = [key for key in keys_of(part) if truth is None or truth.has(key)]
     shared, own = rng.normal(size=(n, 1)), rng.normal(size=(n, len(keys)))
     z = np.sqrt(SHARED) * shared + np.sqrt(1 - SHARED) * own
-    probability = rng.random(n)
+    probabilities = {"none": rng.random(n)}
+    if part == "linked_to_probability":
+        probabilities |= {name: rng.random(n) for name in TABLES[4].transforms}
     cells = {}
     for i, key in enumerate(keys):
         column = FORMS[key.metric]
@@ -107,8 +116,9 @@ def noise(part: str, rng: np.random.Generator, n: int, truth: Evidence | None = 
             cells[key] = centre + spread * z[:, i]
             if truth is not None and key.metric in GOES_WITH:
                 rise = GOES_WITH[key.metric] * spread
-                cells[key] = cells[key] + rise * (probability - 0.5)
-    return World(cells, probability)
+                by = probabilities.get(key.transform, probabilities["none"])
+                cells[key] = cells[key] + rise * (by - 0.5)
+    return World(cells, probabilities)
 
 
 GOES_WITH = {"insertion": 4.0, "deletion": 2.0, "average_gain": 4.0, "average_drop": -4.0}
@@ -157,11 +167,12 @@ def _top_two(world: World) -> None:
     _far(world, ("monotonicity",), -1, method=rest)
 
 
-def _follow(metric: str, sign: int) -> Callable[[World], None]:
+def _follow(metric: str, sign: int, methods: Sequence[str] = METHODS) -> Callable[[World], None]:
     def change(world: World) -> None:
         for key in world.cells:
-            if key.metric == metric:
-                world.cells[key] = world.cells[key] + sign * 3 * world.probability
+            if key.metric == metric and key.method in methods:
+                by = world.probabilities.get(key.transform, world.probability)
+                world.cells[key] = world.cells[key] + sign * 3 * by
 
     return change
 
@@ -206,6 +217,13 @@ def _slightly(world: World) -> None:
     world.shift(-5, metric=MOVED_METRICS[2:], target="predicted")
 
 
+def _large(world: World) -> None:
+    for step, method in enumerate(METHODS):
+        world.shift(-150 * step, metric="sparseness", method=method)
+        for metric in CLEAR:
+            world.shift(150 * step, metric=metric, method=method)
+
+
 def _least(world: World) -> None:
     world.shift(150, metric=("average_drop", "deletion"), target="least_probable")
     world.shift(-150, metric=("average_gain", "insertion"), target="least_probable")
@@ -241,6 +259,12 @@ EDGES: dict[str, Callable[[World], None]] = {
     ),
     "robustness_indistinct": _spread(0.1, ROBUSTNESS[:3], METHODS),
     "robustness_extremes": _extremes,
+    "gradient_alike": _spread(0.1, FIDELITY[:3], GRADIENT),
+    "cam_alike": _spread(0.1, FIDELITY[:3], CAM),
+    "favour_large": _large,
+    "others_less": _follow("average_gain", 1, CAM),
+    "linked_to_probability": _follow("insertion", 1),
+    "predicted_alike": lambda world: world.shift(5, metric=MOVED_METRICS[2:], target="predicted"),
     "fake_top_two": _top_two,
     "completeness_unmet": _residuals,
     "truth_is_optimal": _optimal,
@@ -251,6 +275,11 @@ EDGES: dict[str, Callable[[World], None]] = {
         _moved(20, method=GRADIENT), _moved(20, method=CAM), _moved(5, method=PERTURBATION)
     ),
     "cam_more_stable": _each(_moved(20, method=GRADIENT), _moved(20, method=CAM)),
+    "gradient_vary": lambda world: world.shift(
+        20, transform=("mixup", "crop"), method=(*GRADIENT, *CAM)
+    ),
+    "fake_ai_rises": lambda world: world.shift(5, transform="rotation", metric="average_increase"),
+    "fake_ad_drops": lambda world: world.shift(-5, transform="resize", metric="average_drop"),
     "metrics_sensitive": _each(
         _moved(150, metric=MOVED_METRICS[:2]), _moved(5, metric=MOVED_METRICS[2:])
     ),
@@ -270,7 +299,10 @@ EDGES: dict[str, Callable[[World], None]] = {
         lambda world: world.shift(45, metric="insertion", transform="mixup"),
     ),
 }
-TRUE_ON_NOISE = ("fidelity_indistinct", "fidelity_indistinct_without", "robustness_indistinct")
+TRUE_ON_NOISE = (
+    "fidelity_indistinct fidelity_indistinct_without robustness_indistinct gradient_alike "
+    "cam_alike predicted_alike"
+).split()
 
 
 def of_printed(part: str, rng: np.random.Generator, n: int) -> World:

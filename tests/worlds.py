@@ -8,7 +8,8 @@ from frames import RESIDUAL
 
 from xaibench.analysis.claims.check import CLAIMS
 from xaibench.analysis.claims.claim import Part
-from xaibench.analysis.claims.evidence import FAILS, HOLDS, UNMEASURED, Finding, from_run
+from xaibench.analysis.claims.evidence import from_run
+from xaibench.analysis.claims.finding import FAILS, HOLDS, UNMEASURED, Finding
 from xaibench.analysis.compare import Source
 from xaibench.analysis.measure import Key
 from xaibench.config.catalog import Catalog
@@ -44,7 +45,7 @@ def plain(method: str, metric: str) -> Key:
 def source(
     make_frame,
     cells: Cells,
-    probability: np.ndarray | None = None,
+    probability: np.ndarray | dict[str, np.ndarray] | None = None,
     catalog: Catalog = RESIDUAL,
     **run: str,
 ) -> Source:
@@ -55,14 +56,19 @@ def source(
     ]
     predictions = None
     if probability is not None:
-        predictions = pd.DataFrame(
-            {
-                "image": [f"{i:03d}" for i in range(len(probability))],
-                "transform": "none",
-                "variation": "none",
-                "probability_ground_truth": probability,
-            }
-        ).sample(frac=1, random_state=0)
+        by = probability if isinstance(probability, dict) else {"none": probability}
+        parts = [
+            pd.DataFrame(
+                {
+                    "image": [f"{i:03d}" for i in range(len(values))],
+                    "transform": transform,
+                    "variation": transform,
+                    "probability_ground_truth": values,
+                }
+            )
+            for transform, values in by.items()
+        ]
+        predictions = pd.concat(parts).sample(frac=1, random_state=0)
     return Source("run", make_frame(rows, **run), predictions=predictions, catalog=catalog)
 
 
@@ -81,10 +87,15 @@ PRINTED = {
     "fidelity_indistinct_without": HOLDS,
     "fake_top_two": HOLDS,
     "completeness_unmet": UNMEASURED,
+    "gradient_alike": HOLDS,
+    "cam_alike": HOLDS,
+    "favour_large": HOLDS,
     "truth_is_optimal": FAILS,
     "predicted_slightly_lower": HOLDS,
+    "predicted_alike": HOLDS,
     "least_probable_apart": HOLDS,
     "cam_ag_ad": UNMEASURED,
+    "others_less": UNMEASURED,
     "i_positive": UNMEASURED,
     "d_less_than_i": UNMEASURED,
     "robustness_extremes": HOLDS,
@@ -93,8 +104,12 @@ PRINTED = {
     "gradient_more_sensitive": HOLDS,
     "metrics_sensitive": HOLDS,
     "ag_most_stable": HOLDS,
+    "fake_ai_rises": HOLDS,
+    "fake_ad_drops": UNMEASURED,
     "i_falls_d_rises": HOLDS,
     "less_in_crop": HOLDS,
+    "linked_to_probability": UNMEASURED,
+    "gradient_vary": HOLDS,
     "cam_more_stable": HOLDS,
 }
 

@@ -206,3 +206,51 @@ def test_the_order_of_rows_does_not_matter() -> None:
     runs = [source(values), source(values, [f"x{i}" for i in range(20)])]
     mixed = [Source(s.name, s.scores.sample(frac=1, random_state=1), catalog=EXACT) for s in runs]
     assert across(runs, resamples=50).metrics == across(mixed, resamples=50).metrics
+
+
+def test_a_method_of_one_run_alone_takes_no_images_from_the_others() -> None:
+    """It was scored on other images, so that no image has all of the run's methods."""
+    both = shifted(a=0.1, b=0.0)
+    other = source({("c", "insertion"): BASE}, [f"x{i}" for i in range(20)])
+    more = Source("x", pd.concat([source(both).scores, other.scores]), catalog=EXACT)
+    (metric,) = across([more, source(both)], resamples=50).metrics
+    assert metric.methods == ("a", "b")
+    assert {x: ranked.n for x, ranked in metric.rankings.items() if x != PAPER} == {
+        "A": 20,
+        "B": 20,
+    }
+    assert metric.lost == {"c": ("B",)}
+
+
+def test_the_papers_sensitivity_is_known_for_what_it_is_without_a_published_run() -> None:
+    values = shifted("max_sensitivity", gradcam=0.1, rise=0.0) | shifted(gradcam=0.1, rise=0.0)
+    found = across([source(values), source(values)], resamples=50)
+    assert {metric.column.header for metric in found.metrics} == {"MS", "I%"}
+    assert found.stood_in == ["MS"]
+
+
+def test_resamples_are_no_confidence_interval() -> None:
+    """Methods that are close and ordered alike in truth: 95% of the resamples lie below 1."""
+    rng = np.random.default_rng(0)
+    held = 0
+    for _ in range(10):
+        drawn = []
+        for _ in range(2):
+            shift = {f"m{i}": 0.02 * i for i in range(10)}
+            values = {(m, "insertion"): rng.normal(x, 0.2, 20) for m, x in shift.items()}
+            drawn.append(source(values))
+        (one,) = across(drawn, resamples=100).metrics[0].taus
+        held += one.high >= 1
+    assert held == 0
+
+
+def test_of_two_tables_that_print_a_cell_the_first_one_stands() -> None:
+    """IG's insertion is 53.5 in Table 1, as GuidedBP's, and 53.4 in Table 2."""
+    values = shifted(ig=0.1, guidedbp=0.0, gradcam=0.2)
+    (metric,) = across([source(values), source(values)], resamples=20).metrics
+    assert {m: one.rank for m, one in metric.rankings[PAPER].ranks.items()} == {
+        "gradcam": 1,
+        "guidedbp": 2.5,
+        "ig": 2.5,
+    }
+    assert {p.paper for p in metric.pairs if {p.first, p.second} == {"ig", "guidedbp"}} == {0}

@@ -13,14 +13,9 @@ from rich.console import Console
 from worlds import IMAGES, PARTS, PRINTED, check, moved, plain, source, world
 
 from xaibench.analysis.claims.check import CLAIMS, check_claims
-from xaibench.analysis.claims.evidence import (
-    FAILS,
-    HOLDS,
-    UNMEASURED,
-    Evidence,
-    from_paper,
-    from_run,
-)
+from xaibench.analysis.claims.evidence import Evidence, from_paper, from_run
+from xaibench.analysis.claims.finding import FAILS, HOLDS, UNMEASURED
+from xaibench.analysis.claims.shifts import TRANSFORMS
 from xaibench.analysis.measure import Key
 from xaibench.published.tables import METHODS
 from xaibench.report import write_claims
@@ -74,7 +69,8 @@ def test_without_scores_nothing_is_measured(make_frame, key: str) -> None:
 @pytest.mark.parametrize("key", PARTS)
 def test_nine_images_decide_nothing(make_frame, key: str) -> None:
     cells = world(9)
-    finding = check(make_frame, key, cells, cells[plain("gradcam", "insertion")])
+    probability = dict.fromkeys(("none", *TRANSFORMS), cells[plain("gradcam", "insertion")])
+    finding = check(make_frame, key, cells, probability)
     assert finding.verdict == UNMEASURED
     assert "9 images, fewer than 10" in finding.numbers
     assert finding.n == 9
@@ -141,3 +137,12 @@ def test_runs_of_one_protocol_are_numbered(make_frame) -> None:
     run = source(make_frame, {plain("fakecam", "insertion"): np.zeros(3)})
     evidence, _ = check_claims([run, run])
     assert labels(evidence) == ["printed", "published 1", "published 2"]
+    other = source(make_frame, {plain("fakecam", "insertion"): np.zeros(3)}, model="lite1")
+    evidence, _ = check_claims([run, other, other])
+    model = run.scores["model"].iloc[0]
+    assert labels(evidence) == [
+        "printed",
+        f"published {model}",
+        "published lite1 1",
+        "published lite1 2",
+    ]

@@ -7,10 +7,12 @@ import pytest
 from frames import EXACT, RESIDUAL, declared
 from worlds import GRADIENT, PARTS, PRINTED, Cells, against, changed, check, moved, plain, world
 
-from xaibench.analysis.claims.evidence import FACT, FAILS, HOLDS, UNMEASURED, Evidence
+from xaibench.analysis.claims.evidence import Evidence
+from xaibench.analysis.claims.finding import FACT, FAILS, HOLDS, UNDECIDED
 from xaibench.config.declared import shipped
 from xaibench.published.tables import FORMS, METHODS
 
+CONFIDENCE = ("average_increase", "average_drop", "average_gain")
 FAILING = {
     # Gradient methods above LIME in AI: 3 of 6 metrics are no more than half.
     "gradient_weak": lambda: changed({plain("ig", "average_increase"): 0.2}),
@@ -26,10 +28,21 @@ FAILING = {
             for metric in ("average_increase", "average_gain", "insertion")
         }
     ),
+    # AI, AD and AG of the three 20% of the range apart: close in half of the metrics, no more.
+    "gradient_alike": lambda: changed({plain("ig", m): 0.5 for m in CONFIDENCE}),
+    "cam_alike": lambda: changed({plain("gradcam", m): 0.0 for m in CONFIDENCE}),
+    "favour_large": lambda: changed(
+        {
+            plain(m, metric): world()[plain(m, "sparseness")].mean()
+            for m in METHODS
+            for metric in CONFIDENCE
+        }
+    ),
     "fake_top_two": lambda: changed({plain("rise", "average_increase"): 0.9}),
     "predicted_slightly_lower": lambda: against(
         world(), "predicted", ("average_increase", "average_drop"), 8.0
     ),
+    "predicted_alike": lambda: against(world(), "predicted", CONFIDENCE, 8.0),
     "least_probable_apart": lambda: against(world(), "least_probable", ("insertion",), 30.0),
     "robustness_extremes": lambda: {
         k: v if k.method == "gradcam" else world()[k._replace(method="gradcam")]
@@ -46,6 +59,8 @@ FAILING = {
     "all_sensitive": lambda: moved(world(), 0.3, ("rise",)),
     "gradient_more_sensitive": lambda: moved(world(), 0.5, GRADIENT),
     "cam_more_stable": lambda: moved(world(), 0.5, GRADIENT),
+    "gradient_vary": lambda: moved(world(), 0.5, GRADIENT),
+    "fake_ai_rises": lambda: moved(world(), 0.1, ("fakecam",)),
     "metrics_sensitive": lambda: moved(world(), 0.1),
     "ag_most_stable": lambda: moved(world(), 0.1, metrics=("deletion",)),
     "i_falls_d_rises": lambda: moved(world(), -1.0),
@@ -89,7 +104,7 @@ def test_no_difference_is_not_want_of_data(make_frame) -> None:
     """Ten images of noise as wide as the scale do not show that methods are alike."""
     rng = np.random.default_rng(1)
     metrics = [m for m in FORMS if PARTS and m in world_metrics()]
-    for images, verdict in ((10, UNMEASURED), (40_000, HOLDS)):
+    for images, verdict in ((10, UNDECIDED), (40_000, HOLDS)):
         cells = {plain(m, k): rng.normal(0.5, 0.3, images) for m in METHODS for k in metrics}
         evidence = quick(cells)
         assert PARTS["fidelity_indistinct"].check(evidence).verdict == verdict

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from worlds import IMAGES, Cells, check, plain
 
-from xaibench.analysis.claims.evidence import FAILS, HOLDS, UNMEASURED
+from xaibench.analysis.claims.evidence import CAM
+from xaibench.analysis.claims.finding import FAILS, HOLDS, UNDECIDED, UNMEASURED
+from xaibench.analysis.claims.shifts import TRANSFORMS
 from xaibench.published.tables import METHODS
 
 METRICS = ("insertion", "deletion", "average_gain", "average_drop")
@@ -46,7 +48,7 @@ def test_following_the_probability(make_frame, key: str, holds: dict, fails: dic
     assert "rho with the probability" in good.numbers
     assert check(make_frame, key, *following(fails, 0.3)).verdict == FAILS
     few = check(make_frame, key, *following({}, 0.3, 12))
-    assert few.verdict == UNMEASURED  # not zero beyond doubt either
+    assert few.verdict == UNDECIDED  # not zero beyond doubt either
     cells, _ = following(holds, 0.3)
     assert check(make_frame, key, cells).numbers == "the run holds no predictions"
 
@@ -57,3 +59,48 @@ def test_a_weak_correlation_is_positive_too(make_frame) -> None:
     rho = float(re.search(r"I ([+-]\d\.\d\d)", finding.numbers)[1])
     assert finding.verdict == HOLDS
     assert 0.1 < rho < 0.5
+
+
+@pytest.mark.parametrize("cam", [1.0, 0.3])
+def test_other_methods_go_less_with_the_probability(make_frame, cam: float) -> None:
+    cells, p = following({}, 0.3)
+    for method in METHODS:
+        slope = cam if method in CAM else 0.6
+        cells[plain(method, "average_gain")] += slope * p
+        cells[plain(method, "average_drop")] -= slope * p
+    finding = check(make_frame, "others_less", cells, p)
+    assert (finding.verdict, finding.n) == (HOLDS if cam > 0.6 else FAILS, IMAGES)
+    ag = re.search(r"AG ([+-]\d\.\d\d) and ([+-]\d\.\d\d); AD", finding.numbers)
+    assert (float(ag[1]) > float(ag[2])) == (cam > 0.6)
+    assert "AD -" in finding.numbers  # the drop itself
+
+
+@pytest.mark.parametrize(("slope", "verdict"), [(1.0, HOLDS), (0.0, FAILS)])
+def test_changes_go_with_those_of_the_probability(make_frame, slope: float, verdict: str) -> None:
+    rng = np.random.default_rng(5)
+    names = ("none", *TRANSFORMS)
+    p = {name: rng.random(IMAGES) for name in names}
+    cells = {
+        plain(m, metric)._replace(transform=name): slope * p[name] + rng.normal(0, 0.3, IMAGES)
+        for m in METHODS
+        for metric in ("insertion", "deletion")
+        for name in names
+    }
+    finding = check(make_frame, "linked_to_probability", cells, p)
+    assert (finding.verdict, finding.n) == (verdict, IMAGES)
+    missing = check(make_frame, "linked_to_probability", cells, {"none": p["none"]})
+    assert missing.verdict == UNMEASURED
+    assert missing.numbers == "no predictions for transformed inputs"
+
+
+def test_fake_cams_ad_on_resized_inputs(make_frame) -> None:
+    """The paper's text goes by a printed 2.0 that stands for AG's value: 90.5 is a drop too."""
+    key = plain("fakecam", "average_drop")
+    for resized, verdict in ((0.98, HOLDS), (0.095, HOLDS), (0.02, FAILS)):
+        cells = {
+            key: np.full(60, 0.008) + np.linspace(-0.004, 0.004, 60),
+            key._replace(transform="resize"): np.full(60, resized) + np.linspace(-0.01, 0.01, 60),
+        }
+        finding = check(make_frame, "fake_ad_drops", cells)
+        assert finding.verdict == verdict
+    assert finding.numbers == "Fake-CAM's AD 99.2, under resize 98.0"

@@ -8,7 +8,8 @@ from frames import EXACT, frame
 from scipy import stats
 
 from xaibench.analysis.compare import Source
-from xaibench.analysis.power import images_apart, images_within, power, power_of
+from xaibench.analysis.power import images_apart, images_of_share, images_within, power, power_of
+from xaibench.analysis.stats import wilson_intervals
 from xaibench.errors import XaibenchError
 
 
@@ -79,3 +80,79 @@ def test_one_image_and_none() -> None:
     assert [pair.needed for pair in found.pairs] == [None]
     with pytest.raises(XaibenchError, match="no scores of untouched images"):
         power(Source("run", frame(rows, transform="crop"), catalog=EXACT))
+
+
+def test_a_share_takes_wilsons_interval() -> None:
+    """0 of 30 is no certainty: its interval by Student's t has no width, with any two images."""
+    seen = {"ig": 0, "gradcam": 17}
+    rows = [
+        {"image": f"{i:02d}", "method": m, "metric": "average_increase", "value": float(i < ones)}
+        for m, ones in seen.items()
+        for i in range(30)
+    ]
+    found = power(Source("run", frame(rows), catalog=EXACT))
+    by = {mean.key.method: mean.needed for mean in found.means}
+    assert by["ig"] == (189, 93)  # z^2 / (2 (n + z^2)) is the half width of 0 of n
+    for share, half in ((0.25, 0.01), (0.5, 0.02), (0.05, 0.02)):
+        n = images_of_share(share, half)
+        widths = []
+        for images in (n, n - 1):
+            sums = np.full((images, 1), share)  # a share that is no whole number of images
+            low, high = wilson_intervals(sums, np.ones((images, 1)))[:, 0]
+            widths.append((high - low) / 2)
+        assert widths[0] <= half < widths[1]
+
+
+def test_what_never_differs_is_marked_and_what_varies_is_not() -> None:
+    values = {"fakecam": np.zeros(20), "rise": np.linspace(0.1, 0.7, 20), "lime": np.zeros(20)}
+    values["lime"][:3] = 0.2
+    rows = [
+        {"image": f"{i:02d}", "method": m, "metric": "sparseness", "value": float(x)}
+        for m, column in values.items()
+        for i, x in enumerate(column)
+    ]
+    found = power(Source("run", frame(rows), catalog=EXACT))
+    assert {mean.key.method: mean.unsure for mean in found.means} == {
+        "fakecam": True,
+        "rise": False,
+        "lime": True,  # 3 of 20 off the commonest value
+    }
+    pairs = {(p.first.method, p.second.method): p.unsure for p in found.pairs}
+    assert pairs == {
+        ("fakecam", "rise"): False,
+        ("fakecam", "lime"): True,
+        ("rise", "lime"): False,
+    }
+
+
+def test_noise_seems_to_be_told_apart_but_not_surely() -> None:
+    rng = np.random.default_rng(2)
+    rows = [
+        {"image": f"{i:02d}", "method": m, "metric": "insertion", "value": float(x)}
+        for m in "abcdefghij"
+        for i, x in enumerate(rng.normal(0.5, 0.1, 30))
+    ]
+    found = power(Source("run", frame(rows), catalog=EXACT))
+    assert sum(p.told(500) for p in found.pairs) > 10
+    assert sum(p.surely_told(500) for p in found.pairs) <= 2  # 2.25 of 45 at 5%
+    for pair in found.pairs:
+        assert pair.surely_told(500) <= pair.told(500) <= pair.perhaps_told(500)
+
+
+def test_metrics_stand_as_the_paper_orders_them() -> None:
+    names = ["own", "complexity", "deletion", "monotonicity", "average_drop", "average_increase"]
+    rows = [
+        {"image": i, "method": m, "metric": metric, "value": 0.5}
+        for metric in names
+        for m in "ab"
+        for i in "xy"
+    ]
+    found = power(Source("run", frame(rows), catalog=EXACT))
+    assert [column.metric for column in found.columns] == [
+        "average_increase",
+        "average_drop",
+        "deletion",
+        "monotonicity",
+        "complexity",
+        "own",
+    ]

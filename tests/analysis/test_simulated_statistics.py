@@ -14,7 +14,8 @@ from scipy import stats as scipy_stats
 
 from xaibench.analysis.claims.check import CLAIMS
 from xaibench.analysis.claims.claim import Part
-from xaibench.analysis.claims.evidence import Evidence, Finding, decide
+from xaibench.analysis.claims.evidence import Evidence
+from xaibench.analysis.claims.finding import Finding, decide
 from xaibench.analysis.claims.shifts import MOVED, shifts
 from xaibench.analysis.claims.significance import all_of
 

@@ -10,7 +10,8 @@ import pytest
 from oracles import sequences as oracle
 from worlds import PARTS, plain, source, world
 
-from xaibench.analysis.claims.evidence import HOLDS, UNMEASURED, UNTIL, from_run
+from xaibench.analysis.claims.evidence import from_run
+from xaibench.analysis.claims.finding import HOLDS, UNMEASURED, UNTIL
 from xaibench.analysis.compare import compare
 from xaibench.analysis.measure import Key, measure
 from xaibench.analysis.sequences import above

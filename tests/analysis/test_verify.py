@@ -133,7 +133,7 @@ def test_a_metric_that_measures_something_else_is_not_compared() -> None:
         verify(source(tried))
 
 
-def test_suspects_are_those_of_the_cell_the_most_specific_first() -> None:
+def test_suspects_are_those_of_the_cell_and_where_the_misses_lie_first() -> None:
     masks, softmax = Suspect("rise.n_masks", "32", "8000"), Suspect("probability", "a", "b")
 
     def able(keys: Iterable[Key]) -> dict[Key, tuple[Suspect, ...]]:
@@ -150,3 +150,34 @@ def test_suspects_are_those_of_the_cell_the_most_specific_first() -> None:
     assert (first.cannot, first.outside_of_others) == (54, 1)
     assert (second.suspect, second.can, second.outside, second.cannot) == (softmax, 60, 3, 0)
     assert verify(source(around_the_paper(1, off=off))).moved is None
+
+
+def test_the_suspect_whose_numbers_are_outside_goes_before_one_that_moves_fewer() -> None:
+    """A switch of one metric whose ten numbers are all outside, one of a method with one of six."""
+    blur, masks = Suspect("causal.blur", "a", "b"), Suspect("rise.n_masks", "32", "8000")
+
+    def able(keys: Iterable[Key]) -> dict[Key, tuple[Suspect, ...]]:
+        return {
+            k: (*[masks] * (k.method == "rise"), *[blur] * (k.metric == "insertion")) for k in keys
+        }
+
+    methods = {one.key.method for one in verify(source(around_the_paper(1))).printed}
+    off = {(method, "insertion"): 0.5 for method in methods}
+    found = verify(source(around_the_paper(1, off=off), suspects=able))
+    assert by_cell(found.printed)["rise", "insertion"].suspects == (blur, masks)
+    assert by_cell(found.printed)["lime", "insertion"].suspects == (blur,)
+
+
+def test_what_never_differs_and_prints_alike_is_known_to_print_alike() -> None:
+    """Fake-CAM's sparseness is 0 on every image: no interval, and yet the paper's number."""
+    rows = [
+        {"image": f"{i}", "method": "fakecam", "metric": metric, "value": value}
+        for metric, value in (("sparseness", 0.0), ("complexity", 9.0))
+        for i in range(20)
+    ]
+    found = by_cell(verify(source(frame(rows))).printed)
+    assert {metric: one.prints_alike for (_, metric), one in found.items()} == {
+        "sparseness": True,
+        "complexity": False,
+    }
+    assert {one.verdict for one in found.values()} == {"unsure"}

@@ -6,7 +6,7 @@ import csv
 import json
 from pathlib import Path
 
-from frames import EXACT, study
+from frames import EXACT, frame, study
 from rich.console import Console
 
 from xaibench.analysis.compare import Source
@@ -52,6 +52,10 @@ def test_the_cells() -> None:
             str(len(pairs)),
             *(str(sum(p.told(n) for p in pairs)) for n in SIZES),
         ]
+        assert [cell.interval for cell in line[1:-1]] == [
+            f"[{sum(p.surely_told(n) for p in pairs)}, {sum(p.perhaps_told(n) for p in pairs)}]"
+            for n in SIZES
+        ]
     every = page.sections[2].blocks[0]
     assert len(every.rows) == 6
     assert "!" not in every.cells[0][0].interval
@@ -61,3 +65,27 @@ def test_few_images_are_marked() -> None:
     page = of_run(source(5))
     assert any("too few to know the spread" in block.text for block in page.blocks)
     assert page.sections[2].blocks[0].cells[0][0].interval.endswith("!")
+
+
+def values(**methods: list[float]) -> Source:
+    rows = [
+        {"image": str(i), "method": m, "value": value}
+        for m, column in methods.items()
+        for i, value in enumerate(column)
+    ]
+    return Source("run", frame(rows), catalog=EXACT)
+
+
+def test_equal_means_are_never_told_apart_in_the_median() -> None:
+    base = [0.1 * i for i in range(10)]
+    up = [x + 0.01 * (i % 3) for i, x in enumerate(base)]
+    page = of_run(values(gradcam=base, rise=base, lime=base, iba=up))
+    counts = page.sections[1].blocks[0]
+    assert counts.cells[0][0].text == "6"
+    assert counts.cells[0][-1].text == "-", "three of the six have equal means"
+    assert "3 have equal means here." in page.content["sentences"][0]
+
+
+def test_pairs_of_one_image_are_no_equal_means() -> None:
+    (sentence,) = of_run(values(gradcam=[0.1], rise=[0.5])).content["sentences"]
+    assert "0 have equal means here. Nothing is known of 1 pair of one image." in sentence

@@ -62,6 +62,15 @@ def test_without_the_paper_its_numbers_are_nowhere(
     assert {(cell["paper"], cell["difference"]) for cell in cells} == {(None, None)}
 
 
+def test_other_weights_of_the_papers_network_are_said(
+    full_study: pd.DataFrame, tmp_path: Path
+) -> None:
+    file = io.StringIO()
+    identity = {"weights": "random(seed=0)"}
+    write_report(full_study, tmp_path, [1], Console(file=file, width=200), identity=identity)
+    assert "weights differ here (resnet50 with random(seed=0), imagenet)" in file.getvalue()
+
+
 def test_import_is_cheap() -> None:
     heavy = "{'pandas', 'rich', 'numpy', 'torch'} & set(sys.modules)"
     code = f"import sys, xaibench.report; print(sorted({heavy}))"

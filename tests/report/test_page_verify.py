@@ -84,7 +84,7 @@ def test_other_weights_of_the_papers_network_are_said() -> None:
     for weights, said in {"random(seed=0)": True, "IMAGENET1K_V1": False}.items():
         page = of_run(replace(source(), identity={"weights": weights}))
         assert page.content["of_the_paper"] is not said
-        assert any(f"weights here are {weights}." in b.text for b in page.blocks) is said
+        assert any(f"resnet50 with {weights}" in b.text for b in page.blocks) is said
 
 
 def test_another_network_is_said_first() -> None:

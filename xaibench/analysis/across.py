@@ -35,7 +35,9 @@ from xaibench.analysis.ranks import (
     why_not,
 )
 from xaibench.analysis.stats import RESAMPLES, SEED, Floats
-from xaibench.config.catalog import STOOD_IN, Catalog
+from xaibench.config.catalog import Catalog
+from xaibench.config.declared import of_protocol
+from xaibench.config.protocol import load_protocol
 from xaibench.errors import XaibenchError
 from xaibench.published import printed_rows
 
@@ -103,12 +105,11 @@ class Across:
     @property
     def stood_in(self) -> list[str]:
         """Metrics with a ranking of the paper's in which a gradient stood in for each method."""
-        published = {x for x, source in self.runs.items() if source.known.as_published}
+        printed = of_protocol(load_protocol("published").model_dump(mode="json"))
         return [
             metric.column.header
             for metric in self.metrics
-            if PAPER in metric.rankings
-            and any(x in published and why == STOOD_IN for x, why in metric.absent.items())
+            if PAPER in metric.rankings and why_not(printed.metric(metric.column.metric))
         ]
 
 
@@ -206,11 +207,14 @@ def _reasons(absent: Mapping[str, str]) -> str:
 def _common(cells: Cells, runs: Mapping[str, Source], metric: str) -> dict[str, Values]:
     """The values in each run of the methods that all of them rank; nothing with fewer than two."""
     direction = {x: runs[x].known.metric(metric).direction for x in cells}
-    held = {x: values(found, direction[x]).methods for x, found in cells.items()}
-    both = set.intersection(*map(set, held.values())) if held else set()
-    if len(both) < 2:
-        return {}
-    return {x: values({m: found[m] for m in both}, direction[x]) for x, found in cells.items()}
+    both = set.intersection(*map(set, cells.values())) if cells else set()
+    while len(both) > 1:
+        held = {x: values({m: found[m] for m in both}, direction[x]) for x, found in cells.items()}
+        ranked = set.intersection(*(set(one.methods) for one in held.values()))
+        if ranked == both:
+            return held
+        both = ranked
+    return {}
 
 
 def _lost(cells: Cells, held: Mapping[str, Values]) -> dict[str, tuple[str, ...]]:
@@ -232,9 +236,9 @@ def _printed(
         return None
     column = paper_column(metric, catalog)
     key = (column.paper, target, "none")
-    cells = {
+    cells = {  # Tables 1 and 2 print the same cells, IG's insertion unlike; the first one's stand
         row["method"]: float(row["value"])
-        for row in printed_rows()
+        for row in reversed(printed_rows())
         if (row["metric"], row["target"], row["transform"]) == key
     }
     methods = tuple(m for m in next(iter(held.values())).methods if m in cells)

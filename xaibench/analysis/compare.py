@@ -128,13 +128,17 @@ class Compared:
     catalog: Catalog = field(default_factory=shipped)
 
 
+def _header(run: Source) -> Header:
+    return build_header(run.scores, run.catalog, run.identity)
+
+
 def compare(a: Source, b: Source, *, resamples: int = RESAMPLES, seed: int = SEED) -> Compared:
     """Compare every cell that both runs have, on the images and variations that both have.
 
     Raises:
         XaibenchError: no scores, scores of more than one run in one source, or nothing shared.
     """
-    headers = build_header(a.scores, a.catalog), build_header(b.scores, b.catalog)
+    headers = _header(a), _header(b)
     frames = coded(a.scores), coded(b.scores)
     cells = cells_of(frames[0]), cells_of(frames[1])
     known = a.known, b.known

@@ -1,11 +1,12 @@
 """How many images a mean needs, and how many it takes to tell two methods apart.
 
 From the spread between images of a run at hand. A mean needs so many that its 95% interval, by
-Student's t, is no wider than asked; two methods so many that the paired t-test of their difference
-over images, two-sided at 5%, finds a difference as large as the one seen in 90% of the runs (by the
-noncentral t). Both take the spread, and the latter the difference, as if they were known: they are
-as sure as these are. Source: Cohen, Statistical Power Analysis for the Behavioral Sciences, 1988,
-chapter 2.
+Student's t (Wilson's where every value is 0 or 1), is no wider than asked; two methods so many that
+the paired t-test of their difference over images, two-sided at 5%, finds a difference as large as
+the one seen in 90% of the runs (by the noncentral t). Both take the spread, and the latter the
+difference, as if they were known: they are as sure as these are. Noise alone makes a difference
+that some hundred images seem to find, so the same is said for the ends of its interval. Source:
+Cohen, Statistical Power Analysis for the Behavioral Sciences, 1988, chapter 2.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -22,7 +24,8 @@ from xaibench.analysis.compare import Source
 from xaibench.analysis.effects import differences
 from xaibench.analysis.layout import table_rows
 from xaibench.analysis.measure import Group, Key, groups
-from xaibench.analysis.stats import LEVEL, MIN_IMAGES, Floats
+from xaibench.analysis.ranks import order as by_paper
+from xaibench.analysis.stats import LEVEL, Floats, unsure
 from xaibench.config.catalog import Catalog
 from xaibench.errors import XaibenchError
 
@@ -38,13 +41,15 @@ class Mean:
     """A mean over images. spread: standard deviation between images, in natural units.
 
     needed: images for each of WIDTHS; None where the metric has no bounds, so that a point is
-    nothing, or with fewer than two images. images: those it stands on.
+    nothing, or with fewer than two images. images: those it stands on. unsure: whether these are
+    no ground for a spread (`stats.unsure`).
     """
 
     key: Key
     images: int
     spread: float | None
     needed: tuple[int | None, ...]
+    unsure: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,8 @@ class Apart:
 
     difference: mean of the first less the second, natural units; low, high: its 95% interval by
     Student's t. needed: images that tell them apart; least and most: the same for the ends of the
-    interval, most is None where it holds 0. All are None where nothing differs.
+    interval, most is None where it holds 0. All are None where nothing differs. unsure: as of a
+    mean.
     """
 
     first: Key
@@ -65,10 +71,19 @@ class Apart:
     needed: int | None
     least: int | None
     most: int | None
+    unsure: bool = False
 
     def told(self, images: int) -> bool:
-        """Whether so many images tell them apart."""
+        """Whether so many images tell them apart, if they differ by as much as here."""
         return self.needed is not None and self.needed <= images
+
+    def surely_told(self, images: int) -> bool:
+        """Whether they do at the end of the interval where the two differ least."""
+        return self.most is not None and self.most <= images
+
+    def perhaps_told(self, images: int) -> bool:
+        """Whether they do at the end of the interval where the two differ most."""
+        return self.least is not None and self.least <= images
 
 
 @dataclass(frozen=True)
@@ -101,9 +116,7 @@ def power(source: Source) -> Needed:
         )
     order = [row.method for row in table_rows((key.method for key in cells), catalog)]
     targets = tuple(t for t in TARGET_NAMES if any(key.target == t for key in cells))
-    known = list(dict.fromkeys(key.metric for key in cells))
-    ranked = {key: place for place, key in enumerate(catalog.metrics)}
-    known.sort(key=lambda metric: (ranked.get(metric, len(ranked)), metric))
+    known = sorted({key.metric for key in cells}, key=by_paper)
     keys = [
         Key(method, target, "none", metric)
         for target in targets
@@ -121,13 +134,17 @@ def power(source: Source) -> Needed:
 
 
 def _mean(key: Key, group: Group, catalog: Catalog) -> Mean:
-    values, bounds = group.sums / group.counts, catalog.metric(key.metric).bounds
+    values, declared = group.sums / group.counts, catalog.metric(key.metric)
+    binary, bounds = declared.binary and group.binary, declared.bounds
+    doubt = bool(unsure(values[:, None], np.ones((len(values), 1)), binary)[0])
     if len(values) < 2:
-        return Mean(key, len(values), None, (None,) * len(WIDTHS))
-    spread = float(values.std(ddof=1))
+        return Mean(key, len(values), None, (None,) * len(WIDTHS), doubt)
+    spread, share = float(values.std(ddof=1)), float(values.mean())
     point = (bounds[1] - bounds[0]) / 100.0 if bounds else None
-    needed = tuple(images_within(spread, width * point) if point else None for width in WIDTHS)
-    return Mean(key, len(values), spread, needed)
+    halves = [width * point if point else None for width in WIDTHS]
+    within = partial(images_of_share, share) if binary else partial(images_within, spread)
+    needed = tuple(None if half is None else within(half) for half in halves)
+    return Mean(key, len(values), spread, needed, doubt)
 
 
 def _pairs(keys: Sequence[Key], cells: dict[Key, Group]) -> Iterator[Apart]:
@@ -146,8 +163,9 @@ def _pairs(keys: Sequence[Key], cells: dict[Key, Group]) -> Iterator[Apart]:
 def apart(first: Key, second: Key, between: Floats) -> Apart:
     """Two methods by the differences between them (n,), image by image."""
     n, mean = len(between), float(between.mean())
+    doubt = bool(unsure(between[:, None], np.ones((n, 1)))[0])
     if n < 2 or not between.any():
-        return Apart(first, second, n, mean, None, None, None, None, None)
+        return Apart(first, second, n, mean, None, None, None, None, None, doubt)
     spread = float(between.std(ddof=1))
     half = student(n - 1) * spread / math.sqrt(n)
     low, high = mean - half, mean + half
@@ -162,6 +180,7 @@ def apart(first: Key, second: Key, between: Floats) -> Apart:
         images_apart(mean, spread),
         images_apart(far, spread),
         images_apart(near, spread) if low > 0 or high < 0 else None,
+        doubt,
     )
 
 
@@ -175,6 +194,18 @@ def student(freedom: float) -> float:
 def images_within(spread: float, half: float) -> int:
     """The least images (2 or more) for a 95% interval of a mean within `half` to either side."""
     return _least(lambda n: student(n - 1) * spread / math.sqrt(n) <= half) or MOST
+
+
+def images_of_share(share: float, half: float) -> int:
+    """The least images (2 or more) for Wilson's 95% interval of a share to be twice `half` wide."""
+    from scipy.special import ndtri
+
+    square = float(ndtri((1.0 + LEVEL) / 2.0)) ** 2
+
+    def enough(n: int) -> bool:
+        return math.sqrt(square * share * (1 - share) * n + square**2 / 4) <= half * (n + square)
+
+    return _least(enough) or MOST
 
 
 def images_apart(difference: float, spread: float) -> int | None:
@@ -210,8 +241,3 @@ def _least(enough: Callable[[int], bool]) -> int | None:
         middle = (low + high) // 2
         low, high = (low, middle) if enough(middle) else (middle, high)
     return high
-
-
-def doubtful(images: int) -> bool:
-    """Whether a spread of so few images is no ground for a number."""
-    return images < MIN_IMAGES

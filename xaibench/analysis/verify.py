@@ -40,7 +40,7 @@ class Printed:
     interval holds the mean in under 90% of the cases, or there is none. distance: from the mean,
     less that half digit, in half widths of the interval on that side (above 1: outside); None
     where it has no width, or where it is unsure. suspects: what of another protocol can move the
-    mean, what moves the fewest of the compared numbers first; only of what is outside.
+    mean, that first of whose numbers the largest share is outside; only of what is outside.
     """
 
     table: int
@@ -51,6 +51,11 @@ class Printed:
     verdict: Verdict
     distance: float | None
     suspects: tuple[Suspect, ...] = ()
+
+    @property
+    def prints_alike(self) -> bool:
+        """Whether the mean is the printed number, to its last digit."""
+        return abs(self.cell.difference or 0.0) <= _rounding(self.column.digits)
 
 
 @dataclass(frozen=True)
@@ -161,11 +166,16 @@ def judged(cell: Cell, digits: int) -> tuple[Verdict, float | None]:
     mean, low, high, paper = cell.mean, cell.low, cell.high, cell.paper
     if cell.unsure or mean is None or low is None or high is None or paper is None:
         return "unsure", None
-    rounding = 0.5 * 10.0**-digits + 1e-9  # of the print; what is exactly half may be either
+    rounding = _rounding(digits)
     gap = max(abs(paper - mean) - rounding, 0.0)
     width = high - mean if paper > mean else mean - low
     distance = gap / width if width > 0 else None if gap else 0.0
     return "inside" if low - rounding <= paper <= high + rounding else "outside", distance
+
+
+def _rounding(digits: int) -> float:
+    """Half of the last printed digit; what is exactly half may have been rounded either way."""
+    return 0.5 * 10.0**-digits + 1e-9
 
 
 def tally(verdicts: Iterable[Verdict]) -> Tally:
@@ -180,7 +190,10 @@ def tally(verdicts: Iterable[Verdict]) -> Tally:
 
 
 def _moved(printed: Sequence[Printed], able: Mapping[Key, Sequence[Suspect]]) -> tuple[Moved, ...]:
-    """What each difference can move, those first that are outside most often of what they can."""
+    """What each difference can move: that first of whose numbers the largest share is outside.
+
+    Of equal shares, that which moves the fewest.
+    """
     decided = [one for one in printed if one.verdict != "unsure"]
     outside = sum(one.verdict == "outside" for one in decided)
     found = []
@@ -195,8 +208,8 @@ def _moved(printed: Sequence[Printed], able: Mapping[Key, Sequence[Suspect]]) ->
 def _ordered(
     one: Printed, able: Mapping[Key, Sequence[Suspect]], moved: Iterable[Moved]
 ) -> tuple[Suspect, ...]:
-    """What can move a number that is outside, what moves the fewest numbers first."""
+    """What can move a number that is outside, in the order of `_moved`."""
     if one.verdict != "outside":
         return ()
-    reach = {m.suspect: m.can for m in moved}
-    return tuple(sorted(able.get(one.key, ()), key=lambda s: reach[s]))
+    own = able.get(one.key, ())
+    return tuple(m.suspect for m in moved if m.suspect in own)

@@ -104,7 +104,8 @@ def tables(
     if lost := unmapped(directory):
         notes.append(f"{lost[0].upper()}{lost[1:]}.")
     notes += _stale(directory, held)
-    notes += of_passes(identity_of(directory))
+    identity = identity_of(directory)
+    notes += of_passes(identity)
     scores = only(held.frame, wanted.methods, wanted.metrics)
     methods = set(scores["method"].unique())
     if tied and not wanted.whole:
@@ -125,6 +126,7 @@ def tables(
         name=place(directory),
         paper=wanted.paper,
         whole=wanted.whole,
+        identity=identity,
     )
     seconds = [row for row in timings(directory) if row["method"] in methods]
     if not table and seconds:

@@ -10,12 +10,12 @@ from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xaibench.errors import XaibenchError, fold, reason, unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import pandas as pd
     from rich.console import Console
@@ -66,6 +66,7 @@ def write_report(
     name: str = "",
     paper: bool = True,
     whole: bool = True,
+    identity: Mapping[str, Any] | None = None,
 ) -> list[Path]:
     """Print the tables and write `tables.md`, `.csv`, `.json`, `.tex` and `.html` into `out_dir`.
 
@@ -85,6 +86,7 @@ def write_report(
         name: of the run, which the page says first.
         paper: whether the paper's numbers stand beside ours.
         whole: whether these are all of the run's scores, so that what is not there is missing.
+        identity: what the run's manifest says it is, the network's weights among it.
 
     Raises:
         XaibenchError: unknown table, no scores, or scores of more than one run.
@@ -95,7 +97,7 @@ def write_report(
     from xaibench.report.pages.tables import page
     from xaibench.report.runs import with_runs
 
-    header = build_header(scores, catalog)
+    header = build_header(scores, catalog, identity)
     header = replace(header, notes=(*(header.notes if paper else ()), *notes))
     built = build_tables(scores, tables, run=run, catalog=catalog, stopped=stopped, beside=paper)
     built += ties_tables(scores, catalog, tied, run) if tables is None else []

@@ -53,6 +53,6 @@ def barred(column: Column) -> str:
 def header_line(header: Header) -> str:
     """Return the run in one line."""
     return (
-        f"model {header.model}, dataset {header.dataset}, {count(header.images, 'image')}, "
+        f"model {header.network}, dataset {header.dataset}, {count(header.images, 'image')}, "
         f"protocol {header.protocol}"
     )

@@ -29,6 +29,7 @@ def write_figures(root: Path, scores: pd.DataFrame) -> list[Path]:
     from xaibench.report.figures import figure1, figure2
     from xaibench.report.text import header_line
     from xaibench.store.catalog import catalog_in
+    from xaibench.store.manifest import identity_of
     from xaibench.store.read import load_predictions
 
     target, catalog = main_target(scores), catalog_in(root) or shipped()
@@ -40,7 +41,7 @@ def write_figures(root: Path, scores: pd.DataFrame) -> list[Path]:
         raise XaibenchError(
             f"the prediction of {lost[0]} is gone: run the same `xaibench run` again."
         )
-    line = header_line(build_header(rows))
+    line = header_line(build_header(rows, catalog, identity_of(root)))
     run = line[0].upper() + line[1:]
     folder = root / "report"
     points = figure2.collect(rows, probabilities)

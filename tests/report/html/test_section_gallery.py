@@ -161,6 +161,14 @@ def test_the_pictures_are_there_before_it_is_printed(page: Any) -> None:
     assert images.evaluate_all("(all) => all.every((one) => one.complete && one.naturalWidth)")
 
 
+def test_a_program_that_prints_finds_all_pictures(page: Any, index: Path) -> None:
+    """`chromium --headless --print-to-pdf` presses no key and scrolls nowhere."""
+    page.goto(f"{index.as_uri()}?print")
+    images = page.locator(".g-card img")
+    assert images.count() == 100 * (1 + len(METHODS))
+    assert images.evaluate_all("(all) => all.every((one) => one.complete && one.naturalWidth)")
+
+
 def test_filters(page: Any) -> None:
     choose(page, "class", "7")
     assert names(page) == ["007/00007.jpg", "007/00107.jpg"]

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xaibench.analysis.claims.claim import Claim
-from xaibench.analysis.claims.evidence import Evidence, Finding, from_paper, from_run
+from xaibench.analysis.claims.enough import with_enough
+from xaibench.analysis.claims.evidence import Evidence, from_paper, from_run
+from xaibench.analysis.claims.finding import Finding
 from xaibench.analysis.claims.section_5_2 import SECTION_5_2
 from xaibench.analysis.claims.section_5_3 import SECTION_5_3
 from xaibench.analysis.compare import Source
@@ -37,7 +39,7 @@ def check_claims(sources: Sequence[Source]) -> tuple[list[Evidence], list[Checke
     """
     evidence = [from_paper(), *(from_run(source) for source in sources)]
     checked = [
-        Checked(c, tuple(tuple(part.check(e) for e in evidence) for part in c.parts))
+        Checked(c, tuple(tuple(with_enough(part.check, e) for e in evidence) for part in c.parts))
         for c in CLAIMS
     ]
     return evidence, checked

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from xaibench.analysis.claims.evidence import Evidence, Finding
+from xaibench.analysis.claims.evidence import Evidence
+from xaibench.analysis.claims.finding import Finding
 
 
 @dataclass(frozen=True)

@@ -7,37 +7,25 @@ on either side, on printed means the comparison as it stands.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xaibench.analysis.claims.finding import UNMEASURED, Finding, nothing_shared
 from xaibench.analysis.footnotes import SWAPPED
 from xaibench.analysis.header import PAPER_IMAGES, build_header
 from xaibench.analysis.measure import Group, Key, groups
-from xaibench.analysis.stats import MIN_IMAGES, Floats
+from xaibench.analysis.stats import Floats
 from xaibench.config.catalog import Catalog
 from xaibench.config.declared import of_protocol, shipped
 from xaibench.published.tables import FORMS
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from xaibench.analysis.compare import Source
 
-Verdict = Literal["holds", "fails", "not measurable here", "settled by construction"]
-
-HOLDS: Verdict = "holds"
-FAILS: Verdict = "fails"
-UNMEASURED: Verdict = "not measurable here"
-FACT: Verdict = "settled by construction"
-
-ALPHA = 0.025
-"""On either side: 5% two-sided, as the 95% intervals have it."""
-
 CONTROL = "fakecam"
-UNTIL = "the run stopped when it was sure (--until), which this rule's tests do not allow for"
 FEWEST_METHODS = 5
 """Half of the paper's ten: with fewer, a sentence about "the methods" is about something else."""
 
@@ -56,25 +44,6 @@ def printed_catalog() -> Catalog:
     }
     transposed = {method: {"transpose": True} for method in GRADIENT}
     return of_protocol({"metrics": metrics, "normalization": transposed})
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What a claim came to on one piece of evidence.
-
-    Attributes:
-        verdict: holds, fails, not measurable here (nothing scored, too few images, undecided), or
-            settled by construction (no verdict: no data could have turned it round).
-        numbers: the numbers behind it, in one line.
-        n: images behind it; None where there are none.
-        p: one-sided p-value of the verdict, at most `ALPHA`; None without, or where the rule has
-            simultaneous intervals in its place.
-    """
-
-    verdict: Verdict
-    numbers: str
-    n: int | None = None
-    p: float | None = None
 
 
 @dataclass(frozen=True)
@@ -106,11 +75,12 @@ class Evidence:
     Attributes:
         name: what the reader calls it, such as a run's directory.
         protocol: of the run; "printed" for the paper. It decides nothing.
+        model: the run's network; the paper's has no name here. It decides nothing.
         target: the class that claims without one are checked on.
         printed: the mean of every cell.
         cells: rows summed by image, in natural units; None for the paper.
-        probability: (images,) of `target`'s class on the untouched images, NaN where unknown, by
-            the positions that `Group.images` holds; None where nobody stored it.
+        probability: by transform (images,) of `target`'s class, the mean of its variations, NaN
+            where unknown, by the positions that `Group.images` holds; empty where nobody stored it.
         images: images with any score.
         catalog: what its methods and metrics are.
         places: (images,) the order in which a run that stopped when sure came to its images.
@@ -121,10 +91,11 @@ class Evidence:
     target: str
     printed: Mapping[Key, float]
     cells: Mapping[Key, Group] | None = None
-    probability: Floats | None = None
+    probability: Mapping[str, Floats] = field(default_factory=dict)
     images: int = PAPER_IMAGES
     catalog: Catalog = field(default_factory=printed_catalog)
     places: NDArray[np.int64] | None = None
+    model: str = ""
 
     def key(self, method: str, metric: str, transform: str = "none", target: str = "") -> Key:
         """The cell of a method and metric, of this evidence's target unless another is named."""
@@ -197,38 +168,12 @@ def _no_scores(
     )
 
 
-def nothing_shared() -> Finding:
-    """The finding that no image can be used."""
-    return Finding(UNMEASURED, "no image has a usable score in every cell needed", 0)
-
-
 def in_print(metric: str, values: Floats) -> Floats:
     """Natural values in the paper's units; metrics that it has no column for stay as they are."""
     form = FORMS.get(metric)
     if form is None or form.mean:
         return values
     return form.offset + form.scale * values
-
-
-def decide(
-    yes: float | Floats, no: float | Floats, n: int | None, numbers: str, exact: bool = True
-) -> Finding:
-    """Turn the p-values of a claim and of its contrary into a finding.
-
-    Args:
-        yes: p-value that the claim holds.
-        no: p-value that it does not.
-        n: images behind them; None for printed means, where they are 0 or 1.
-        numbers: what decided, in one line.
-        exact: whether they are p-values, or 0 and 1 for intervals that decide or do not.
-    """
-    if n is not None and n < MIN_IMAGES:
-        few = f"{n} image{'s' * (n != 1)}, fewer than {MIN_IMAGES}"
-        return Finding(UNMEASURED, f"{few}; so far: {numbers}", n)
-    for verdict, p in ((HOLDS, float(yes)), (FAILS, float(no))):
-        if p <= ALPHA:
-            return Finding(verdict, numbers, n, p if n is not None and exact else None)
-    return Finding(UNMEASURED, f"undecided: {numbers}", n)
 
 
 def from_paper() -> Evidence:
@@ -254,7 +199,7 @@ def from_run(source: Source) -> Evidence:
     cells = {key: group for key, group in groups(source.scores) if len(group.images)}
     targets = {key.target for key in cells}
     target = "ground_truth" if "ground_truth" in targets or not targets else min(targets)
-    return from_cells(
+    found = from_cells(
         cells,
         header.images,
         source.known,
@@ -264,6 +209,7 @@ def from_run(source: Source) -> Evidence:
         target=target,
         probability=_probability(source, target),
     )
+    return replace(found, model=header.model)
 
 
 def from_cells(
@@ -274,7 +220,7 @@ def from_cells(
     name: str = "",
     protocol: str = "",
     target: str = "ground_truth",
-    probability: Floats | None = None,
+    probability: Mapping[str, Floats] | None = None,
     places: NDArray[np.int64] | None = None,
 ) -> Evidence:
     """Evidence of cells whose rows are summed by image."""
@@ -282,17 +228,18 @@ def from_cells(
         key: float(in_print(key.metric, np.array([cell.sums.sum() / cell.counts.sum()]))[0])
         for key, cell in cells.items()
     }
-    return Evidence(name, protocol, target, printed, cells, probability, images, catalog, places)
+    return Evidence(
+        name, protocol, target, printed, cells, probability or {}, images, catalog, places
+    )
 
 
-def _probability(source: Source, target: str) -> Floats | None:
+def _probability(source: Source, target: str) -> dict[str, Floats]:
     """The target class's probability on every scored image, in the order of sorted names."""
     if source.predictions is None:
-        return None
-    held = _untouched(source.predictions).set_index("image")[f"probability_{target}"]
-    return held.reindex(source.images).to_numpy(dtype=np.float64)
-
-
-def _untouched(predictions: pd.DataFrame) -> pd.DataFrame:
-    plain = predictions[predictions["transform"].astype(str) == "none"]
-    return plain.drop_duplicates("image")
+        return {}
+    named = source.predictions.astype({"transform": str, "image": str})
+    means = named.groupby(["transform", "image"])[f"probability_{target}"].mean()
+    return {
+        str(name): means[name].reindex(source.images).to_numpy(dtype=np.float64)
+        for name in means.index.unique("transform")
+    }

@@ -5,15 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import bdtr
 
-from xaibench.analysis.claims.evidence import (
-    CONTROL,
-    FACT,
-    UNMEASURED,
-    Evidence,
-    Finding,
-    decide,
-    nothing_shared,
-)
+from xaibench.analysis.claims.evidence import CONTROL, Evidence
+from xaibench.analysis.claims.finding import FACT, UNMEASURED, Finding, decide, nothing_shared
 from xaibench.analysis.claims.significance import any_of
 from xaibench.analysis.stats import Bools
 from xaibench.config.catalog import OWN, RESIDUAL, STAND_IN

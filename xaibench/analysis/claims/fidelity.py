@@ -12,10 +12,8 @@ from xaibench.analysis.claims.evidence import (
     SHORTS,
     Block,
     Evidence,
-    Finding,
-    decide,
-    nothing_shared,
 )
+from xaibench.analysis.claims.finding import Finding, decide, nothing_shared
 from xaibench.analysis.claims.significance import above, all_of, any_of, at_least, most, names_where
 from xaibench.analysis.stats import Floats
 from xaibench.published.tables import METHODS, TABLES
@@ -164,6 +162,19 @@ def predicted_slightly_lower(evidence: Evidence) -> Finding:
     return _in_most(
         all_of(np.stack([falls, little]), 0), any_of(np.stack([rises, much]), 0), n, numbers
     )
+
+
+def predicted_alike(evidence: Evidence) -> Finding:
+    """From ground truth to predicted, over half of the metrics change by less than `SLIGHT`."""
+    targets = _targets(evidence)
+    if isinstance(targets, Finding):
+        return targets
+    means, n, shorts = targets
+    change = means[1] - means[0]
+    numbers = "change of the methods' mean: " + _points(change, shorts)
+    under = [above(side, -SLIGHT, 100.0, evidence.anytime) for side in (change, -change)]
+    over = [above(side, SLIGHT, 100.0, evidence.anytime) for side in (change, -change)]
+    return _in_most(all_of(np.stack(under), 0), any_of(np.stack(over), 0), n, numbers)
 
 
 def least_probable_apart(evidence: Evidence) -> Finding:

@@ -12,14 +12,12 @@ from scipy.special import ndtr
 from xaibench.analysis.claims.evidence import (
     CAM,
     FEWEST_METHODS,
+    GRADIENT,
+    PERTURBATION,
     SHORTS,
-    UNMEASURED,
-    UNTIL,
     Evidence,
-    Finding,
-    decide,
-    nothing_shared,
 )
+from xaibench.analysis.claims.finding import UNMEASURED, UNTIL, Finding, decide, nothing_shared
 from xaibench.analysis.claims.significance import above, all_of, any_of, correlation_p, influence
 from xaibench.analysis.paired import centred_ranks, correlation
 from xaibench.analysis.stats import MIN_IMAGES, Floats
@@ -30,17 +28,26 @@ NONE = 0.1
 under this, not for want of images."""
 
 
+_OTHERS = (*GRADIENT, *PERTURBATION)
+
+
 @dataclass(frozen=True)
 class _Ranks:
     """Ranks over N images.
 
-    Of the probability (N,) and, by metric, the mean of the methods' (N, metrics); `medians` over
-    the methods of Spearman's rho (metrics,).
+    Of the probability (N,) and of the values (N, metrics, methods); `medians` over the methods of
+    Spearman's rho (metrics,).
     """
 
     probability: Floats
-    metrics: Floats
+    values: Floats
+    methods: tuple[str, ...]
     medians: Floats
+
+    @property
+    def metrics(self) -> Floats:
+        """Means over the methods (N, metrics)."""
+        return np.asarray(self.values.mean(axis=2))
 
 
 def i_d_positive(evidence: Evidence) -> Finding:
@@ -56,6 +63,32 @@ def i_positive(evidence: Evidence) -> Finding:
 def cam_ag_ad(evidence: Evidence) -> Finding:
     """Of the CAM methods: AG's rank correlation above 0, AD's (the drop itself) below."""
     return _signs(evidence, CAM, ("average_gain", "average_drop"), (1, -1))
+
+
+def others_less(evidence: Evidence) -> Finding:
+    """AG and AD go with the probability more for the CAM than for the other informed methods."""
+    metrics, signs = ("average_gain", "average_drop"), (1, -1)
+    ranks = _ranks(evidence, (*CAM, *_OTHERS), metrics)
+    if isinstance(ranks, Finding):
+        return ranks
+    family = np.isin(ranks.methods, CAM)
+    if family.all() or not family.any():
+        return Finding(UNMEASURED, "no scores of one of the families")
+    rho = [
+        [influence(ranks.probability, ranks.values[:, i, chosen].mean(axis=1)) for i in (0, 1)]
+        for chosen in (family, ~family)
+    ]
+    more = ((np.array(rho[0]) - np.array(rho[1])) * np.array(signs)[:, None]).T  # (N, metrics)
+    told = "; ".join(
+        f"{SHORTS[m]} {a.mean():+.2f} and {b.mean():+.2f}"
+        for m, a, b in zip(metrics, *rho, strict=True)
+    )
+    numbers = (
+        "rank correlation with the probability of the CAM methods' mean rank and of the gradient "
+        f"and perturbation methods': {told}"
+    )
+    yes, no = above(more, 0, 2.0), above(-more, 0, 2.0)
+    return decide(all_of(yes), any_of(no), len(more), numbers)
 
 
 def d_less_than_i(evidence: Evidence) -> Finding:
@@ -75,14 +108,22 @@ def _signs(
     ranks = _ranks(evidence, methods, metrics)
     if isinstance(ranks, Finding):
         return ranks
-    n = len(ranks.probability)
-    r = np.array(signs) * np.array([_or_none(ranks.probability, b) for b in ranks.metrics.T])
+    return with_signs(ranks.probability, ranks.metrics, signs, _told(ranks, metrics))
+
+
+def with_signs(probability: Floats, columns: Floats, signs: Sequence[int], numbers: str) -> Finding:
+    """Whether ranks of the probability (N,) and of columns (N, C) correlate with these signs, all.
+
+    Fails where one is surely below `NONE`.
+    """
+    n = len(probability)
+    r = np.array(signs) * np.array([_or_none(probability, column) for column in columns.T])
     contrary = np.ones(len(r))
     if n >= MIN_IMAGES:  # the variance of Fisher's z for ranks: Fieller et al. 1957
         z = np.arctanh(np.clip(r, -0.999999, 0.999999)) - np.arctanh(NONE)
         contrary = np.asarray(ndtr(z * np.sqrt((n - 3) / 1.06)))
     yes = correlation_p(r, n) if n > 2 else np.ones(len(r))
-    return decide(all_of(yes), any_of(contrary), n, _told(ranks, metrics))
+    return decide(all_of(yes), any_of(contrary), n, numbers)
 
 
 def _told(ranks: _Ranks, metrics: Sequence[str]) -> str:
@@ -105,21 +146,22 @@ def _ranks(evidence: Evidence, methods: Sequence[str], metrics: Sequence[str]) -
     if len(kept) < min(FEWEST_METHODS, len(methods)):
         needed = min(FEWEST_METHODS, len(methods))
         return Finding(UNMEASURED, f"{len(kept)} methods have these metrics, fewer than {needed}")
-    if evidence.probability is None:
+    known = evidence.probability.get("none")
+    if known is None:
         return Finding(UNMEASURED, "the run holds no predictions")
     keys = [evidence.key(method, metric) for metric in metrics for method in kept]
     images = evidence.common(keys)
-    images = images[np.isfinite(evidence.probability[images])]
+    images = images[np.isfinite(known[images])]
     if not len(images):
         return nothing_shared()
-    probability = centred_ranks(evidence.probability[images][None])[0]
+    probability = centred_ranks(known[images][None])[0]
     values = centred_ranks(evidence.values(keys, images).T).T.reshape(len(images), len(metrics), -1)
     # The paper prints 100 - AD% and 100 - D%, and speaks of AD and D here.
     values = values * np.sign([FORMS[m].scale for m in metrics])[:, None]
     rho = [
         [_or_none(probability, column) for column in part.T] for part in np.swapaxes(values, 0, 1)
     ]
-    return _Ranks(probability, values.mean(axis=2), np.median(rho, axis=1))
+    return _Ranks(probability, values, tuple(kept), np.median(rho, axis=1))
 
 
 def _printed_order(evidence: Evidence) -> str:

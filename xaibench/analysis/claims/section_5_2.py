@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xaibench.analysis.claims import facts, fidelity, probability, spread
+from xaibench.analysis.claims import facts, fidelity, probability, regions, spread
 from xaibench.analysis.claims.claim import Claim, Part
 
 SECTION_5_2 = (
@@ -113,6 +113,42 @@ SECTION_5_2 = (
         ),
     ),
     Claim(
+        "5.2, text, on Figure 1",
+        "the performances within the set of gradient-based methods do not differ considerably, and "
+        "similarly for CAM-based methods",
+        (
+            Part(
+                "gradient_alike",
+                "Gradient methods are alike in most fidelity metrics",
+                "In more than half of AI, AD, AG, I, D and M the means of Gradient, IG and "
+                f"GuidedBP span less than {spread.SPREAD:.0%} of its range; simultaneous intervals "
+                "of the means, paired over images, have to lie wholly on one side.",
+                spread.gradient_alike,
+            ),
+            Part(
+                "cam_alike",
+                "so are CAM methods",
+                "The same of Grad-CAM, Grad-CAM++ and Score-CAM.",
+                spread.cam_alike,
+            ),
+        ),
+    ),
+    Claim(
+        "5.2, text, on Figure 1",
+        "Overall, fidelity metrics tend to favor saliency maps that highlight large, continuous "
+        "regions.",
+        (
+            Part(
+                "favour_large",
+                "Most fidelity metrics favour large regions",
+                "In more than half of AI, AD, AG, I, D and M the ranks of the ten methods on an "
+                "image and those of their maps' size, which is -S, correlate above 0 in the mean "
+                "over images. Continuity is not measured.",
+                regions.favour_large,
+            ),
+        ),
+    ),
+    Claim(
         "5.2, text, on Table 2",
         "the overall performance of interpretability metrics is optimal when considering the "
         "ground truth class",
@@ -142,6 +178,20 @@ SECTION_5_2 = (
     ),
     Claim(
         "5.2, text, on Table 2",
+        "When the target class is potential, fidelity metrics for saliency maps do not provide "
+        "additional information.",
+        (
+            Part(
+                "predicted_alike",
+                "Most metrics hardly differ for the predicted class",
+                "In more than half of AI, AD, AG, I and D the methods' mean changes by less than "
+                f"{fidelity.SLIGHT:.0f} points from the ground truth to the predicted class.",
+                fidelity.predicted_alike,
+            ),
+        ),
+    ),
+    Claim(
+        "5.2, text, on Table 2",
         "higher values for AI/AD/D and extremely lower values for AG/I",
         (
             Part(
@@ -164,6 +214,20 @@ SECTION_5_2 = (
                 "As for 5.2 (4), of the three CAM methods: above 0 for AG, below 0 for AD (the "
                 "drop itself).",
                 probability.cam_ag_ad,
+            ),
+        ),
+    ),
+    Claim(
+        "5.2, text, on Figure 2",
+        "However, such correlations are not as apparent for other types of saliency methods.",
+        (
+            Part(
+                "others_less",
+                "AG and AD go less with it for other methods",
+                "The rank correlations of 5.2 on AG (above 0) and AD (below 0) are stronger for "
+                "the CAM methods than for the gradient and perturbation methods, both, by their "
+                "jackknife over images.",
+                probability.others_less,
             ),
         ),
     ),

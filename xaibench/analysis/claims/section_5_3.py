@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xaibench.analysis.claims import shifts, spread
+from xaibench.analysis.claims import moves, probability, shifts, spread
 from xaibench.analysis.claims.claim import Claim, Part
 
 _SIZE = (
@@ -77,6 +77,26 @@ SECTION_5_3 = (
     ),
     Claim(
         "5.3, text, on Table 4",
+        "When using Fake-CAM as a baseline, we observe that AI increases significantly with "
+        "Rotation, while AD drops dramatically with Resize.",
+        (
+            Part(
+                "fake_ai_rises",
+                "Fake-CAM's AI rises with Rotation",
+                f"By at least {shifts.MOVED:.0f} points, from untransformed to rotated inputs.",
+                moves.fake_ai_rises,
+            ),
+            Part(
+                "fake_ad_drops",
+                "its AD drops with Resize",
+                "100 - AD, which Table 4 prints as AD, falls by at least "
+                f"{shifts.MOVED:.0f} points, from untransformed to resized inputs.",
+                moves.fake_ad_drops,
+            ),
+        ),
+    ),
+    Claim(
+        "5.3, text, on Table 4",
         "Values of I generally decrease while values of D increase, with less magnitude in Crop.",
         (
             Part(
@@ -96,8 +116,32 @@ SECTION_5_3 = (
     ),
     Claim(
         "5.3, text, on Table 4",
-        "CAM-based methods perform more stably",
+        "These changes are linked to the variation in prediction probability y_c for the "
+        "transformations.",
         (
+            Part(
+                "linked_to_probability",
+                "I and D change with the probability",
+                "Images ranked within each transform by what it changes in the probability of the "
+                "class, and in the methods' mean area of I, and of D: mean ranks over the four "
+                f"transforms correlate above 0, both. Fails where one is below {probability.NONE}.",
+                moves.linked_to_probability,
+            ),
+        ),
+    ),
+    Claim(
+        "5.3, text, on Table 4",
+        "The performance of gradient-based methods varies greatly depending on the transformation, "
+        "whereas CAM-based methods perform more stably.",
+        (
+            Part(
+                "gradient_vary",
+                "Gradient methods differ more from transform to transform",
+                "The mean distance of a change from the mean change under all four transforms, "
+                "over AI, AD, AG, I and D, is larger for the gradient than for the CAM methods. "
+                f"{_SIZE}",
+                shifts.gradient_vary,
+            ),
             Part(
                 "cam_more_stable",
                 "CAM methods are more stable than gradient methods",

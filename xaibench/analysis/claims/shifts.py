@@ -7,7 +7,7 @@ Changes are paired within images. Where a rule asks how large they are, whatever
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,13 +17,9 @@ from xaibench.analysis.claims.evidence import (
     GRADIENT,
     PERTURBATION,
     SHORTS,
-    UNMEASURED,
-    UNTIL,
     Evidence,
-    Finding,
-    decide,
-    nothing_shared,
 )
+from xaibench.analysis.claims.finding import UNMEASURED, UNTIL, Finding, decide, nothing_shared
 from xaibench.analysis.claims.significance import above, all_of, any_of, at_least, most, sizes
 from xaibench.analysis.layout import table_rows
 from xaibench.analysis.measure import Key
@@ -72,6 +68,14 @@ class Shifts:
         parts = [np.stack([x[:, p].mean(axis=1) for p in groups], 1) for x in (least, largest)]
         return parts[0], parts[1], parts[1].mean(axis=0)
 
+    def centred(self) -> Shifts:
+        """Every change less the mean change of its method and metric over the transforms."""
+        change = self.change.copy()
+        for method, metric in {(key.method, key.metric) for key in self.keys}:
+            cells = self.where(method=method, metric=metric)
+            change[:, cells] -= change[:, cells].mean(axis=1, keepdims=True)
+        return replace(self, change=change)
+
     def signed(self, metric: str) -> Floats:
         """Change of the methods' mean under each transform (N, transforms)."""
         groups = [self.where(metric=metric, transform=name) for name in TRANSFORMS]
@@ -98,6 +102,23 @@ def all_sensitive(evidence: Evidence) -> Finding:
 def gradient_more(evidence: Evidence) -> Finding:
     """The gradient methods change more than the CAM and than the perturbation methods."""
     return _gradient_more(evidence, ("CAM", "perturbation"))
+
+
+def gradient_vary(evidence: Evidence) -> Finding:
+    """From transform to transform the gradient methods' changes differ more than the CAM ones'."""
+    changes = shifts(evidence)
+    if isinstance(changes, Finding):
+        return changes
+    names = ("gradient", "CAM")
+    groups = [changes.where(method=_FAMILIES[name]) for name in names]
+    if not all(groups):
+        return Finding(UNMEASURED, "no scores of one of the families")
+    least, largest, seen = changes.centred().bounds(groups)
+    numbers = "mean distance of a change from that of all four transforms: " + ", ".join(
+        f"{name} methods {points:.1f} points" for name, points in zip(names, seen, strict=True)
+    )
+    yes, no = (above(least[:, [a]] - largest[:, [b]], 0, 100.0) for a, b in ((0, 1), (1, 0)))
+    return decide(yes[0], no[0], changes.n, numbers + changes.note + _maps(evidence))
 
 
 def cam_more_stable(evidence: Evidence) -> Finding:

@@ -12,14 +12,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy.special import stdtrit
 
-from xaibench.analysis.claims.evidence import (
+from xaibench.analysis.claims.evidence import CAM, FEWEST_METHODS, GRADIENT, SHORTS, Evidence
+from xaibench.analysis.claims.finding import (
     ALPHA,
-    FEWEST_METHODS,
-    GRADIENT,
-    SHORTS,
     UNMEASURED,
     UNTIL,
-    Evidence,
     Finding,
     decide,
     nothing_shared,
@@ -65,6 +62,30 @@ def middle_half(low: Floats, high: Floats) -> float:
 def farthest(low: Floats, high: Floats) -> float:
     """The farthest that one of k means between `low` and `high` (k,) can be from their median."""
     return float(max(high.max() - np.median(low), np.median(high) - low.min()))
+
+
+def whole(low: Floats, high: Floats) -> float:
+    """The largest range of k means that lie between `low` and `high` (k,)."""
+    return float(high.max() - low.min())
+
+
+def gradient_alike(evidence: Evidence) -> Finding:
+    """The means of Gradient, IG and GuidedBP are close together in over half of the metrics."""
+    return _alike(evidence, GRADIENT)
+
+
+def cam_alike(evidence: Evidence) -> Finding:
+    """The same of Grad-CAM, Grad-CAM++ and Score-CAM."""
+    return _alike(evidence, CAM)
+
+
+def _alike(evidence: Evidence, methods: Sequence[str]) -> Finding:
+    bounds = _bounds(evidence, FIDELITY, methods, whole, len(methods))
+    if isinstance(bounds, Finding):
+        return bounds
+    seen, apart, near, n = bounds
+    numbers = f"the three span, of the metric's range: {_told(seen, FIDELITY)}"
+    return _verdict(near, apart, n, f"{numbers}; close in {_count(seen < SPREAD)}")
 
 
 def fidelity_indistinct(evidence: Evidence) -> Finding:
@@ -119,7 +140,11 @@ def _verdict(yes: np.ndarray, no: np.ndarray, n: int | None, numbers: str) -> Fi
 
 
 def _bounds(
-    evidence: Evidence, metrics: Sequence[str], methods: Sequence[str], statistic: Bounds
+    evidence: Evidence,
+    metrics: Sequence[str],
+    methods: Sequence[str],
+    statistic: Bounds,
+    fewest: int = FEWEST_METHODS,
 ) -> tuple[Floats, np.ndarray, np.ndarray, int | None] | Finding:
     """The statistic as seen (metrics,), where it is surely over and under `SPREAD`, and n.
 
@@ -129,10 +154,8 @@ def _bounds(
     if evidence.anytime:
         return Finding(UNMEASURED, UNTIL)
     kept = [x for x in methods if evidence.has(*(evidence.key(x, m) for m in metrics))]
-    if len(kept) < FEWEST_METHODS:
-        return Finding(
-            UNMEASURED, f"{len(kept)} methods have these metrics, fewer than {FEWEST_METHODS}"
-        )
+    if len(kept) < fewest:
+        return Finding(UNMEASURED, f"{len(kept)} methods have these metrics, fewer than {fewest}")
     keys = [evidence.key(method, metric) for metric in metrics for method in kept]
     values = evidence.values(keys)
     if not len(values):

@@ -28,7 +28,7 @@ MARKS = (
 
 def page(found: Across) -> d.Document:
     """Return the page of several runs; its figure is `across.png`."""
-    headers = {x: build_header(s.scores, s.catalog) for x, s in found.runs.items()}
+    headers = {x: build_header(s.scores, s.catalog, s.identity) for x, s in found.runs.items()}
     runs = [f"{x}: {s.name} ({header_line(headers[x])})" for x, s in found.runs.items()]
     records = list(_ranks(found))
     figure = d.Figure("across.png", "Kendall's tau of every two rankings, by metric")
@@ -71,15 +71,9 @@ def page(found: Across) -> d.Document:
 
 def sentences(found: Across) -> Iterator[str]:
     """What the taus and pairs say: between runs, of pairs, and of the paper."""
-    between = found.taus(paper=False)
+    between = _of(found.taus(paper=False))
     if between:
-        held = [(m.unsure(one), one) for m in found.metrics for one in m.taus if one in between]
-        sure = [doubt for doubt, one in held if one.low is not None and one.low > 0]
-        yield (
-            f"Kendall's tau of two runs by a metric is {number(median(_of(between)), 2)} in the "
-            f"median of {len(between):,} and above 0 with its whole interval in {len(sure):,}"
-            f"{_doubted(sum(sure))}."
-        )
+        yield f"Kendall's tau of two runs by a metric is {_spread(between)}."
     pairs = [pair for metric in found.metrics for pair in metric.pairs]
     kept = [pair for pair in pairs if pair.everywhere]
     surely = [pair.unsure for pair in kept if pair.surely]
@@ -94,14 +88,14 @@ def sentences(found: Across) -> Iterator[str]:
             f"Of {len(printed):,} of these that the paper prints too, it has {same:,} in the same "
             "order."
         )
-    theirs = found.taus(paper=True)
+    theirs = _of(found.taus(paper=True))
     if theirs:
-        values = _of(theirs)
-        yield (
-            f"Kendall's tau of the paper's ranking and a run's is {number(median(values), 2)} in "
-            f"the median of {len(values):,}, from {number(min(values), 2)} to "
-            f"{number(max(values), 2)}."
-        )
+        yield f"Kendall's tau of the paper's ranking and a run's is {_spread(theirs)}."
+
+
+def _spread(values: Sequence[float]) -> str:
+    ends = f"from {number(min(values), 2)} to {number(max(values), 2)}"
+    return f"{number(median(values), 2)} in the median of {len(values):,}, {ends}"
 
 
 def _doubted(n: int) -> str:
@@ -125,8 +119,9 @@ def _reading(found: Across) -> Iterator[str]:
         )
     yield (
         "Kendall's tau-b: 1 the same order, 0 unrelated, -1 the opposite; in brackets 95% of the "
-        "same resamples. Each resample adds noise to both orders, so that the interval may lie "
-        "below the tau."
+        "same resamples, which is no confidence interval: a resample adds noise to both orders, so "
+        "that of methods that are close these lie below the tau, and below that of all images; and "
+        "runs on the same images order equal methods alike by chance. What is sure are the pairs."
     )
     yield (
         "A pair keeps its order where the mean difference has the same sign in every run, and "
@@ -160,7 +155,7 @@ def _left_out(found: Across) -> Iterator[str]:
     if odd := found.stood_in:
         yield (
             f"The paper's code did what protocol published does: its ranking by {', '.join(odd)} "
-            "does not measure the methods either."
+            "does not measure the methods: a gradient stands in for each."
         )
     for why in dict.fromkeys(why for _, why in found.unranked):
         heads = [head for head, reason in found.unranked if reason == why]

@@ -30,7 +30,7 @@ def of_run(source: Source) -> d.Document:
         name="choose",
         formats=("md", "csv", "json", "html"),
         title=TITLE,
-        lead=(TITLE, header_line(build_header(source.scores, source.catalog))),
+        lead=(TITLE, header_line(build_header(source.scores, source.catalog, source.identity))),
         blocks=d.small_print(_reading(found)),
         sections=(
             d.Section("", (_grid(found),), key="choose"),

@@ -7,19 +7,42 @@ from dataclasses import asdict
 from string import ascii_lowercase
 from typing import Any
 
-from xaibench.analysis.claims import evidence as e
 from xaibench.analysis.claims.check import Checked
 from xaibench.analysis.claims.claim import Part
-from xaibench.analysis.claims.evidence import FACT, FAILS, HOLDS, UNMEASURED, Evidence, Finding
+from xaibench.analysis.claims.enough import MOST
+from xaibench.analysis.claims.evidence import Evidence
 from xaibench.analysis.claims.facts import facts
+from xaibench.analysis.claims.finding import (
+    ALPHA,
+    FACT,
+    FAILS,
+    HOLDS,
+    UNDECIDED,
+    UNMEASURED,
+    Enough,
+    Finding,
+)
+from xaibench.analysis.claims.unruled import UNRULED
 from xaibench.analysis.header import PAPER
 from xaibench.analysis.stats import MIN_IMAGES
 from xaibench.report import document as d
 from xaibench.report.text import count, target_name
 
-EVIDENCE = ("label", "name", "protocol", "target", "images", "facts")
-_TONES: dict[str, d.Tone] = {HOLDS: "good", FAILS: "bad", UNMEASURED: "dim", FACT: "dim"}
-_SHORT = {HOLDS: HOLDS, FAILS: FAILS, UNMEASURED: "not measurable", FACT: "(fact)"}
+EVIDENCE = ("label", "name", "protocol", "model", "target", "images", "facts")
+_TONES: dict[str, d.Tone] = {
+    HOLDS: "good",
+    FAILS: "bad",
+    UNDECIDED: "dim",
+    UNMEASURED: "dim",
+    FACT: "dim",
+}
+_SHORT = {
+    HOLDS: HOLDS,
+    FAILS: FAILS,
+    UNDECIDED: UNDECIDED,
+    UNMEASURED: "not measurable",
+    FACT: "(fact)",
+}
 
 
 def page(evidence: Sequence[Evidence], checked: Sequence[Checked]) -> d.Document:
@@ -39,24 +62,31 @@ def page(evidence: Sequence[Evidence], checked: Sequence[Checked]) -> d.Document
         )
         for number, claim in enumerate(checked, 1)
     ]
+    unruled = [d.Paragraph(f'"{u.quotation}": {u.why}', label=u.section) for u in UNRULED]
+    rest = d.Section("Sentences without a rule", (d.Bullets(unruled),))
     return d.Document(
         name="claims",
         formats=("md", "json"),
         title="Which of the paper's claims hold",
         blocks=(d.Bullets(d.small_print(_above(names, evidence))),),
-        sections=(d.Section("", (_grid(names, checked),)), *settled * bool(known), *claims),
+        sections=(d.Section("", (_grid(names, checked),)), *settled * bool(known), *claims, rest),
         content=_content(names, evidence, checked),
     )
 
 
 def labels(evidence: Sequence[Evidence]) -> list[str]:
-    """A short name for each: "printed", its protocol, with a number where two share one."""
-    protocols = [part.protocol for part in evidence]
-    named = []
-    for index, name in enumerate(protocols):
-        again = f" {protocols[: index + 1].count(name)}" if protocols.count(name) > 1 else ""
-        named.append(f"{name}{again}")
-    return named
+    """A short name for each: "printed", its protocol, its network and a number where two share it.
+
+    The network is told where there are several.
+    """
+    several = len({part.model for part in evidence if part.model}) > 1
+    names = [f"{part.protocol} {part.model}" if several else part.protocol for part in evidence]
+    names = [name.strip() for name in names]
+    numbers = [names[: i + 1].count(name) for i, name in enumerate(names)]
+    return [
+        f"{name} {number}" if names.count(name) > 1 else name
+        for name, number in zip(names, numbers, strict=True)
+    ]
 
 
 def _above(names: Sequence[str], evidence: Sequence[Evidence]) -> list[str]:
@@ -69,9 +99,10 @@ def _above(names: Sequence[str], evidence: Sequence[Evidence]) -> list[str]:
         f"Paper: {PAPER}. printed: the rule applied to its own tables.",
         *runs[1:],
         f"A verdict takes at least {MIN_IMAGES} images with a usable score in every cell it needs, "
-        f"and a one-sided p of at most {e.ALPHA} for it (paired over images, corrected for the "
-        "comparisons in its rule); its contrary takes the same. Otherwise the claim is not "
-        "measurable here.",
+        f"and a one-sided p of at most {ALPHA} for it (paired over images, corrected for the "
+        "comparisons in its rule); its contrary takes the same. Where neither is shown it is "
+        "undecided, with the number of images, of the same means and spread, at which a verdict "
+        "is as likely as not (2.7 times as many make it 90%).",
         *(
             f"{name} stopped when it was sure (--until): its p-values are of bets on bounded "
             "differences, which hold whenever one looks, over the images that all its cells have."
@@ -116,7 +147,16 @@ def finding_line(finding: Finding) -> str:
     tail = [f"n {finding.n:,}"] if finding.n is not None else []
     if finding.p is not None:
         tail.append(f"p {finding.p:.2g}" if finding.p >= 1e-4 else "p < 0.0001")
-    return words + f" ({', '.join(tail)})" * bool(tail)
+    words += f" ({', '.join(tail)})" * bool(tail)
+    if finding.needed is not None:
+        words += f"; {_needed(finding.needed)}"
+    return words
+
+
+def _needed(enough: Enough) -> str:
+    if enough.images is None:
+        return f"{MOST:,} such images would not decide it either: it lies at the rule's threshold"
+    return f"about {enough.images:,} such images would decide it ({enough.verdict})"
 
 
 def _content(
@@ -125,7 +165,7 @@ def _content(
     return {
         "paper": PAPER,
         "minimum_images": MIN_IMAGES,
-        "alpha": e.ALPHA,
+        "alpha": ALPHA,
         "evidence": [
             d.record(EVIDENCE, vars(part), label=name, facts=facts(part))
             for name, part in zip(names, evidence, strict=True)
@@ -148,4 +188,5 @@ def _content(
             }
             for claim in checked
         ],
+        "without_rule": [u._asdict() for u in UNRULED],
     }

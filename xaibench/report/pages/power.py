@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from statistics import median
 from typing import Any
@@ -9,11 +10,11 @@ from typing import Any
 from xaibench.analysis.columns import Column
 from xaibench.analysis.compare import Source
 from xaibench.analysis.header import build_header
-from xaibench.analysis.power import POWER, WIDTHS, Apart, Mean, Needed, doubtful, power
+from xaibench.analysis.power import POWER, WIDTHS, Apart, Mean, Needed, power
 from xaibench.report import document as d
 from xaibench.report.text import MISSING, count, header_line, number, target_name
 
-FIELDS = "target metric first second images difference low high needed least most".split()
+FIELDS = "target metric first second images difference low high needed least most unsure".split()
 TITLE = "How many images it takes"
 SIZES = (100, 500, 5_000, 50_000)
 """Images for which the pairs told apart are counted; the paper took the last."""
@@ -27,7 +28,7 @@ def of_run(source: Source) -> d.Document:
         name="power",
         formats=("md", "csv", "json", "html"),
         title=TITLE,
-        lead=(TITLE, header_line(build_header(source.scores, source.catalog))),
+        lead=(TITLE, header_line(build_header(source.scores, source.catalog, source.identity))),
         blocks=d.small_print(_reading(found)),
         sections=tuple(part for target in found.targets for part in _sections(found, target)),
         fields=FIELDS,
@@ -47,28 +48,48 @@ def sentences(found: Needed) -> Iterator[str]:
     for target in found.targets:
         pairs = [p for p in found.pairs if p.first.target == target]
         if pairs:
-            few, many = (sum(p.told(n) for p in pairs) for n in (500, 50_000))
-            never = sum(p.needed is None for p in pairs)
+            few, many = (_told(pairs, n) for n in (500, 50_000))
+            alone = sum(p.images < 2 for p in pairs)
+            equal = sum(p.needed is None for p in pairs) - alone
             yield (
                 f"{target_name(target).capitalize()}: of {count(len(pairs), 'pair')} of methods "
-                f"by one metric each, 500 images tell {few:,} apart and 50,000 images {many:,}; "
-                f"{never:,} do not differ here at all."
+                f"by one metric each, 500 images tell {few[0]:,} apart if all differ by as much as "
+                f"here ({few[1]:,} to {few[2]:,} by the ends of the intervals of their "
+                f"differences), and 50,000 images {many[0]:,} ({many[1]:,} to {many[2]:,}); "
+                f"{equal:,} have equal means here."
+                + f" Nothing is known of {count(alone, 'pair')} of one image."
+                * bool(alone)
             )
+
+
+def _told(pairs: Sequence[Apart], n: int) -> tuple[int, int, int]:
+    """How many so many images tell apart: as seen, at the least and at the most."""
+    return (
+        sum(pair.told(n) for pair in pairs),
+        sum(pair.surely_told(n) for pair in pairs),
+        sum(pair.perhaps_told(n) for pair in pairs),
+    )
 
 
 def _reading(found: Needed) -> Iterator[str]:
     yield (
         "A mean: images for a 95% interval of 1 point and of 2 points to either side, a point "
-        "being a hundredth of what the metric can range over; a metric without bounds has none."
+        "being a hundredth of what the metric can range over; a metric without bounds has none. By "
+        "Wilson's interval where every value is 0 or 1, else by Student's t."
     )
     yield (
         f"A pair: images with which a paired t-test at 5%, two-sided, tells two methods apart in "
         f"{POWER:.0%} of the runs, if they differ by as much as here; in brackets the same for the "
         "ends of the 95% interval of their difference, the last one open where that holds 0. Not "
-        "corrected for the number of pairs."
+        "corrected for the number of pairs. Noise alone makes a difference that some hundred "
+        "images seem to find: the brackets are what is sure. In the counts of pairs they are the "
+        "counts by these ends; the median is of all pairs, - where half of them have equal means."
     )
-    if any(doubtful(mean.images) for mean in found.means):
-        yield "!: from fewer than 10 images, too few to know the spread."
+    if any(one.unsure for one in found.means) or any(one.unsure for one in found.pairs):
+        yield (
+            "!: from fewer than 10 images, or fewer than 5 that differ from the commonest value: "
+            "too few to know the spread."
+        )
     yield from sentences(found)
 
 
@@ -96,7 +117,7 @@ def _means(found: Needed, means: Sequence[Mean], columns: Sequence[Column]) -> d
 def _of_mean(mean: Mean | None) -> d.Cell | None:
     if mean is None or mean.needed[0] is None:
         return None
-    doubt = "!" * doubtful(mean.images)
+    doubt = "!" * mean.unsure
     text = " / ".join(map(_images, mean.needed))
     return d.Cell(text, hint=f"from {count(mean.images, 'image')}", interval=doubt)
 
@@ -107,14 +128,17 @@ def _counts(found: Needed, columns: Sequence[Column], target: str) -> d.Grid:
     rows = []
     for column in columns:
         pairs = found.by(column.metric, target)
-        told = [sum(p.told(n) for p in pairs) for n in SIZES]
-        needed = [p.needed for p in pairs if p.needed is not None]
-        middle = _images(round(median(needed))) if needed else MISSING
-        rows.append([str(len(pairs)), *map(str, told), middle])
+        told = [_told(pairs, n) for n in SIZES]
+        counts = [d.Cell(str(n), f"[{least}, {most}]") for n, least, most in told]
+        rows.append([d.Cell(str(len(pairs))), *counts, d.Cell(_median(pairs))])
     labels = [d.Row(column.header) for column in columns]
-    return d.Grid(
-        ("Metric",), [*heads, d.Column("Median pair")], labels, [list(map(d.Cell, r)) for r in rows]
-    )
+    return d.Grid(("Metric",), [*heads, d.Column("Median pair")], labels, rows)
+
+
+def _median(pairs: Sequence[Apart]) -> str:
+    """Images for half of the pairs; a pair of equal means is never told apart."""
+    middle = median([pair.needed or math.inf for pair in pairs if pair.images > 1] or [math.inf])
+    return _images(round(middle)) if math.isfinite(middle) else MISSING
 
 
 def _every(found: Needed, columns: Sequence[Column], target: str) -> d.Grid:
@@ -139,7 +163,7 @@ def _of_pair(pair: Apart | None, column: Column) -> d.Cell | None:
         return d.Cell(MISSING, hint=hint)
     least = _images(pair.least) if pair.least else MISSING
     most = _images(pair.most) if pair.most else ""
-    doubt = "!" * doubtful(pair.images)
+    doubt = "!" * pair.unsure
     return d.Cell(_images(pair.needed), f"[{least}, {most}]{doubt}", hint=hint)
 
 
@@ -152,7 +176,7 @@ def _images(n: int | None) -> str:
 
 def _mean(mean: Mean) -> dict[str, Any]:
     needed = {f"needed_{width:g}": n for width, n in zip(WIDTHS, mean.needed, strict=True)}
-    names = ["method", "target", "metric", "images", "spread", *needed]
+    names = ["method", "target", "metric", "images", "spread", *needed, "unsure"]
     return d.record(names, mean.key._asdict(), vars(mean), needed)
 
 

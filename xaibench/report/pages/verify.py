@@ -26,12 +26,6 @@ FIELDS = (
     "table method target transform metric mean low high unsure n paper verdict distance suspects"
 ).split()
 TITLE = "Does it agree with the paper?"
-WEIGHTS = "IMAGENET1K_V1"
-"""What the weights of the paper's network are called in a run's identity."""
-_OTHER = (
-    "The weights here are {}. Unless these are IMAGENET1K_V1, which the paper's numbers "
-    "are for, the differences are no errors of reproduction."
-)
 SHOWN = 3
 """Suspects of a number that the page names; the files hold all."""
 
@@ -39,25 +33,21 @@ SHOWN = 3
 def of_run(source: Source) -> d.Document:
     """Return the page of a run."""
     found = verify(source)
-    header = build_header(source.scores, source.catalog)
+    header = build_header(source.scores, source.catalog, source.identity)
     records = [_record(one) for one in found.printed]
-    weights = str(source.identity.get("weights", WEIGHTS))
-    same = header.of_the_paper and weights == WEIGHTS
-    other = header.own_network and weights != WEIGHTS
-    notes = [*header.notes, *[_OTHER.format(weights)] * other, *source.notes]
-    warnings = [d.Paragraph(note, "warn", "Note") for note in notes]
+    warnings = [d.Paragraph(note, "warn", "Note") for note in (*header.notes, *source.notes)]
     return d.Document(
         name="verify",
         formats=("md", "csv", "json", "html"),
         title=TITLE,
         lead=(TITLE, header_line(header)),
         blocks=[*warnings, *map(d.Paragraph, sentences(found)), *d.small_print(_reading(found))],
-        sections=tuple(_sections(found, same)),
+        sections=tuple(_sections(found, header.of_the_paper)),
         fields=FIELDS,
         records=[{**one, "suspects": "; ".join(one["suspects"])} for one in records],
         content={
             "run": asdict(header),
-            "of_the_paper": same,
+            "of_the_paper": header.of_the_paper,
             "paper": PAPER,
             "sentences": list(sentences(found)),
             "all": _counts(found.tally()),
@@ -77,7 +67,9 @@ def sentences(found: Verified) -> Iterator[str]:
     if not held.decided:
         yield f"None of the {held.unsure:,} printed numbers is judged: they {why}."
         return
-    unsure = f" {held.unsure:,} more {why}." if held.unsure else ""
+    alike = sum(one.verdict == "unsure" and one.prints_alike for one in found.printed)
+    unsure = f" {held.unsure:,} more {why}" if held.unsure else ""
+    unsure += f"; {alike:,} of these print as the paper has them." if alike else "." * bool(unsure)
     yield (
         f"{held.inside:,} of {held.decided:,} printed numbers lie inside the 95% intervals of this "
         f"run, {held.outside:,} outside.{unsure}"
@@ -108,6 +100,9 @@ def _reading(found: Verified) -> Iterator[str]:
         )
     if any(one.verdict == "unsure" for one in found.printed):
         yield UNSURE
+    for note in dict.fromkeys(one.cell.paper_note for one in found.printed):
+        if note:
+            yield f"*: the number as it is printed; its note: {note.replace('_', ' ')}."
 
 
 def _numbers(found: Verified) -> list[int]:
@@ -139,9 +134,10 @@ def _doubt(same: bool) -> str:
     other = "" if same else " Here the network or the data differ, which goes first."
     return (
         "Suspects: every switch between this protocol and its counterpart that alone can move the "
-        "number, the most specific (it moves the fewest of these numbers) first. That is a list of "
-        "suspects, not a finding: no size of an effect is in it, and a cause that is no such "
-        f"switch is not.{other} `xaibench ablate` measures each."
+        "number; first the one of whose numbers the largest share is outside (By switch). That "
+        "says where the misses lie. It is not a finding: by how much and in which direction a "
+        f"switch moves a number is not in it, and a cause that is no such switch is not.{other} "
+        "`xaibench ablate` measures each."
     )
 
 

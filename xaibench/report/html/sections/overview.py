@@ -10,7 +10,10 @@ title, key, place = "Overview", "overview", 0
 
 def section(view: View) -> SectionHtml:
     """One row a run, and what has to be said of it."""
-    headers = [build_header(run.source.scores, run.source.catalog) for run in view.runs]
+    headers = [
+        build_header(run.source.scores, run.source.catalog, run.source.identity)
+        for run in view.runs
+    ]
     notes = dict.fromkeys(
         note
         for run, header in zip(view.runs, headers, strict=True)

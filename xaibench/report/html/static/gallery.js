@@ -253,6 +253,8 @@
   const whole = () => Promise.all(wholes.map((fillAll) => fillAll()));
   // Paper shows what is not near too. A browser prints what is there, so its key waits for that.
   addEventListener("beforeprint", whole);
+  // A program that prints presses no key: for it index.html?print has all pictures from the start.
+  if (new URLSearchParams(location.search).has("print")) whole();
   addEventListener("keydown", (event) => {
     if (event.key.toLowerCase() !== "p" || !(event.ctrlKey || event.metaKey) || event.shiftKey || event.altKey) return;
     event.preventDefault();

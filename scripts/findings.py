@@ -1,0 +1,298 @@
+"""What the study in results/ comes to: at most ten findings, each with its number and its command.
+
+    python scripts/findings.py [RESULTS] > results/FINDINGS.md
+
+Every number is read from the files of RESULTS (tables.json, claims.json, power.json, across.json,
+ablation.json); none is typed in. A finding whose files are not there is left out.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from xaibench.config.declared import shipped
+from xaibench.published.tables import METHODS, TABLES
+
+GRADIENT = ("gradient", "ig", "guidedbp")
+INFORMED = tuple(m for m in METHODS if m != "fakecam")
+FIDELITY = TABLES[1].metrics
+LABEL, SHORT = shipped().label, {m: shipped().metric(m).short for m in shipped().metrics}
+HEAD = """# What it comes to
+
+Made by `python scripts/findings.py > results/FINDINGS.md` from the files beside it; each number is
+read from them, with its 95% interval over photographs in brackets. EfficientNet-Lite0{networks} on
+photographs of ImageNet's training set, which these networks know: accuracy and probabilities are
+higher than on new images, and nothing here is the paper's ResNet-50, which was never run
+(`--config verify` is how to check it). `published` is what the paper's released code computes,
+`reference` each method and metric as its own paper has it. P stands for `--data photographs
+--model efficientnet_lite0`.
+
+"""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A finding: one sentence with its number, the command, and what would overturn it."""
+
+    sentence: str
+    command: str
+    overturned: str
+
+
+class Results:
+    """The files of a folder of results."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def read(self, name: str) -> Any:
+        """One JSON file; FileNotFoundError where it is not there."""
+        return json.loads((self.root / name).read_text(encoding="utf-8"))
+
+    def cell(self, run: str, method: str, metric: str, transform: str = "none") -> dict[str, Any]:
+        """A cell of a run's tables; LookupError where it has no mean."""
+        for table in self.read(f"{run}/tables.json")["tables"]:
+            for cell in table["cells"]:
+                place = (cell["method"], cell["metric"], cell["transform"], cell["target"])
+                if place == (method, metric, transform, "ground_truth") and cell["n"]:
+                    return dict(cell)
+        raise LookupError(f"{run}: {method}, {metric}, {transform}")
+
+    def effect(self, method: str, metric: str, switch: str) -> dict[str, Any]:
+        """What a switch of the ablation moves."""
+        for line in self.read("ablation/ablation.json")["effects"]:
+            if (line["method"], line["metric"]) == (method, metric) and line["switch"] == switch:
+                return dict(line)
+        raise LookupError(f"ablation: {method}, {metric}, {switch}")
+
+    @cached_property
+    def verdicts(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """Findings by claim and evidence."""
+        parts = [part for claim in self.read("claims.json")["claims"] for part in claim["parts"]]
+        return {part["key"]: {f["evidence"]: f for f in part["findings"]} for part in parts}
+
+    @property
+    def images(self) -> int:
+        """Photographs of the published run."""
+        return int(self.read("published/tables.json")["run"]["images"])
+
+
+def interval(cell: dict[str, Any], digits: int = 1) -> str:
+    """`0.96 [0.95, 0.97]`."""
+    mean, low, high = (f"{cell[k]:.{digits}f}" for k in ("mean", "low", "high"))
+    return f"{mean} [{low}, {high}]"
+
+
+def change(effect: dict[str, Any]) -> str:
+    """`-10.5 [-16.6, -4.7] points`."""
+    return (
+        f"{effect['difference']:+.1f} [{effect['low']:+.1f}, {effect['high']:+.1f}] points "
+        f"(n {effect['n']})"
+    )
+
+
+def sensitivity(results: Results) -> Found:
+    fake = results.cell("published", "fakecam", "max_sensitivity")
+    own = results.cell("reference", "fakecam", "max_sensitivity")
+    others = [results.cell("published", m, "max_sensitivity")["mean"] for m in INFORMED]
+    return Found(
+        "The published Max- and Avg-sensitivity do not measure the methods: Fake-CAM, whose map "
+        f"never changes, gets MS {interval(fake, 2)} (n {fake['n']}; the paper prints "
+        f"{fake['paper']}), among {min(others):.2f} to {max(others):.2f} of the others, because "
+        "every map is compared with a gradient explanation of the disturbed image; compared with "
+        f"its own, Fake-CAM has {own['mean']:.2f}.",
+        "`xaibench run P --config table3 --protocol published`, and `reference`",
+        "A version of the metric that the paper used and that calls the method under test; then "
+        "0.96 could not have been printed for a map that is the same for every image.",
+    )
+
+
+def blur(results: Results) -> Found:
+    moved = results.effect("gradcam", "insertion", "causal.kernel")
+    return Found(
+        "How strongly the start of insertion is blurred decides its level: the 11 x 11 kernel of "
+        "RISE's authors in place of the published 5 x 5 alone moves Grad-CAM's I by "
+        f"{change(moved)}.",
+        "`xaibench ablate P --method gradcam --metric insertion --switch causal.kernel`",
+        "An interval that holds 0 on other photographs or with ResNet-50.",
+    )
+
+
+def batchnorm(results: Results) -> Found:
+    i, d = (results.effect("gradient", m, "gradient.batchnorm") for m in ("insertion", "deletion"))
+    return Found(
+        "The published gradient methods see another network: BatchNorm stays in training mode, so "
+        "that a map depends on the four images beside it. In evaluation mode Gradient's I moves by "
+        f"{change(i)} and its 100 - D by {change(d)}.",
+        "`xaibench ablate P --method gradient --metric insertion,deletion --switch "
+        "gradient.batchnorm`",
+        "A release of the paper's code that calls `model.eval()` before it makes these maps.",
+    )
+
+
+def ties(results: Results) -> Found:
+    share = {m: results.cell("published", m, "tied_pixels")["mean"] for m in METHODS}
+    most = max(INFORMED, key=share.__getitem__)
+    a = results.cell("published", most, "insertion")
+    b = results.cell("published", most, "insertion(ties='row_major')")
+    return Found(
+        f"Where pixels share a value, I and D measure the order of an array: {share[most]:.0f}% of "
+        f"the pixels of {LABEL(most)} do, and its I is {interval(a)} with ties from the last pixel "
+        f"on (n {a['n']}) and {100 * b['mean']:.1f} [{100 * b['low']:.1f}, {100 * b['high']:.1f}] "
+        f"from the first (n {b['n']}).",
+        "`xaibench run P --metric \"insertion(ties='row_major')\"`, then `xaibench report`",
+        "Equal scores under both orders.",
+    )
+
+
+def fake_cam(results: Results) -> Found:
+    fake = results.cell("published", "fakecam", "average_drop")
+    ahead = [
+        m for m in INFORMED if results.cell("published", m, "average_drop")["mean"] < fake["mean"]
+    ]
+    own = results.cell("reference", "fakecam", "average_drop")
+    found = results.verdicts["fake_top_two"]
+    told = ", ".join(f"{name}: {f['verdict']} ({f['numbers']})" for name, f in found.items())
+    return Found(
+        f"A map that says nothing wins Average drop: Fake-CAM has 100 - AD {interval(fake)} "
+        f"(n {fake['n']}), ahead of {len(ahead)} of {len(INFORMED)} methods; in `reference` "
+        f"{interval(own)}. The paper's sentence adds AI and M: {told}.",
+        "`xaibench run P --config table1`, then `xaibench report --claims`",
+        "A network whose probability falls when one pixel of 50,176 is black.",
+    )
+
+
+def controls(results: Results) -> Found:
+    pairs = results.read("published/power.json")["pairs"]
+    counts = {}
+    for metric in (*FIDELITY, "sparseness", "complexity"):
+        better = 0
+        for pair in pairs:
+            if pair["metric"] != metric or pair["target"] != "ground_truth":
+                continue
+            if "random" not in (pair["first"], pair["second"]):
+                continue
+            mine = pair["second"] if pair["first"] == "random" else pair["first"]
+            low, high = pair["low"], pair["high"]
+            if pair["first"] == "random":
+                low, high = -high, -low
+            if shipped().metric(metric).direction == "lower":
+                low, high = -high, -low
+            better += mine in INFORMED and low > 0
+        counts[metric] = better
+    told = ", ".join(f"{SHORT[m]} {k}" for m, k in counts.items())
+    return Found(
+        "Not every metric tells methods from noise: of the nine informed methods, so many are "
+        f"better than random maps beyond a 95% interval (n {results.images}): {told}.",
+        "`xaibench run P --method all --method random --config table1`, then `xaibench report "
+        "--power`; `xaibench check METHOD` for one method",
+        "Other controls; intervals are not corrected for their number.",
+    )
+
+
+def survive(results: Results) -> Found:
+    rows = {k: f for k, f in results.verdicts.items() if {"published", "reference"} <= f.keys()}
+    both = {k: (f["published"]["verdict"], f["reference"]["verdict"]) for k, f in rows.items()}
+    sure = {k: v for k, v in both.items() if set(v) <= {"holds", "fails"}}
+    same = [k for k, (a, b) in sure.items() if a == b]
+    turned = [k for k, (a, b) in sure.items() if a != b]
+    return Found(
+        f"Of {len(rows)} parts of the paper's sentences {len(sure)} are decided under both "
+        f"protocols: {len(same)} with the same verdict"
+        + (f", {len(turned)} the other way round ({', '.join(turned)})." if turned else "."),
+        "`xaibench report --claims results/runs/PUBLISHED results/runs/REFERENCE`",
+        "More photographs: an undecided part says how many it takes.",
+    )
+
+
+def networks(results: Results) -> Found:
+    across = results.read("across/across.json")
+    runs = [r for r in across["runs"] if r["protocol"] == "published"]
+    names = {r["run"] for r in runs}
+    taus = [
+        t for t in across["taus"] if {t["first"], t["second"]} <= names and t["tau"] is not None
+    ]
+    sure = [t for t in taus if t["low"] is not None and t["low"] > 0]
+    return Found(
+        f"Between {len(runs)} networks of one family the published ranking of the methods "
+        f"correlates by a median Kendall's tau of {median(t['tau'] for t in taus):.2f}; "
+        f"{len(sure)} of {len(taus)} taus are above 0 beyond their interval.",
+        "`xaibench report RUN RUN RUN --across`",
+        "A network of another family, ResNet-50 first of all.",
+    )
+
+
+def misprint(results: Results) -> Found:
+    resized = results.cell("published", "fakecam", "average_drop", "resize")
+    plain = results.cell("published", "fakecam", "average_drop")
+    return Found(
+        '"AD drops dramatically with Resize" rests on two cells of Table 4 that stand in each '
+        "other's place (100 - AD 2.0, AG 90.5): measured, Fake-CAM's 100 - AD is "
+        f"{interval(resized)} on resized photographs (n {resized['n']}) and {interval(plain)} on "
+        f"untouched ones (n {plain['n']}).",
+        "`xaibench run P --config table4 --method fakecam`",
+        "The authors' own scores of these two cells.",
+    )
+
+
+def enough(results: Results) -> Found:
+    pairs = [
+        p for p in results.read("published/power.json")["pairs"] if p["target"] == "ground_truth"
+    ]
+    pairs = [
+        p for p in pairs if p["metric"] in FIDELITY and "random" not in (p["first"], p["second"])
+    ]
+    told = {n: sum((p["needed"] or 10**9) <= n for p in pairs) for n in (500, 50_000)}
+    needed = [p["needed"] for p in pairs if p["needed"]]
+    return Found(
+        f"Of {len(pairs)} pairs of methods by one fidelity metric, 500 images would tell "
+        f"{told[500]} apart with 90% power and 50,000 images {told[50_000]}; the middle pair takes "
+        f"{median(needed):,.0f} (from n {results.images}).",
+        "`xaibench report --power`",
+        "Larger spreads on images that the network does not know.",
+    )
+
+
+FINDINGS: Sequence[Callable[[Results], Found]] = (
+    sensitivity,
+    fake_cam,
+    controls,
+    ties,
+    blur,
+    batchnorm,
+    misprint,
+    survive,
+    networks,
+    enough,
+)
+
+
+def found(results: Results) -> Iterator[Found]:
+    """The findings whose files are there; the others are named on stderr."""
+    for make in FINDINGS:
+        try:
+            yield make(results)
+        except (FileNotFoundError, LookupError) as error:
+            print(f"{make.__name__}: {error}", file=sys.stderr)
+
+
+def page(results: Results) -> str:
+    """FINDINGS.md."""
+    networks = ", Lite1 and Lite2" if (results.root / "across").exists() else ""
+    parts = [
+        f"## {i}\n\n{f.sentence}\n\n- Command: {f.command}\n"
+        f"- What would overturn it: {f.overturned}"
+        for i, f in enumerate(found(results), 1)
+    ]
+    return HEAD.format(networks=networks) + "\n\n".join(parts) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page(Results(Path(sys.argv[1] if len(sys.argv) > 1 else "results"))))

@@ -1,0 +1,85 @@
+"""Rules for the text on Table 4: Fake-CAM under one transform, and changes of probability."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from xaibench.analysis.claims.evidence import (
+    CONTROL,
+    FEWEST_METHODS,
+    SHORTS,
+    Evidence,
+)
+from xaibench.analysis.claims.finding import UNMEASURED, UNTIL, Finding, decide, nothing_shared
+from xaibench.analysis.claims.probability import with_signs
+from xaibench.analysis.claims.shifts import MOVED, TRANSFORMS
+from xaibench.analysis.claims.significance import above
+from xaibench.analysis.paired import centred_ranks, correlation
+from xaibench.published.tables import FORMS, METHODS
+
+AREAS = ("insertion", "deletion")
+
+
+def fake_ai_rises(evidence: Evidence) -> Finding:
+    """Fake-CAM's AI is `MOVED` points or more higher under rotation than without."""
+    return _moves(evidence, "average_increase", "rotation", 1)
+
+
+def fake_ad_drops(evidence: Evidence) -> Finding:
+    """Fake-CAM's 100 - AD, which Table 4 prints as AD, is `MOVED` points or more lower resized."""
+    return _moves(evidence, "average_drop", "resize", -1)
+
+
+def _moves(evidence: Evidence, metric: str, transform: str, sign: int) -> Finding:
+    keys = [evidence.key(CONTROL, metric), evidence.key(CONTROL, metric, transform)]
+    if not evidence.has(*keys):
+        why = "no scores of it beside untransformed ones"
+        if evidence.cells is None:
+            why = "Table 4 prints AD 2.0 and AG 90.5 for it, most likely each other's; left out"
+        return Finding(UNMEASURED, why)
+    values = evidence.values(keys)
+    if not len(values):
+        return nothing_shared()
+    change = sign * (values[:, 1:] - values[:, :1])
+    before, after = values.mean(axis=0)
+    yes, no = (
+        above(change, MOVED, 100.0, evidence.anytime),
+        above(-change, -MOVED, 100.0, evidence.anytime),
+    )
+    label = evidence.catalog.label(CONTROL)
+    numbers = f"{label}'s {SHORTS[metric]} {before:.1f}, under {transform} {after:.1f}"
+    return decide(yes[0], no[0], None if evidence.cells is None else len(values), numbers)
+
+
+def linked_to_probability(evidence: Evidence) -> Finding:
+    """Over images, what a transform changes in I and D goes with what it changes in probability.
+
+    Ranks over images within each transform, their mean over the four; of I and D the areas, means
+    over the methods.
+    """
+    if evidence.cells is None:
+        return Finding(UNMEASURED, "no images printed")
+    if evidence.anytime:
+        return Finding(UNMEASURED, UNTIL)
+    names = ("none", *TRANSFORMS)
+    if not set(names) <= evidence.probability.keys():
+        return Finding(UNMEASURED, "no predictions for transformed inputs")
+    cells = {m: [evidence.key(m, a, t) for a in AREAS for t in names] for m in METHODS}
+    kept = [m for m in METHODS if evidence.has(*cells[m])]
+    if len(kept) < FEWEST_METHODS:
+        return Finding(UNMEASURED, f"{len(kept)} methods have these, fewer than {FEWEST_METHODS}")
+    keys = [key for m in kept for key in cells[m]]
+    probability = np.stack([evidence.probability[name] for name in names])  # (5, images)
+    images = evidence.common(keys)
+    images = images[np.isfinite(probability[:, images]).all(axis=0)]
+    if not len(images):
+        return nothing_shared()
+    values = evidence.values(keys, images).T.reshape(len(kept), len(AREAS), len(names), -1)
+    areas = values.mean(axis=0) * np.sign([FORMS[a].scale for a in AREAS])[:, None, None]
+    moved = centred_ranks((areas[:, 1:] - areas[:, :1]).reshape(-1, len(images)))
+    moved = moved.reshape(len(AREAS), len(TRANSFORMS), -1).mean(axis=1).T  # (N, areas)
+    by = centred_ranks(probability[1:, images] - probability[:1, images]).mean(axis=0)
+    rho = [float(np.nan_to_num(correlation(by, column))) for column in moved.T]
+    told = ", ".join(f"{SHORTS[a]} {r:+.2f}" for a, r in zip(AREAS, rho, strict=True))
+    numbers = f"correlation of the mean rank of the change with that of the probability: {told}"
+    return with_signs(by, moved, (1, 1), numbers)
