@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from networks import THOUSAND
 
 import xaibench
 from xaibench import registry
@@ -100,7 +101,7 @@ def test_the_same_bits_as_a_plug_in(files: str, monkeypatch: pytest.MonkeyPatch)
     metrics = ["kept,lost,area", f"{files}:halves,{files}:area"]
     metrics += ["file:plain.py:kept,file:plain.py:area", "file:plain.py:brightness"]
     try:
-        xaibench.run({"metric": metrics, "limit": 2, "out": "out"})
+        xaibench.run({"model": THOUSAND, "metric": metrics, "limit": 2, "out": "out"})
     finally:
         registry.entries.cache_clear()
     frame = xaibench.load_scores("out")
