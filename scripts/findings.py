@@ -20,7 +20,6 @@ from typing import Any
 from xaibench.config.declared import shipped
 from xaibench.published.tables import METHODS, TABLES
 
-GRADIENT = ("gradient", "ig", "guidedbp")
 INFORMED = tuple(m for m in METHODS if m != "fakecam")
 FIDELITY = TABLES[1].metrics
 LABEL, SHORT = shipped().label, {m: shipped().metric(m).short for m in shipped().metrics}
@@ -37,6 +36,10 @@ higher than on new images, and nothing here is the paper's ResNet-50, which was 
 """
 
 
+class Missing(Exception):
+    """A file or cell of the results is not there."""
+
+
 @dataclass(frozen=True)
 class Found:
     """A finding: one sentence with its number, the command, and what would overturn it."""
@@ -51,26 +54,31 @@ class Results:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.files: dict[str, Any] = {}
 
     def read(self, name: str) -> Any:
-        """One JSON file; FileNotFoundError where it is not there."""
-        return json.loads((self.root / name).read_text(encoding="utf-8"))
+        """One JSON file, read once; Missing where it is not there."""
+        if name not in self.files:
+            if not (self.root / name).exists():
+                raise Missing(f"no {self.root / name}")
+            self.files[name] = json.loads((self.root / name).read_text(encoding="utf-8"))
+        return self.files[name]
 
     def cell(self, run: str, method: str, metric: str, transform: str = "none") -> dict[str, Any]:
-        """A cell of a run's tables; LookupError where it has no mean."""
+        """A cell of a run's tables; Missing where it has no mean."""
         for table in self.read(f"{run}/tables.json")["tables"]:
             for cell in table["cells"]:
                 place = (cell["method"], cell["metric"], cell["transform"], cell["target"])
                 if place == (method, metric, transform, "ground_truth") and cell["n"]:
                     return dict(cell)
-        raise LookupError(f"{run}: {method}, {metric}, {transform}")
+        raise Missing(f"{run}: {method}, {metric}, {transform}")
 
     def effect(self, method: str, metric: str, switch: str) -> dict[str, Any]:
         """What a switch of the ablation moves."""
         for line in self.read("ablation/ablation.json")["effects"]:
             if (line["method"], line["metric"]) == (method, metric) and line["switch"] == switch:
                 return dict(line)
-        raise LookupError(f"ablation: {method}, {metric}, {switch}")
+        raise Missing(f"ablation: {method}, {metric}, {switch}")
 
     @cached_property
     def verdicts(self) -> dict[str, dict[str, dict[str, Any]]]:
@@ -93,7 +101,7 @@ def interval(cell: dict[str, Any], digits: int = 1) -> str:
 def change(effect: dict[str, Any]) -> str:
     """`-10.5 [-16.6, -4.7] points`."""
     return (
-        f"{effect['difference']:+.1f} [{effect['low']:+.1f}, {effect['high']:+.1f}] points "
+        f"{effect['change']:+.1f} [{effect['low']:+.1f}, {effect['high']:+.1f}] points "
         f"(n {effect['n']})"
     )
 
@@ -169,24 +177,21 @@ def fake_cam(results: Results) -> Found:
     )
 
 
+def better_than_random(pair: dict[str, Any]) -> bool:
+    """Whether an informed method of the pair is better than random beyond its interval."""
+    if pair["low"] is None or {pair["first"], pair["second"]}.isdisjoint(INFORMED):
+        return False
+    upwards = shipped().metric(pair["metric"]).direction != "lower"
+    first = pair["second"] == "random"
+    return bool(pair["low"] > 0 if upwards == first else pair["high"] < 0)
+
+
 def controls(results: Results) -> Found:
-    pairs = results.read("published/power.json")["pairs"]
-    counts = {}
-    for metric in (*FIDELITY, "sparseness", "complexity"):
-        better = 0
-        for pair in pairs:
-            if pair["metric"] != metric or pair["target"] != "ground_truth":
-                continue
-            if "random" not in (pair["first"], pair["second"]):
-                continue
-            mine = pair["second"] if pair["first"] == "random" else pair["first"]
-            low, high = pair["low"], pair["high"]
-            if pair["first"] == "random":
-                low, high = -high, -low
-            if shipped().metric(metric).direction == "lower":
-                low, high = -high, -low
-            better += mine in INFORMED and low > 0
-        counts[metric] = better
+    counts = dict.fromkeys((*FIDELITY, "sparseness", "complexity"), 0)
+    for pair in results.read("published/power.json")["pairs"]:
+        beside = "random" in (pair["first"], pair["second"])
+        if beside and pair["target"] == "ground_truth" and pair["metric"] in counts:
+            counts[pair["metric"]] += better_than_random(pair)
     told = ", ".join(f"{SHORT[m]} {k}" for m, k in counts.items())
     return Found(
         "Not every metric tells methods from noise: of the nine informed methods, so many are "
@@ -278,7 +283,7 @@ def found(results: Results) -> Iterator[Found]:
     for make in FINDINGS:
         try:
             yield make(results)
-        except (FileNotFoundError, LookupError) as error:
+        except Missing as error:
             print(f"{make.__name__}: {error}", file=sys.stderr)
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from few_steps import METHODS
 from helpers import apart, doubled, explain, in_double, on
-from sizes import pytest_generate_tests, resized  # noqa: F401
+from sizes import pytest_generate_tests, resized  # noqa: F401 - a hook and a fixture
 from torch import Tensor, nn
 
 from xaibench.models.load import load_model

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from helpers import maps_of, on, scoring
-from sizes import pytest_generate_tests, resized  # noqa: F401
+from sizes import pytest_generate_tests, resized  # noqa: F401 - a hook and a fixture
 
 METHODS = ("gradcam", "ig", pytest.param("rise", marks=pytest.mark.slow), "fakecam")
 FAMILIES = {"gradcam": "cam", "ig": "gradient", "rise": "perturbation", "fakecam": "control"}

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from xaibench.analysis.claims.evidence import Evidence, from_cells
+from xaibench.analysis.claims.evidence import Evidence
 from xaibench.analysis.claims.finding import UNDECIDED, Enough, Finding
 
 MOST = 50_000
@@ -64,14 +64,10 @@ def repeated(evidence: Evidence, times: int) -> Evidence:
         )
         for key, cell in evidence.cells.items()
     }
-    known = evidence.probability
-    return from_cells(
-        cells,
-        times * evidence.images,
-        evidence.catalog,
-        name=evidence.name,
-        protocol=evidence.protocol,
-        target=evidence.target,
-        probability={name: np.tile(values, times) for name, values in known.items()},
+    return replace(
+        evidence,
+        cells=cells,
+        images=times * evidence.images,
+        probability={name: np.tile(p, times) for name, p in evidence.probability.items()},
         places=None if evidence.places is None else (evidence.places + steps).ravel(),
     )

@@ -7,7 +7,7 @@ on either side, on printed means the comparison as it stands.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -199,7 +199,7 @@ def from_run(source: Source) -> Evidence:
     cells = {key: group for key, group in groups(source.scores) if len(group.images)}
     targets = {key.target for key in cells}
     target = "ground_truth" if "ground_truth" in targets or not targets else min(targets)
-    found = from_cells(
+    return from_cells(
         cells,
         header.images,
         source.known,
@@ -208,8 +208,8 @@ def from_run(source: Source) -> Evidence:
         protocol=header.protocol,
         target=target,
         probability=_probability(source, target),
+        model=header.model,
     )
-    return replace(found, model=header.model)
 
 
 def from_cells(
@@ -222,6 +222,7 @@ def from_cells(
     target: str = "ground_truth",
     probability: Mapping[str, Floats] | None = None,
     places: NDArray[np.int64] | None = None,
+    model: str = "",
 ) -> Evidence:
     """Evidence of cells whose rows are summed by image."""
     printed = {
@@ -229,7 +230,7 @@ def from_cells(
         for key, cell in cells.items()
     }
     return Evidence(
-        name, protocol, target, printed, cells, probability or {}, images, catalog, places
+        name, protocol, target, printed, cells, probability or {}, images, catalog, places, model
     )
 
 

@@ -149,12 +149,10 @@ def truth_is_optimal(evidence: Evidence) -> Finding:
 
 def predicted_slightly_lower(evidence: Evidence) -> Finding:
     """From ground truth to predicted, over half of the metrics fall, by less than `SLIGHT`."""
-    targets = _targets(evidence)
-    if isinstance(targets, Finding):
-        return targets
-    means, n, shorts = targets
-    change = means[1] - means[0]
-    numbers = "change of the methods' mean: " + _points(change, shorts)
+    found = _to_predicted(evidence)
+    if isinstance(found, Finding):
+        return found
+    change, n, numbers = found
     falls, little, rises, much = (
         above(of, margin, 100.0, evidence.anytime)
         for of, margin in ((-change, 0), (change, -SLIGHT), (change, 0), (-change, SLIGHT))
@@ -166,15 +164,23 @@ def predicted_slightly_lower(evidence: Evidence) -> Finding:
 
 def predicted_alike(evidence: Evidence) -> Finding:
     """From ground truth to predicted, over half of the metrics change by less than `SLIGHT`."""
+    found = _to_predicted(evidence)
+    if isinstance(found, Finding):
+        return found
+    change, n, numbers = found
+    under = [above(side, -SLIGHT, 100.0, evidence.anytime) for side in (change, -change)]
+    over = [above(side, SLIGHT, 100.0, evidence.anytime) for side in (change, -change)]
+    return _in_most(all_of(np.stack(under), 0), any_of(np.stack(over), 0), n, numbers)
+
+
+def _to_predicted(evidence: Evidence) -> tuple[Floats, int | None, str] | Finding:
+    """Change of the methods' mean from ground truth to predicted (N, metrics), n, and in words."""
     targets = _targets(evidence)
     if isinstance(targets, Finding):
         return targets
     means, n, shorts = targets
     change = means[1] - means[0]
-    numbers = "change of the methods' mean: " + _points(change, shorts)
-    under = [above(side, -SLIGHT, 100.0, evidence.anytime) for side in (change, -change)]
-    over = [above(side, SLIGHT, 100.0, evidence.anytime) for side in (change, -change)]
-    return _in_most(all_of(np.stack(under), 0), any_of(np.stack(over), 0), n, numbers)
+    return change, n, "change of the methods' mean: " + _points(change, shorts)
 
 
 def least_probable_apart(evidence: Evidence) -> Finding:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import numpy as np
 
 from xaibench.analysis.claims.evidence import Evidence
+from xaibench.analysis.claims.fidelity import FIDELITY
 from xaibench.analysis.claims.finding import Finding, decide
 from xaibench.analysis.claims.significance import above, at_least, most, names_where
 from xaibench.analysis.paired import centred_ranks
-from xaibench.published.tables import METHODS, TABLES
+from xaibench.published.tables import METHODS
 
-FIDELITY = TABLES[1].metrics
 SIZE = "sparseness"
 
 

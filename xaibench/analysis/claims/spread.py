@@ -13,6 +13,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from xaibench.analysis.claims.evidence import CAM, FEWEST_METHODS, GRADIENT, SHORTS, Evidence
+from xaibench.analysis.claims.fidelity import FIDELITY
 from xaibench.analysis.claims.finding import (
     ALPHA,
     UNMEASURED,
@@ -25,7 +26,6 @@ from xaibench.analysis.claims.significance import moments, most, names_where
 from xaibench.analysis.stats import Floats
 from xaibench.published.tables import METHODS, TABLES
 
-FIDELITY = TABLES[1].metrics
 ROBUSTNESS = tuple(name for name in TABLES[3].metrics if name != "completeness")
 
 SPREAD = 0.1
