@@ -19,7 +19,7 @@ def photograph():
 @pytest.mark.parametrize(
     ("name", "weights", "layer", "error", "message"),
     [
-        ("efficientnet_lite", None, None, UsageError, "did you mean 'efficientnet_lite"),
+        ("efficientnet_lite", None, None, UsageError, "did you mean 'efficientnet_lite2'?"),
         ("torchvision:resnet5", None, None, UsageError, "unknown torchvision model 'resnet5'"),
         ("resnt50", None, None, UsageError, "unknown model 'resnt50': did you mean 'resnet50'"),
         ("vgg16@rndom", None, None, UsageError, "unknown weights of vgg16 'rndom': did you mean"),
