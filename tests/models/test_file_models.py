@@ -1,5 +1,7 @@
 """`file:MODULE.py:FUNCTION`: a network from the user's own file."""
 
+import sys
+
 import pandas as pd
 import pytest
 import torch
@@ -12,7 +14,7 @@ from xaibench.models.load import load_model
 
 SOURCE = """
 from torch import nn
-from beside import CLASSES
+from classes_beside import CLASSES
 from xaibench.models.classifier import InputSpec, TorchClassifier
 
 class Net(nn.Module):
@@ -60,7 +62,8 @@ def empty():
 
 @pytest.fixture
 def path(tmp_path):
-    (tmp_path / "beside.py").write_text("CLASSES = 6\n")
+    sys.modules.pop("classes_beside", None)  # of another test's folder
+    (tmp_path / "classes_beside.py").write_text("CLASSES = 6\n")
     (tmp_path / "own net.py").write_text(SOURCE)
     return tmp_path / "own net.py"
 

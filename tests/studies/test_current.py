@@ -19,7 +19,7 @@ from xaibench.studies import current
 from xaibench.studies.current import outdated
 
 PUBLISHED = load_protocol("published")
-MINE = """from beside import FACTOR
+MINE = """from factor_beside import FACTOR
 
 
 def mine(ctx, batch, state):
@@ -72,8 +72,9 @@ def test_it_is_the_hash_of_a_run(told: Tell, cell: dict[str, str]) -> None:
 def test_a_users_file_counts_with_what_lies_beside_it(
     told: Tell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    sys.modules.pop("factor_beside", None)  # of another test's folder
     (tmp_path / "mine.py").write_text(MINE)
-    (tmp_path / "beside.py").write_text("FACTOR = 1\n")
+    (tmp_path / "factor_beside.py").write_text("FACTOR = 1\n")
     own = {name: f"file:{tmp_path}/mine.py:{name}" for name in ("mine", "worth")}
     monkeypatch.setattr(current, "files_of", lambda _root: {"mine.py": f"{tmp_path}/mine.py"})
     assert told(method=own["mine"], metric=own["worth"]) == []

@@ -73,6 +73,12 @@ def code_of(*parts: Registered | Source | str | None) -> str:
     return hashlib.sha256("\n".join([*data, *sorted(lines)]).encode()).hexdigest()[:16]
 
 
+def beside(path: Path) -> set[Path]:
+    """The files in its folder that a user's file imports, directly or through others."""
+    changed = path.stat().st_mtime_ns
+    return {file for file in _closure((path,), path, changed) if file.is_relative_to(path.parent)}
+
+
 def _module(part: Registered | Source | str) -> str:
     if isinstance(part, Source):
         return part.module

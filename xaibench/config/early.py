@@ -9,11 +9,12 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
-from xaibench.config.names import check_names, expand
+from xaibench.config.names import check_beside, check_names, expand
 from xaibench.config.run import RunConfig
 from xaibench.config.specs import parse
 from xaibench.errors import UsageError, XaibenchError
 from xaibench.registry import entries
+from xaibench.registry.files import FILE
 
 _CUDA = re.compile(r"cuda(?::(\d+))?")
 _LIBRARIES = {"linux": "libcuda.so.1", "win32": "nvcuda.dll"}
@@ -33,6 +34,7 @@ def check_early(config: RunConfig) -> None:
         )
     if config.executor == "ray" and find_spec("ray") is None:
         raise XaibenchError("executor ray needs the package 'ray': pip install 'xaibench[ray]'.")
+    check_beside(_own_files(config))
     check_names("methods", config.method)
     check_names("metrics", config.metric)
     check_boxes(config.boxes, _needs_boxes(config))
@@ -49,6 +51,15 @@ def check_boxes(boxes: Path | None, needed: bool) -> None:
         raise UsageError("the pointing games need bounding boxes: give --boxes DIR.")
     if next(boxes.rglob("*.xml"), None) is None:
         raise XaibenchError(f"no .xml files below {boxes}; check --boxes.")
+
+
+def _own_files(config: RunConfig) -> list[Path]:
+    """The user's files of methods, metrics and the network."""
+    found = FILE.match(config.model or "")
+    return [
+        *map(Path, config.files.values()),
+        *([Path(found["path"]).expanduser()] if found else []),
+    ]
 
 
 def _needs_boxes(config: RunConfig) -> bool:

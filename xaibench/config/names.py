@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
+from pathlib import Path
 
+from xaibench.config.code import beside
 from xaibench.config.specs import parse
-from xaibench.errors import fold, unknown
+from xaibench.errors import UsageError, fold, unknown
 from xaibench.registry import entries, get
 from xaibench.registry.files import files_in, parts
 
@@ -59,3 +62,22 @@ def check_names(kind: str, specs: Iterable[str]) -> None:
             get(kind, name)
         elif name not in known:
             raise unknown(kind[:-1], name, known)
+
+
+def check_beside(files: Iterable[Path]) -> None:
+    """UsageError where one module name means two files: a process imports only one of them.
+
+    files: the user's own, each imported with what lies beside it.
+    """
+    held: dict[str, Path] = {}
+    for path in (file.resolve() for file in files if file.is_file()):
+        for top in sorted({p.relative_to(path.parent).parts[0] for p in beside(path) - {path}}):
+            name, own = top.removesuffix(".py"), path.parent / top
+            if name in sys.stdlib_module_names:
+                raise UsageError(f"{own} has the name of a module of Python: rename it.")
+            loaded = getattr(sys.modules.get(name), "__file__", None)
+            for other in (held.setdefault(name, own), Path(loaded or own).resolve()):
+                if own not in (other, other.parent):
+                    raise UsageError(
+                        f"two modules are called {name}, {other} and {own}: rename one."
+                    )
