@@ -5,7 +5,7 @@
 FOLDER gets the report as it stands in RUN (make it first: `xaibench report RUN`), all scores as one
 Parquet file, their means by method, target, transform, variation and metric as another, and one
 manifest: identity, protocol, declarations, and the command, versions, device and counts of every
-process.
+process. An absolute path in a command is cut to its last part.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def manifest(run: Path) -> dict[str, object]:
     records = []
     for path in sorted(folder.glob("run-*.json")):
         record = json.loads(path.read_text(encoding="utf-8"))
-        words = record["command"][1:]
+        words = [Path(w).name if Path(w).is_absolute() else w for w in record["command"][1:]]
         for place, word in enumerate(words[:-1]):
             if word == "--out":
                 words[place + 1] = f"results/runs/{run.name}"

@@ -84,3 +84,11 @@ def test_a_module_beside_with_a_name_of_pythons(tmp_path: Path) -> None:
         early.check_early(RunConfig(method=own(tmp_path, "one.py", "statistics")))
     (tmp_path / "one.py").write_text("def m(ctx, batch, state):\n    pass\n")
     early.check_early(RunConfig(method=f"file:{tmp_path / 'one.py'}:m"))  # none imports it
+
+
+def test_show_refuses_them_too(tmp_path: Path) -> None:
+    (tmp_path / "p.png").write_bytes(b"no picture is read before")
+    first = own(tmp_path / "a", "one.py", "shown_beside", "MAP = 1")
+    second = own(tmp_path / "b", "two.py", "shown_beside", "MAP = 2")
+    code, _, err = cli("show", str(tmp_path / "p.png"), "--method", f"{first},{second}")
+    assert (code, "two modules are called shown_beside" in err) == (2, True)

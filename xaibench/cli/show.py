@@ -59,12 +59,11 @@ def show(values: dict[str, Any]) -> None:
     as_json = bool(values.pop("json"))
     say = aside if as_json else echo
     path = _place(images, out)
-    from xaibench.config.names import check_names
+    from xaibench.config.early import check_asked
     from xaibench.config.run import load_config
 
     config = load_config(values)
-    check_names("methods", config.method)
-    check_names("metrics", config.metric)
+    check_asked(config)
     _check_files(images, path)
     if config.model is None:
         say("embedded model: EfficientNet-Lite0 with ImageNet's classes; choose with --model")

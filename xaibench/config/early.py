@@ -34,13 +34,20 @@ def check_early(config: RunConfig) -> None:
         )
     if config.executor == "ray" and find_spec("ray") is None:
         raise XaibenchError("executor ray needs the package 'ray': pip install 'xaibench[ray]'.")
-    check_beside(_own_files(config))
-    check_names("methods", config.method)
-    check_names("metrics", config.metric)
+    check_asked(config)
     check_boxes(config.boxes, _needs_boxes(config))
     data = config.data
     if data and data not in entries("datasets") and ":" not in data and not Path(data).exists():
         raise XaibenchError(f"data folder {data} does not exist; check --data.")
+
+
+def check_asked(config: RunConfig) -> None:
+    """UsageError for unknown names, and for files of the user's that do not go together."""
+    network = FILE.match(config.model or "")
+    files = [*map(Path, config.files.values())]
+    check_beside([*files, Path(network["path"]).expanduser()] if network else files)
+    check_names("methods", config.method)
+    check_names("metrics", config.metric)
 
 
 def check_boxes(boxes: Path | None, needed: bool) -> None:
@@ -51,15 +58,6 @@ def check_boxes(boxes: Path | None, needed: bool) -> None:
         raise UsageError("the pointing games need bounding boxes: give --boxes DIR.")
     if next(boxes.rglob("*.xml"), None) is None:
         raise XaibenchError(f"no .xml files below {boxes}; check --boxes.")
-
-
-def _own_files(config: RunConfig) -> list[Path]:
-    """The user's files of methods, metrics and the network."""
-    found = FILE.match(config.model or "")
-    return [
-        *map(Path, config.files.values()),
-        *([Path(found["path"]).expanduser()] if found else []),
-    ]
 
 
 def _needs_boxes(config: RunConfig) -> bool:
