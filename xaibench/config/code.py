@@ -154,7 +154,7 @@ def _tree(path: Path, _changed: int) -> ast.Module | None:
     """A file's syntax tree; None where it is no Python that this version reads."""
     try:
         return ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # the last two: too deep
         return None
 
 
