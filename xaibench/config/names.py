@@ -72,7 +72,7 @@ def check_beside(files: Iterable[Path]) -> None:
     held: dict[str, Path] = {}
     for path in (file.resolve() for file in files if file.is_file()):
         for top in sorted({p.relative_to(path.parent).parts[0] for p in beside(path) - {path}}):
-            name, own = top.removesuffix(".py"), path.parent / top
+            name, own = top.removesuffix(".py"), (path.parent / top).resolve()
             if name in sys.stdlib_module_names:
                 raise UsageError(f"{own} has the name of a module of Python: rename it.")
             loaded = getattr(sys.modules.get(name), "__file__", None)
