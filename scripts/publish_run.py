@@ -5,7 +5,8 @@
 FOLDER gets the report as it stands in RUN (make it first: `xaibench report RUN`), all scores as one
 Parquet file, their means by method, target, transform, variation and metric as another, and one
 manifest: identity, protocol, declarations, and the command, versions, device and counts of every
-process. An absolute path in a command is cut to its last part.
+process. Absolute paths of the run and of its data, in the report too, become results/runs/RUN and
+the last part.
 """
 
 from __future__ import annotations
@@ -60,6 +61,14 @@ def manifest(run: Path) -> dict[str, object]:
     }
 
 
+def paths(run: Path) -> dict[str, str]:
+    """Absolute paths that the report of a run names, with what stands for them."""
+    records = [json.loads(p.read_text(encoding="utf-8")) for p in run.glob("manifests/run-*.json")]
+    words = {word for record in records for word in record["command"][1:]}
+    data = {word: Path(word).name for word in sorted(words) if Path(word).is_absolute()}
+    return {**data, str(run.resolve()): f"results/runs/{run.name}"}
+
+
 def main(run: Path, folder: Path) -> None:
     """Write the folder anew."""
     scores = xaibench.load_scores(run)
@@ -68,8 +77,13 @@ def main(run: Path, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for path in found:
-        if path.stem not in PHOTOGRAPHS:
+        if path.suffix == ".png" and path.stem not in PHOTOGRAPHS:
             shutil.copyfile(path, folder / path.name)
+        elif path.suffix != ".png":
+            words = path.read_text(encoding="utf-8")
+            for absolute, said in paths(run).items():
+                words = words.replace(absolute, said)
+            (folder / path.name).write_text(words, encoding="utf-8")
     scores.to_parquet(folder / "scores.parquet", compression="zstd", index=False)
     aggregates(scores).to_parquet(folder / "aggregates.parquet", compression="zstd", index=False)
     (folder / "manifest.json").write_text(text + "\n", encoding="utf-8")
