@@ -14,7 +14,9 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -33,13 +35,13 @@ def aggregates(scores: pd.DataFrame) -> pd.DataFrame:
     return found.join(counts, how="outer").reset_index()
 
 
-def manifest(run: Path) -> dict[str, object]:
-    """Identity, protocol, declarations and the records of all processes, without their paths."""
+def manifest(run: Path) -> dict[str, Any]:
+    """Identity, protocol, declarations and the records of all processes."""
     folder = run / "manifests"
     records = []
     for path in sorted(folder.glob("run-*.json")):
         record = json.loads(path.read_text(encoding="utf-8"))
-        words = [Path(w).name if Path(w).is_absolute() else w for w in record["command"][1:]]
+        words = record["command"][1:]
         for place, word in enumerate(words[:-1]):
             if word == "--out":
                 words[place + 1] = f"results/runs/{run.name}"
@@ -61,37 +63,38 @@ def manifest(run: Path) -> dict[str, object]:
     }
 
 
-def paths(run: Path) -> dict[str, str]:
-    """Absolute paths that the report of a run names, with what stands for them."""
-    records = [json.loads(p.read_text(encoding="utf-8")) for p in run.glob("manifests/run-*.json")]
-    words = {word for record in records for word in record["command"][1:]}
-    data = {word: Path(word).name for word in sorted(words) if Path(word).is_absolute()}
-    return {**data, str(run.resolve()): f"results/runs/{run.name}"}
+def without_paths(text: str, run: Path, processes: Iterable[dict[str, Any]]) -> str:
+    """A text with what stands anywhere for the absolute paths of a run and of its commands."""
+    words = {word for record in processes for word in record["command"]}
+    said = {word: Path(word).name for word in words if Path(word).is_absolute()}
+    said[str(run.resolve())] = f"results/runs/{run.name}"
+    for path in sorted(said, key=len, reverse=True):
+        text = text.replace(path, said[path])
+    return text
 
 
 def main(run: Path, folder: Path) -> None:
     """Write the folder anew."""
     scores = xaibench.load_scores(run)
-    text = json.dumps(manifest(run), indent=1, default=str)
+    made = manifest(run)
+    texts = {"manifest.json": json.dumps(made, indent=1, default=str) + "\n"}
     found = [p for p in sorted((run / "report").iterdir()) if p.suffix in KEPT]
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for path in found:
-        if path.suffix == ".png" and path.stem not in PHOTOGRAPHS:
+        if path.suffix != ".png":
+            texts[path.name] = path.read_text(encoding="utf-8")
+        elif path.stem not in PHOTOGRAPHS:
             shutil.copyfile(path, folder / path.name)
-        elif path.suffix != ".png":
-            words = path.read_text(encoding="utf-8")
-            for absolute, said in paths(run).items():
-                words = words.replace(absolute, said)
-            (folder / path.name).write_text(words, encoding="utf-8")
-    scores.to_parquet(folder / "scores.parquet", compression="zstd", index=False)
-    aggregates(scores).to_parquet(folder / "aggregates.parquet", compression="zstd", index=False)
-    (folder / "manifest.json").write_text(text + "\n", encoding="utf-8")
     failures = sorted((run / "failures").rglob("*.json"))
     if failures:
         rows = [json.loads(path.read_text(encoding="utf-8")) for path in failures]
-        text = json.dumps(rows, indent=1)
-        (folder / "failures.json").write_text(text + "\n", encoding="utf-8")
+        texts["failures.json"] = json.dumps(rows, indent=1) + "\n"
+    for name, text in texts.items():
+        words = without_paths(text, run, made["processes"])
+        (folder / name).write_text(words, encoding="utf-8")
+    scores.to_parquet(folder / "scores.parquet", compression="zstd", index=False)
+    aggregates(scores).to_parquet(folder / "aggregates.parquet", compression="zstd", index=False)
 
 
 if __name__ == "__main__":
