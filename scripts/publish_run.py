@@ -7,13 +7,20 @@ Parquet file, their means by method, target, transform, variation and metric as 
 manifest: identity, protocol, declarations, and the command, versions, device and counts of every
 process. Absolute paths of the run and of its data, in the report too, become results/runs/RUN and
 the last part.
+
+run.tar.xz is the run directory itself without its large maps. Unpacked anywhere, it is reported on,
+and `xaibench run` goes on with it:
+
+    mkdir -p results/runs/RUN && tar -xf FOLDER/run.tar.xz -C results/runs/RUN
 """
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import sys
+import tarfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -25,6 +32,9 @@ import xaibench
 KEYS = ["method", "target", "transform", "variation", "metric"]
 PHOTOGRAPHS = {"figure1"}  # not ours to publish
 KEPT = {".md", ".csv", ".json", ".tex", ".html", ".png"}
+HELD = ("manifests", "predictions", "state", "scores", "failures", "maps")  # of a run directory
+LARGE = 100_000
+"""Bytes of a file of maps that is left out: `xaibench explain` makes it anew."""
 
 
 def aggregates(scores: pd.DataFrame) -> pd.DataFrame:
@@ -35,23 +45,24 @@ def aggregates(scores: pd.DataFrame) -> pd.DataFrame:
     return found.join(counts, how="outer").reset_index()
 
 
-def manifest(run: Path) -> dict[str, Any]:
-    """Identity, protocol, declarations and the records of all processes."""
-    folder = run / "manifests"
-    records = []
-    for path in sorted(folder.glob("run-*.json")):
-        record = json.loads(path.read_text(encoding="utf-8"))
+def records_of(run: Path) -> list[dict[str, Any]]:
+    """What each process left, in the order in which they started."""
+    paths = sorted((run / "manifests").glob("run-*.json"))
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+
+
+def manifest(run: Path, records: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Identity, protocol, declarations and what each process did."""
+    folder, processes = run / "manifests", []
+    for record in records:
         words = record["command"][1:]
         for place, word in enumerate(words[:-1]):
             if word == "--out":
                 words[place + 1] = f"results/runs/{run.name}"
-        record["command"] = ["xaibench", *words]
-        records.append(
-            {
-                key: record[key]
-                for key in ("command", "started", "ended", "versions", "git_revision", "device")
-            }
-            | {key: record.get(key) for key in ("batch_size", "seed", "counts")}
+        processes.append(
+            {"command": ["xaibench", *words]}
+            | {key: record[key] for key in ("started", "ended", "versions", "git_revision")}
+            | {key: record.get(key) for key in ("device", "batch_size", "seed", "counts")}
         )
     declared = folder / "catalog.json"  # absent from runs of older versions
     catalog = json.loads(declared.read_text(encoding="utf-8")) if declared.exists() else None
@@ -59,13 +70,13 @@ def manifest(run: Path) -> dict[str, Any]:
         "identity": json.loads((folder / "identity.json").read_text(encoding="utf-8")),
         "protocol": json.loads((folder / "protocol.json").read_text(encoding="utf-8")),
         "catalog": catalog,
-        "processes": records,
+        "processes": processes,
     }
 
 
-def without_paths(text: str, run: Path, processes: Iterable[dict[str, Any]]) -> str:
+def without_paths(text: str, run: Path, records: Iterable[dict[str, Any]]) -> str:
     """A text with what stands anywhere for the absolute paths of a run and of its commands."""
-    words = {word for record in processes for word in record["command"]}
+    words = {word for record in records for word in record["command"]}
     said = {word: Path(word).name for word in words if Path(word).is_absolute()}
     said[str(run.resolve())] = f"results/runs/{run.name}"
     for path in sorted(said, key=len, reverse=True):
@@ -73,11 +84,26 @@ def without_paths(text: str, run: Path, processes: Iterable[dict[str, Any]]) -> 
     return text
 
 
+def archive(run: Path, records: list[dict[str, Any]], into: Path) -> None:
+    """The run directory without large maps, as a file that the same run makes to the bit."""
+    paths = [path for part in HELD for path in sorted((run / part).rglob("*")) if path.is_file()]
+    with tarfile.open(into, "w:xz") as whole:
+        for path in paths:
+            name = path.relative_to(run).as_posix()
+            if name.startswith("maps/") and path.stat().st_size > LARGE:
+                continue
+            content = path.read_bytes()
+            if path.suffix == ".json":
+                content = without_paths(content.decode(), run, records).encode()
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            whole.addfile(entry, io.BytesIO(content))
+
+
 def main(run: Path, folder: Path) -> None:
     """Write the folder anew."""
-    scores = xaibench.load_scores(run)
-    made = manifest(run)
-    texts = {"manifest.json": json.dumps(made, indent=1, default=str) + "\n"}
+    scores, records = xaibench.load_scores(run), records_of(run)
+    texts = {"manifest.json": json.dumps(manifest(run, records), indent=1, default=str) + "\n"}
     found = [p for p in sorted((run / "report").iterdir()) if p.suffix in KEPT]
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -91,10 +117,10 @@ def main(run: Path, folder: Path) -> None:
         rows = [json.loads(path.read_text(encoding="utf-8")) for path in failures]
         texts["failures.json"] = json.dumps(rows, indent=1) + "\n"
     for name, text in texts.items():
-        words = without_paths(text, run, made["processes"])
-        (folder / name).write_text(words, encoding="utf-8")
+        (folder / name).write_text(without_paths(text, run, records), encoding="utf-8")
     scores.to_parquet(folder / "scores.parquet", compression="zstd", index=False)
     aggregates(scores).to_parquet(folder / "aggregates.parquet", compression="zstd", index=False)
+    archive(run, records, folder / "run.tar.xz")
 
 
 if __name__ == "__main__":

@@ -225,6 +225,11 @@ def test_shipped_configurations_load(name: str, asked: mock.Mock) -> None:
     assert config == config_of(asked, "run", "--config", f"configs/{name}.yaml")
 
 
+def test_the_help_names_every_shipped_configuration() -> None:
+    said = " ".join(cli("run", "--help")[1].split())
+    assert f"a shipped one: {', '.join(sorted(config_files()))}." in said
+
+
 def test_the_stages_of_each_command(asked: mock.Mock) -> None:
     for command, stages in {
         "run": {"explain", "score"},

@@ -12,6 +12,7 @@ import typer
 
 from xaibench.cli import options as o
 from xaibench.cli.screen import command, document, next_is, telling
+from xaibench.config.shipped import config_files
 
 if TYPE_CHECKING:
     from xaibench.config.run import RunConfig
@@ -20,8 +21,7 @@ Config = Annotated[
     Optional[str],
     o.option(
         "config",
-        "A YAML file of these options, or the name of a shipped one: smoke, table1, table2, "
-        "table3, table4, paper.",
+        f"A YAML file of these options, or the name of a shipped one: {', '.join(config_files())}.",
     ),
 ]
 EXAMPLES = {
