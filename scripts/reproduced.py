@@ -26,10 +26,10 @@ TOLERANCE = 1e-4
 
 HEAD = """# Run again
 
-Values of `{published}` beside those of the same photographs, network and protocol run again, by
-`python scripts/reproduced.py`: {methods} on {images} photographs. In the unit of `scores.parquet`,
-probabilities and fractions, not percent. AG is a difference of probabilities divided by 1 - p, which
-is small where the network is sure.
+Values of `{published}` beside those of the same network and protocol run again,
+made by `python scripts/reproduced.py`. Methods: {methods}, on {images} photographs.
+In the unit of `scores.parquet`: probabilities and fractions, not percent. AG is a difference of
+probabilities divided by 1 - p, which is small where the network is sure.
 
 """
 
