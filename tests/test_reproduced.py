@@ -36,7 +36,7 @@ def test_a_value_beside_a_failure_is_infinitely_far() -> None:
 
 
 def test_another_network_is_refused() -> None:
-    with pytest.raises(SystemExit, match="model: {'other'} run again, {'m'} published"):
+    with pytest.raises(SystemExit, match=r"model: {'other'} run again, {'m'} published"):
         reproduced.paired(scores({"a": 0.5}), scores({"a": 0.5}, model="other"))
 
 
