@@ -15,7 +15,7 @@ import publish_run
 
 import xaibench
 
-ASKED = ("--method", "fakecam,gradcam", "--metric", "sparseness,average_drop")
+ASKED = ("--method", "fakecam,gradcam,iba", "--metric", "sparseness,average_drop")
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_the_run_itself(published: tuple[Path, Path], tmp_path: Path) -> None:
 def test_it_goes_on(published: tuple[Path, Path], tmp_path: Path) -> None:
     again = unpacked(published[1], tmp_path / "again")
     code, out, err = cli("run", *ASKED, "--limit", "3", "--out", str(again))
-    assert (code, "3 images, computed 1 predictions, 2 maps, 4 scores" in out) == (0, True), err
+    assert (code, "3 images, computed 1 predictions, 3 maps, 6 scores" in out) == (0, True), err
     whole = tmp_path / "whole"
     cli("run", *ASKED, "--limit", "3", "--out", str(whole))
     ours, theirs = map(xaibench.load_scores, (again, whole))
