@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
@@ -21,6 +22,7 @@ from typing import Any
 from xaibench.config.declared import shipped
 from xaibench.published.tables import METHODS, TABLES
 
+MODEL = "efficientnet_lite0"
 INFORMED = tuple(m for m in METHODS if m != "fakecam")
 FIDELITY = TABLES[1].metrics
 LABEL, SHORT = shipped().label, {m: shipped().metric(m).short for m in shipped().metrics}
@@ -94,9 +96,9 @@ class Results:
         return [p for p in pairs if p["target"] == "ground_truth" and p["metric"] in FIDELITY]
 
 
-def images(pairs: Sequence[dict[str, Any]]) -> str:
-    """`80 to 120`."""
-    counts = sorted({pair["images"] for pair in pairs})
+def images(cells: Iterable[dict[str, Any]]) -> str:
+    """On how many photographs cells or pairs stand: `80 to 120`."""
+    counts = sorted({cell.get("images", cell.get("n")) for cell in cells})
     return " to ".join(dict.fromkeys((str(counts[0]), str(counts[-1]))))
 
 
@@ -123,7 +125,7 @@ def sensitivity(results: Results) -> Found:
         f"never changes, gets MS {interval(fake, 2)} (n {fake['n']}; the paper prints "
         f"{fake['paper']}), among {min(others):.2f} to {max(others):.2f} of the others, because "
         "every map is compared with a gradient explanation of the disturbed image; compared with "
-        f"its own, Fake-CAM has {own['mean']:.2f}.",
+        f"its own, Fake-CAM has {own['mean']:.2f} (n {own['n']}).",
         "`xaibench run P --config table3 --protocol published`, and `reference`",
         "A version of the metric that the paper used and that calls the method under test; then "
         "0.96 could not have been printed for a map that is the same for every image.",
@@ -145,8 +147,8 @@ def batchnorm(results: Results) -> Found:
     i, d = (results.effect("gradient", m, "gradient.batchnorm") for m in ("insertion", "deletion"))
     return Found(
         "The published gradient methods see another network: BatchNorm stays in training mode, so "
-        "that a map depends on the four images beside it. In evaluation mode Gradient's I moves by "
-        f"{change(i)} and its 100 - D by {change(d)}.",
+        "that a map depends on the other images of its batch. In evaluation mode Gradient's I "
+        f"moves by {change(i)} and its 100 - D by {change(d)}.",
         "`xaibench ablate P --method gradient --metric insertion,deletion --switch "
         "gradient.batchnorm`",
         "A release of the paper's code that calls `model.eval()` before it makes these maps.",
@@ -155,16 +157,31 @@ def batchnorm(results: Results) -> Found:
 
 def ties(results: Results) -> Found:
     share = {m: results.cell("published", m, "tied_pixels")["mean"] for m in METHODS}
-    most = max(INFORMED, key=share.__getitem__)
-    a = results.cell("published", most, "insertion")
-    b = results.cell("published", most, "insertion(ties='row_major')")
+    moves = {}
+    for method in METHODS:
+        for metric in ("insertion", "deletion"):
+            other = f"{metric}(ties='row_major') minus {metric}"
+            with suppress(Missing):
+                moves[method, metric] = results.cell("published", method, other)
+    if not moves:
+        raise Missing("published: insertion(ties='row_major')")
+    sure = [cell for cell in moves.values() if cell["low"] > 0 or cell["high"] < 0]
+    told = "; ".join(
+        f"{LABEL(method)} ({share[method]:.0f}% of its pixels tied) "
+        + ", ".join(
+            f"{SHORT[metric]} {interval(cell, 2)}"
+            for (m, metric), cell in moves.items()
+            if m == method
+        )
+        for method in dict.fromkeys(m for m, _ in moves)
+    )
     return Found(
-        f"Where pixels share a value, I and D measure the order of an array: {share[most]:.0f}% of "
-        f"the pixels of {LABEL(most)} do, and its I is {interval(a)} with ties from the last pixel "
-        f"on (n {a['n']}) and {100 * b['mean']:.1f} [{100 * b['low']:.1f}, {100 * b['high']:.1f}] "
-        f"from the first (n {b['n']}).",
-        "`xaibench run P --metric \"insertion(ties='row_major')\"`, then `xaibench report`",
-        "Equal scores under both orders.",
+        "What ties decide: where pixels share a value, the order of an array ranks them. Taken "
+        "from the first pixel on, not from the last, they move the mean beyond its 95% interval in "
+        f"{len(sure)} of {len(moves)} cells, in points: {told} (n {images(moves.values())}).",
+        "`xaibench run P --method fakecam,gradcam,iba,lime --metric \"insertion(ties='row_major'),"
+        "deletion(ties='row_major')\"`, then `xaibench report`",
+        "Other moves on other photographs or with ResNet-50.",
     )
 
 
@@ -181,7 +198,7 @@ def fake_cam(results: Results) -> Found:
     return Found(
         f"A map that says nothing wins Average drop: Fake-CAM has 100 - AD {interval(fake)} "
         f"(n {fake['n']}), ahead of {len(ahead)} of {len(INFORMED)} methods; in `reference` "
-        f"{interval(own)}. The paper's sentence adds AI and M: {told}.",
+        f"{interval(own)} (n {own['n']}). The paper's sentence adds AI and M: {told}.",
         "`xaibench run P --config table1`, then `xaibench report --claims`",
         "A network whose probability falls when one pixel of 50,176 is black.",
     )
@@ -214,11 +231,14 @@ def controls(results: Results) -> Found:
 
 
 def survive(results: Results) -> Found:
-    rows = {k: f for k, f in results.verdicts.items() if {"published", "reference"} <= f.keys()}
-    both = {k: (f["published"]["verdict"], f["reference"]["verdict"]) for k, f in rows.items()}
-    sure = {k: v for k, v in both.items() if set(v) <= {"holds", "fails"}}
+    runs = [f"{protocol} {MODEL}" for protocol in ("published", "reference")]
+    found = results.verdicts.items()
+    rows = {k: [f[r]["verdict"] for r in runs] for k, f in found if set(runs) <= f.keys()}
+    if not rows:
+        raise Missing(f"claims.json: {' and '.join(runs)}")
+    sure = {k: v for k, v in rows.items() if set(v) <= {"holds", "fails"}}
     same = [k for k, (a, b) in sure.items() if a == b]
-    turned = [k for k, (a, b) in sure.items() if a != b]
+    turned = [f"{k}: {a}, then {b}" for k, (a, b) in sure.items() if a != b]
     return Found(
         f"Of {len(rows)} parts of the paper's sentences {len(sure)} are decided under both "
         f"protocols: {len(same)} with the same verdict"
@@ -230,16 +250,22 @@ def survive(results: Results) -> Found:
 
 def networks(results: Results) -> Found:
     across = results.read("across/across.json")
-    names = {r["run"] for r in across["runs"]}
-    taus = [t["tau"] for t in across["taus"] if {t["first"], t["second"]} <= names]
-    taus = [tau for tau in taus if tau is not None]
+    runs = {r["run"]: r for r in across["runs"]}
+    published = [name for name, r in runs.items() if r["protocol"] == "published"]
+    models = dict.fromkeys(runs[name]["model"] for name in published)
+    taus = [t for t in across["taus"] if t["tau"] is not None]
+    between = [t["tau"] for t in taus if {t["first"], t["second"]} <= set(published)]
+    paper = [t["tau"] for t in taus if {t["first"], t["second"]} == {published[0], "paper"}]
     kept, sure = (sum(bool(p[k]) for p in across["pairs"]) for k in ("everywhere", "surely"))
+    counts = ", ".join(f"n {runs[name]['images']}" for name in published)
     return Found(
-        f"Between {len(names)} networks of one family the published rankings of the methods by one "
-        f"metric correlate by a median Kendall's tau of {median(taus):.2f} ({min(taus):.2f} to "
-        f"{max(taus):.2f}); of {len(across['pairs'])} pairs of methods by one metric {kept} keep "
-        f"their order on all, {sure} of them beyond the 95% interval on each.",
-        "`xaibench report RUN RUN RUN --across`",
+        f"Between {len(models)} networks of one family ({counts}) the published rankings of the "
+        f"methods by one metric correlate by a median Kendall's tau of {median(between):.2f} "
+        f"({min(between):.2f} to {max(between):.2f}), and the first network's with the paper's "
+        f"ResNet-50 by {median(paper):.2f}; of {len(across['pairs'])} pairs of methods by one "
+        f"metric {kept} keep their order in all {len(runs)} runs, `reference` among them, {sure} "
+        "beyond the 95% interval of each.",
+        "`xaibench report RUN RUN RUN RUN --across`",
         "A network of another family, ResNet-50 first of all.",
     )
 
@@ -295,7 +321,12 @@ def found(results: Results) -> Iterator[Found]:
 
 def page(results: Results) -> str:
     """FINDINGS.md."""
-    networks = ", Lite1 and Lite2" if (results.root / "across").exists() else ""
+    try:
+        models = {r["model"] for r in results.read("across/across.json")["runs"]}
+    except Missing:
+        models = set()
+    others = sorted(name.removeprefix("efficientnet_").title() for name in models)[1:]
+    networks = f" ({' and '.join(others)} where it says so)" if others else ""
     parts = [
         f"## {i}\n\n{f.sentence}\n\n- Command: {f.command}\n"
         f"- What would overturn it: {f.overturned}"
