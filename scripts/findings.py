@@ -157,28 +157,24 @@ def batchnorm(results: Results) -> Found:
 
 def ties(results: Results) -> Found:
     share = {m: results.cell("published", m, "tied_pixels")["mean"] for m in METHODS}
-    moves = {}
+    cells, told = [], []
     for method in METHODS:
+        moves = []
         for metric in ("insertion", "deletion"):
-            other = f"{metric}(ties='row_major') minus {metric}"
             with suppress(Missing):
-                moves[method, metric] = results.cell("published", method, other)
-    if not moves:
+                other = f"{metric}(ties='row_major') minus {metric}"
+                cells.append(results.cell("published", method, other))
+                moves.append(f"{SHORT[metric]} {interval(cells[-1], 2)}")
+        if moves:
+            tied = f"{LABEL(method)} ({share[method]:.0f}% of its pixels tied)"
+            told.append(f"{tied} {', '.join(moves)}")
+    if not cells:
         raise Missing("published: insertion(ties='row_major')")
-    sure = [cell for cell in moves.values() if cell["low"] > 0 or cell["high"] < 0]
-    told = "; ".join(
-        f"{LABEL(method)} ({share[method]:.0f}% of its pixels tied) "
-        + ", ".join(
-            f"{SHORT[metric]} {interval(cell, 2)}"
-            for (m, metric), cell in moves.items()
-            if m == method
-        )
-        for method in dict.fromkeys(m for m, _ in moves)
-    )
+    sure = [cell for cell in cells if cell["low"] > 0 or cell["high"] < 0]
     return Found(
         "What ties decide: where pixels share a value, the order of an array ranks them. Taken "
         "from the first pixel on, not from the last, they move the mean beyond its 95% interval in "
-        f"{len(sure)} of {len(moves)} cells, in points: {told} (n {images(moves.values())}).",
+        f"{len(sure)} of {len(cells)} cells, in points: {'; '.join(told)} (n {images(cells)}).",
         "`xaibench run P --method fakecam,gradcam,iba,lime --metric \"insertion(ties='row_major'),"
         "deletion(ties='row_major')\"`, then `xaibench report`",
         "Other moves on other photographs or with ResNet-50.",
@@ -273,9 +269,11 @@ def networks(results: Results) -> Found:
 def misprint(results: Results) -> Found:
     resized = results.cell("published", "fakecam", "average_drop_bar", "resize")
     plain = results.cell("published", "fakecam", "average_drop_bar")
+    gain = results.cell("published", "fakecam", "average_gain", "resize")
     return Found(
         '"AD drops dramatically with Resize" rests on two cells of Table 4 that stand in each '
-        "other's place (100 - AD 2.0, AG 90.5): measured, Fake-CAM's 100 - AD is "
+        f"other's place (100 - AD {resized['paper']}, AG {gain['paper']}): measured, Fake-CAM's "
+        "100 - AD is "
         f"{interval(resized)} on resized photographs (n {resized['n']}) and {interval(plain)} on "
         f"untouched ones (n {plain['n']}).",
         "`xaibench run P --config table4 --method fakecam`",
@@ -325,7 +323,7 @@ def page(results: Results) -> str:
         models = {r["model"] for r in results.read("across/across.json")["runs"]}
     except Missing:
         models = set()
-    others = sorted(name.removeprefix("efficientnet_").title() for name in models)[1:]
+    others = sorted(name.removeprefix("efficientnet_").title() for name in models - {MODEL})
     networks = f" ({' and '.join(others)} where it says so)" if others else ""
     parts = [
         f"## {i}\n\n{f.sentence}\n\n- Command: {f.command}\n"

@@ -28,11 +28,12 @@ from typing import Any
 import pandas as pd
 
 import xaibench
+from xaibench.store import layout
+from xaibench.store.atomic import read_json
 
 KEYS = ["method", "target", "transform", "variation", "metric"]
 PHOTOGRAPHS = {"figure1"}  # not ours to publish
 KEPT = {".md", ".csv", ".json", ".tex", ".html", ".png"}
-HELD = ("manifests", "predictions", "state", "scores", "failures", "maps")  # of a run directory
 LARGE = 100_000
 """Bytes of a file of maps that is left out: `xaibench explain` makes it anew."""
 
@@ -47,13 +48,12 @@ def aggregates(scores: pd.DataFrame) -> pd.DataFrame:
 
 def records_of(run: Path) -> list[dict[str, Any]]:
     """What each process left, in the order in which they started."""
-    paths = sorted((run / "manifests").glob("run-*.json"))
-    return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    return [read_json(path) for path in layout.manifests(run)]
 
 
 def manifest(run: Path, records: Iterable[dict[str, Any]]) -> dict[str, Any]:
     """Identity, protocol, declarations and what each process did."""
-    folder, processes = run / "manifests", []
+    processes = []
     for record in records:
         words = record["command"][1:]
         for place, word in enumerate(words[:-1]):
@@ -61,15 +61,17 @@ def manifest(run: Path, records: Iterable[dict[str, Any]]) -> dict[str, Any]:
                 words[place + 1] = f"results/runs/{run.name}"
         processes.append(
             {"command": ["xaibench", *words]}
-            | {key: record[key] for key in ("started", "ended", "versions", "git_revision")}
-            | {key: record.get(key) for key in ("device", "batch_size", "seed", "counts")}
+            | {
+                key: record[key]
+                for key in ("started", "ended", "versions", "git_revision", "device")
+            }
+            | {key: record.get(key) for key in ("batch_size", "seed", "counts")}
         )
-    declared = folder / "catalog.json"  # absent from runs of older versions
-    catalog = json.loads(declared.read_text(encoding="utf-8")) if declared.exists() else None
+    declared = layout.manifest(run, "catalog")  # absent from runs of older versions
     return {
-        "identity": json.loads((folder / "identity.json").read_text(encoding="utf-8")),
-        "protocol": json.loads((folder / "protocol.json").read_text(encoding="utf-8")),
-        "catalog": catalog,
+        "identity": read_json(layout.manifest(run, "identity")),
+        "protocol": read_json(layout.manifest(run, "protocol")),
+        "catalog": read_json(declared) if declared.exists() else None,
         "processes": processes,
     }
 
@@ -86,9 +88,10 @@ def without_paths(text: str, run: Path, records: Iterable[dict[str, Any]]) -> st
 
 def archive(run: Path, records: list[dict[str, Any]], into: Path) -> None:
     """The run directory without large maps, as a file that the same run makes to the bit."""
-    paths = [path for part in HELD for path in sorted((run / part).rglob("*")) if path.is_file()]
+    folders = (run / layout.MANIFESTS, layout.failures(run))
+    notes = [path for folder in folders for path in sorted(folder.rglob("*.json"))]
     with tarfile.open(into, "w:xz") as whole:
-        for path in paths:
+        for path in (*notes, *layout.stored(run)):
             name = path.relative_to(run).as_posix()
             if name.startswith("maps/") and path.stat().st_size > LARGE:
                 continue
