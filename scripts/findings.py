@@ -250,14 +250,17 @@ def networks(results: Results) -> Found:
     published = [name for name, r in runs.items() if r["protocol"] == "published"]
     models = dict.fromkeys(runs[name]["model"] for name in published)
     taus = [t for t in across["taus"] if t["tau"] is not None]
-    between = [t["tau"] for t in taus if {t["first"], t["second"]} <= set(published)]
+    ours = [t for t in taus if {t["first"], t["second"]} <= set(published)]
+    between = [t["tau"] for t in ours]
+    alike = sum((t["low"] or -1) > 0 for t in ours)
     paper = [t["tau"] for t in taus if {t["first"], t["second"]} == {published[0], "paper"}]
     kept, sure = (sum(bool(p[k]) for p in across["pairs"]) for k in ("everywhere", "surely"))
     counts = ", ".join(f"n {runs[name]['images']}" for name in published)
     return Found(
         f"Between {len(models)} networks of one family ({counts}) the published rankings of the "
         f"methods by one metric correlate by a median Kendall's tau of {median(between):.2f} "
-        f"({min(between):.2f} to {max(between):.2f}), and the first network's with the paper's "
+        f"({min(between):.2f} to {max(between):.2f}; {alike} of {len(ours)} surely above 0), and "
+        f"the first network's with the paper's "
         f"ResNet-50 by {median(paper):.2f}; of {len(across['pairs'])} pairs of methods by one "
         f"metric {kept} keep their order in all {len(runs)} runs, `reference` among them, {sure} "
         "beyond the 95% interval of each.",

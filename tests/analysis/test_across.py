@@ -1,4 +1,4 @@
-"""Rankings of several runs: taus, shared draws, pairs that keep their order, the paper's order."""
+"""Rankings of several runs: taus, shared images, pairs that keep their order, the paper's order."""
 
 from __future__ import annotations
 
@@ -65,30 +65,23 @@ def test_taus_are_scipys_of_the_means() -> None:
             assert {m: r.rank for m, r in one.rankings[name].ranks.items()} == ranks
 
 
-def test_the_same_images_are_drawn_together_and_others_are_not() -> None:
-    """Which of two methods leads is up to chance, and to the same chance on the same images."""
+def test_images_that_runs_share_are_told() -> None:
     rng = np.random.default_rng(0)
     values = {(m, "insertion"): rng.uniform(0, 1, 20) for m in "abcdef"}
-    (same,) = across([source(values), source(values)], resamples=400).metrics[0].taus
-    assert (same.tau, same.low, same.high) == (1, 1, 1)
     others = [f"{i:02d}.png" for i in range(20)]
-    found = across([source(values), source(values, others)], resamples=400)
-    (apart,) = found.metrics[0].taus
-    assert apart.tau == 1
-    assert apart.low < 0.5
-    assert found.shared == 0
+    assert across([source(values), source(values)], resamples=50).shared == 20
+    assert across([source(values), source(values, others)], resamples=50).shared == 0
 
 
-def test_the_interval_is_that_of_a_slow_bootstrap() -> None:
-    rng = np.random.default_rng(5)
-    one, two = ({(m, "insertion"): rng.uniform(0, 1, 20) for m in "abcdef"} for _ in range(2))
-    (found,) = across([source(one), source(two)], resamples=1000).metrics[0].taus
-    x, y = (np.stack(list(values.values()), axis=1) for values in (one, two))
-    drawn = []
-    for rows in rng.integers(0, 20, (1000, 20)):
-        drawn.append(kendalltau(x[rows].mean(0), y[rows].mean(0)).statistic)
-    expected = np.quantile(drawn, (0.025, 0.975))
-    assert [found.low, found.high] == pytest.approx(expected, abs=2.1 / 15)  # a pair of methods
+def test_a_tau_has_the_interval_of_the_pairs_that_are_sure() -> None:
+    """Wide where methods are close, a point where a test tells all of them apart."""
+    rng = np.random.default_rng(0)
+    close = {(m, "insertion"): rng.uniform(0, 1, 20) for m in "abcdef"}
+    (same,) = across([source(close), source(close)], resamples=50).metrics[0].taus
+    assert (same.tau, same.low, same.high) == (1, -1, 1)
+    apart = shifted(a=0.3, b=0.2, c=0.1, d=0.0)
+    (one,) = across([source(apart), source(apart)], resamples=50).metrics[0].taus
+    assert (one.tau, one.low, one.high) == (1, 1, 1)
 
 
 def test_pairs_keep_their_order_surely_or_not() -> None:
@@ -141,10 +134,10 @@ def test_the_paper_is_one_more_ranking() -> None:
     assert tau(found, "A", PAPER).tau == pytest.approx(
         kendalltau(means, [printed[m] for m in names]).statistic
     )
-    assert (tau(found, "A", PAPER).tau, tau(found, "A", PAPER).low) == (
-        -tau(found, "B", PAPER).tau,
-        tau(found, "A", PAPER).low,
-    )
+    assert tau(found, "A", PAPER).tau == -tau(found, "B", PAPER).tau
+    for name in "AB":  # every pair of these runs is sure, and the paper is taken as printed
+        one = tau(found, name, PAPER)
+        assert (one.low, one.high) == pytest.approx((one.tau, one.tau))
     signs = {(p.first, p.second): p.paper for p in metric.pairs}
     assert signs["gradcam", "rise"] == np.sign(printed["gradcam"] - printed["rise"])
     assert {signs[m, "mine"] for m in names} == {None}
@@ -230,21 +223,6 @@ def test_the_papers_sensitivity_is_known_for_what_it_is_without_a_published_run(
     assert found.stood_in == ["MS"]
 
 
-def test_resamples_are_no_confidence_interval() -> None:
-    """Methods that are close and ordered alike in truth: 95% of the resamples lie below 1."""
-    rng = np.random.default_rng(0)
-    held = 0
-    for _ in range(10):
-        drawn = []
-        for _ in range(2):
-            shift = {f"m{i}": 0.02 * i for i in range(10)}
-            values = {(m, "insertion"): rng.normal(x, 0.2, 20) for m, x in shift.items()}
-            drawn.append(source(values))
-        (one,) = across(drawn, resamples=100).metrics[0].taus
-        held += one.high >= 1
-    assert held == 0
-
-
 def test_of_two_tables_that_print_a_cell_the_first_one_stands() -> None:
     """IG's insertion is 53.5 in Table 1, as GuidedBP's, and 53.4 in Table 2."""
     values = shifted(ig=0.1, guidedbp=0.0, gradcam=0.2)
@@ -263,4 +241,4 @@ def test_a_pair_of_one_image_is_not_to_be_trusted() -> None:
     assert found.metrics[0].pairs[0].unsure
     assert not found.metrics[0].pairs[0].surely
     (row,) = page(found).sections[0].blocks[0].cells
-    assert [cell.interval for cell in row] == ["!"]
+    assert [cell.interval for cell in row] == ["[-1.00, 1.00]!"]

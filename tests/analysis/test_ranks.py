@@ -9,11 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytest
 from frames import declared, frame
-from scipy.stats import binomtest, kendalltau
+from scipy.stats import binomtest
 
-from xaibench.analysis.ranks import Ranks, rank, taus
+from xaibench.analysis.ranks import Ranks, rank
 from xaibench.config.catalog import STOOD_IN
 
 
@@ -158,14 +157,6 @@ def test_what_is_said_of_single_ranks_allows_for_their_number() -> None:
     assert (first.low, first.high) == (1, 1)
     assert (first.least, first.most) == (1, 2)
     assert found.spread() == []
-
-
-@pytest.mark.parametrize("ties", [False, True])
-def test_tau_is_scipys(ties: bool) -> None:
-    drawn = np.random.default_rng(0).normal(size=(2, 20, 7))
-    a, b = np.round(drawn, 0 if ties else 6)
-    expected = [kendalltau(one, two).statistic for one, two in zip(a, b, strict=True)]
-    np.testing.assert_allclose(taus(a, b), expected, rtol=1e-12)
 
 
 def test_docs_ranks_is_what_the_script_gives() -> None:

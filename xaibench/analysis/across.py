@@ -17,16 +17,15 @@ import numpy as np
 
 from xaibench.analysis.columns import Column, column_of, is_printed, paper_column
 from xaibench.analysis.compare import Source
+from xaibench.analysis.concord import Concord, Order, concord, known, measured
 from xaibench.analysis.header import PAPER_IMAGES
 from xaibench.analysis.kept import Kept, kept_pairs
 from xaibench.analysis.layout import table_rows
 from xaibench.analysis.measure import Group, image_names
 from xaibench.analysis.ranks import (
-    Concord,
     Ranked,
     Values,
     cells_of,
-    concord,
     main_target,
     order,
     ranks,
@@ -174,7 +173,7 @@ def across(
             Ordered(
                 column,
                 {x: _ranked(x, column, one, means[x], many) for x, one in found.items()},
-                tuple(_concords(found, means)),
+                tuple(_concords(found)),
                 tuple(replace(one, paper=_sign(printed, one)) for one in pairs[metric]),
                 _absent(metric, runs, cells),
                 _lost({x: cells[x][metric] for x in held}, held),
@@ -259,9 +258,12 @@ def _ranked(run: str, column: Column, one: Values, means: Floats, many: int) -> 
     return Ranked(column, n, dict(zip(one.methods, ranks(one, means, many), strict=True)))
 
 
-def _concords(held: Mapping[str, Values], means: Mapping[str, Floats]) -> Iterator[Concord]:
-    """The taus of every two rankings; the paper's order is the same in every resample."""
-    for one, two in combinations(held, 2):
-        a, b = held[one], held[two]
-        b = replace(b, images=a.images) if two == PAPER else b
-        yield concord((one, two), (a, b), (means[one], means[two]))
+def _concords(held: Mapping[str, Values]) -> Iterator[Concord]:
+    """The taus of every two rankings."""
+    orders = {x: _order(x, one) for x, one in held.items()}
+    for one, two in combinations(orders, 2):
+        yield concord((one, two), orders[one], orders[two])
+
+
+def _order(run: str, one: Values) -> Order:
+    return known(one.methods, one.values[0]) if run == PAPER else measured(one.methods, one.values)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xaibench.analysis.columns import TARGET_NAMES, Column, column_of
+from xaibench.analysis.concord import Concord, concord, measured
 from xaibench.analysis.layout import table_rows
 from xaibench.analysis.measure import Group, groups
 from xaibench.analysis.stats import LEVEL, MIN_IMAGES, RESAMPLES, SEED, Floats, draws
@@ -76,22 +77,6 @@ class Spread:
     best: Ranked
     worst: Ranked
     gap: float
-
-
-@dataclass(frozen=True)
-class Concord:
-    """Two metrics, or runs: Kendall's tau-b of their orders of the methods that both rank.
-
-    1: the same order, 0: unrelated, -1: the opposite; None where it is not defined. 95% of the
-    resamples are between `low` and `high`.
-    """
-
-    first: str
-    second: str
-    methods: int
-    tau: float | None
-    low: float | None
-    high: float | None
 
 
 @dataclass(frozen=True)
@@ -177,6 +162,7 @@ def rank(
     means = resampled(held, int(some["image"].nunique()), resamples, seed)
     specs = {method for one in held.values() for method in one.methods}
     many = sum(len(one.methods) for one in held.values())
+    orders = {metric: measured(one.methods, one.values) for metric, one in held.items()}
     return Ranks(
         target=target,
         rows=table_rows(specs, catalog),
@@ -191,8 +177,7 @@ def rank(
             for metric, one in held.items()
         ),
         concords=tuple(
-            concord((one, two), (held[one], held[two]), (means[one], means[two]))
-            for one, two in combinations(held, 2)
+            concord((one, two), orders[one], orders[two]) for one, two in combinations(orders, 2)
         ),
         unranked=tuple((catalog.metric(m).title, why[m]) for m in named if why[m]),
     )
@@ -269,30 +254,3 @@ def ranks(one: Values, means: Floats, many: int) -> list[Rank]:
     tails = (tail, 1 - tail, tail / many, 1 - tail / many)
     ends = np.quantile(drawn, tails, axis=0, method="inverted_cdf")
     return [Rank(*map(float, held)) for held in zip(point, *ends, strict=True)]
-
-
-def concord(
-    names: tuple[str, str], held: tuple[Values, Values], drawn: tuple[Floats, Floats]
-) -> Concord:
-    """How alike two orders are; no interval where one is of one image. drawn: means of each."""
-    a, b = held
-    both = [method for method in a.methods if method in b.methods]
-    at, to = ([one.methods.index(method) for method in both] for one in held)
-    point = taus(a.values.mean(axis=0)[None, at], b.values.mean(axis=0)[None, to])[0]
-    low = high = None
-    if min(len(a.images), len(b.images)) > 1 and len(both) > 1:
-        found = taus(drawn[0][:, at], drawn[1][:, to])
-        found = found[np.isfinite(found)]
-        tail = (1 - LEVEL) / 2
-        low, high = np.quantile(found, (tail, 1 - tail)).tolist() if len(found) else (None, None)
-    tau = float(point) if np.isfinite(point) else None
-    return Concord(*names, len(both), tau, low, high)
-
-
-def taus(a: Floats, b: Floats) -> Floats:
-    """Kendall's tau-b of each two rows of (R, M) values; NaN where a row has one value alone."""
-    i, j = np.triu_indices(a.shape[1], 1)
-    one, two = (np.sign(part[:, i] - part[:, j]) for part in (a, b))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ordered = np.sqrt(np.square(one).sum(axis=1) * np.square(two).sum(axis=1))
-        return np.asarray((one * two).sum(axis=1) / ordered)

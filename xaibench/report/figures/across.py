@@ -72,9 +72,8 @@ def _panel(
             if one is None:
                 continue
             tau = math.nan if one.tau is None else one.tau
-            sure = one.low is not None and one.high is not None and (one.low > 0 or one.high < 0)
             text = short_number(tau, 1) + "!" * metric.unsure(one)
-            weight = "bold" if sure else "normal"
+            weight = "bold" if one.sure else "normal"
             add_cell(axes, (column, row), ("RdBu_r", (tau + 1) / 2), text, weight)
 
 
@@ -83,8 +82,8 @@ def _caption(found: Across) -> str:
     paper = "; paper: the printed values, ResNet-50"
     return (
         "Does the ranking hold? Kendall's tau of two rankings of the methods (heads) by a metric: "
-        "1 the same order, \u22121 the opposite; bold where 95% of the resamples of images are on "
-        f"one side of 0. A dash: all methods alike; !: fewer than 10 images; empty: not in both. "
+        "1 the same order, \u22121 the opposite; bold where its 95% interval excludes 0. A "
+        f"dash: all methods alike; !: fewer than 10 images; empty: not in both. "
         f"{target_name(found.target).capitalize()}. {runs}"
         f"{paper * any(PAPER in metric.rankings for metric in found.metrics)}."
     )

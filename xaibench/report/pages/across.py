@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from statistics import median
 from typing import Any
 
 from xaibench.analysis.across import PAPER, Across, Ordered
+from xaibench.analysis.concord import Concord
 from xaibench.analysis.header import build_header
 from xaibench.analysis.kept import Kept
 from xaibench.analysis.layout import table_rows
-from xaibench.analysis.ranks import Concord
-from xaibench.analysis.stats import RESAMPLES
+from xaibench.analysis.stats import LEVEL, RESAMPLES
 from xaibench.report import document as d
 from xaibench.report.text import MISSING, count, header_line, interval, number, target_name
 
@@ -118,10 +119,11 @@ def _reading(found: Across) -> Iterator[str]:
             "interval of its own; ranks are among the methods that it prints."
         )
     yield (
-        "Kendall's tau-b: 1 the same order, 0 unrelated, -1 the opposite; in brackets 95% of the "
-        "same resamples, which is no confidence interval: a resample adds noise to both orders, so "
-        "that of methods that are close these lie below the tau, and below that of all images; and "
-        "runs on the same images order equal methods alike by chance. What is sure are the pairs."
+        "Kendall's tau-b: 1 the same order, 0 unrelated, -1 the opposite; in brackets a 95% "
+        "interval of the true one: pairs of methods that a paired permutation test over images "
+        "tells apart after correction for all of them (Bonferroni) as they are, all others taken "
+        "for, and against. "
+        f"{_least(found)}"
     )
     yield (
         "A pair keeps its order where the mean difference has the same sign in every run, and "
@@ -136,6 +138,14 @@ def _reading(found: Across) -> Iterator[str]:
             "commonest value: an interval not to be trusted."
         )
     yield from _left_out(found)
+
+
+def _least(found: Across) -> str:
+    """On how few images the test can tell no two methods apart in two runs."""
+    many = max(len(metric.methods) for metric in found.metrics)
+    needed = (1 - LEVEL) / (many * (many - 1))
+    images = math.ceil(1 - math.log2(needed))  # a p of 2^(1 - n) is the smallest of n
+    return f"It takes {images} images in both of two runs to tell any of {many} methods apart so."
 
 
 def _left_out(found: Across) -> Iterator[str]:
