@@ -259,8 +259,9 @@ def networks(results: Results) -> Found:
     return Found(
         f"Between {len(models)} networks of one family ({counts}) the published rankings of the "
         f"methods by one metric correlate by a median Kendall's tau of {median(between):.2f} "
-        f"({min(between):.2f} to {max(between):.2f}; {alike} of {len(ours)} surely above 0), and "
-        f"the first network's with the paper's "
+        f"({min(between):.2f} to {max(between):.2f}; {alike} of {len(ours)} with an "
+        "interval above 0), "
+        f"and the first network's with the paper's "
         f"ResNet-50 by {median(paper):.2f}; of {len(across['pairs'])} pairs of methods by one "
         f"metric {kept} keep their order in all {len(runs)} runs, `reference` among them, {sure} "
         "beyond the 95% interval of each.",

@@ -3,9 +3,9 @@
 The interval is by inversion of tests, as for ranks in Mogstad, Romano, Shaikh & Wilhelm (2024,
 Review of Economic Studies 91, 476-518): which of two methods is better in truth is known where a
 test of their difference over images says so after correction for all pairs of both orders; the true
-tau is between the two that are had with every other pair taken for, and against. A bootstrap of tau
-itself gives no interval, since a resample adds noise to both orders: among methods that are close
-it lies below the tau of all images.
+tau is between the two that are had with every other pair taken for, and against. The test takes
+differences to be symmetric (docs/tau.md). A bootstrap of tau itself gives no interval: a resample
+adds noise to both orders, so that among methods that are close it lies below the tau of all images.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from xaibench.analysis.concord import Concord
 from xaibench.analysis.header import build_header
 from xaibench.analysis.kept import Kept
 from xaibench.analysis.layout import table_rows
+from xaibench.analysis.paired import EXACT, smallest_p
 from xaibench.analysis.stats import LEVEL, RESAMPLES
 from xaibench.report import document as d
 from xaibench.report.text import MISSING, count, header_line, interval, number, target_name
@@ -122,8 +123,8 @@ def _reading(found: Across) -> Iterator[str]:
         "Kendall's tau-b: 1 the same order, 0 unrelated, -1 the opposite; in brackets a 95% "
         "interval of the true one: pairs of methods that a paired permutation test over images "
         "tells apart after correction for all of them (Bonferroni) as they are, all others taken "
-        "for, and against. "
-        f"{_least(found)}"
+        "for, and against. The test takes differences to be symmetric, which a few images that "
+        f"decide a mean are not, and each tau has its own 95%.{_least(found)}"
     )
     yield (
         "A pair keeps its order where the mean difference has the same sign in every run, and "
@@ -144,8 +145,10 @@ def _least(found: Across) -> str:
     """On how few images the test can tell no two methods apart in two runs."""
     many = max(len(metric.methods) for metric in found.metrics)
     needed = (1 - LEVEL) / (many * (many - 1))
+    if needed < smallest_p(EXACT + 1):
+        return ""
     images = math.ceil(1 - math.log2(needed))  # a p of 2^(1 - n) is the smallest of n
-    return f"It takes {images} images in both of two runs to tell any of {many} methods apart so."
+    return f" It takes {images} images in both of two runs to tell any of {many} methods apart so."
 
 
 def _left_out(found: Across) -> Iterator[str]:
