@@ -1,11 +1,12 @@
-"""How closely a run again gives the values of a published one, by metric.
+r"""How closely runs again give the values of published ones, by metric.
 
-    python scripts/reproduced.py PUBLISHED.parquet RUN [RUN ...] > results/reproduced.md
+    python scripts/reproduced.py PUBLISHED.parquet RUN [PUBLISHED.parquet RUN ...] \
+        > results/reproduced.md
 
-PUBLISHED.parquet is as `scripts/publish_run.py` writes it; every RUN is a run directory of the same
+PUBLISHED.parquet is as `scripts/publish_run.py` writes it; RUN is a run directory of the same
 photographs, network and protocol. Prints a table of the rows that both have, in the unit of
-`scores.parquet` (probabilities and fractions, not percent). Exits 1 where a value is further away
-than `TOLERANCE`, or where the two disagree on what could be scored.
+`scores.parquet` (probabilities and fractions, not percent), for each of the two. Exits 1 where a
+value is further away than `TOLERANCE`, or where the two disagree on what could be scored.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import pandas as pd
 
 import xaibench
 from xaibench.config.declared import shipped
+from xaibench.report.text import count
 
 ROW = ["image", "target", "transform", "variation", "method", "metric"]
 SAME = ["model", "dataset", "protocol"]
@@ -26,11 +28,10 @@ TOLERANCE = 1e-4
 
 HEAD = """# Run again
 
-Values of `{published}` beside those of the same network and protocol run again,
-made by `python scripts/reproduced.py`. Methods: {methods}, on {images} photographs.
-In the unit of `scores.parquet`: probabilities and fractions, not percent. AG is a difference of
-probabilities divided by 1 - p, which is small where the network is sure.
-
+Values of published runs beside those of the same network and protocol run again, made by
+`python scripts/reproduced.py`. In the unit of `scores.parquet`: probabilities and fractions, not
+percent. AG is a difference of probabilities divided by 1 - p, which is small where the network is
+sure.
 """
 
 
@@ -52,10 +53,11 @@ def paired(published: pd.DataFrame, again: pd.DataFrame) -> pd.DataFrame:
 
 
 def page(both: pd.DataFrame, published: str) -> str:
-    """What was compared, and a table with a row a metric."""
+    """What was compared, and a table with a row a metric. published: the name of what."""
     methods = ", ".join(shipped().label(m) for m in sorted(set(both["method"])))
-    head = HEAD.format(published=published, methods=methods, images=both["image"].nunique())
+    images = count(both["image"].nunique(), "photograph")
     lines = [
+        f"\n## {published}\n\n{methods}, on {images}.\n",
         "| Metric | Values | Same to the bit | Largest difference |",
         "| --- | ---: | ---: | ---: |",
     ]
@@ -68,18 +70,24 @@ def page(both: pd.DataFrame, published: str) -> str:
         )
     apart = both["apart"]
     lines.append(f"| all | {len(apart)} | {(apart == 0).sum()} | {apart.max():.1e} |")
-    return head + "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n"
 
 
-def main(published: Path, runs: list[Path]) -> int:
-    """Print the table."""
-    again = pd.concat([xaibench.load_scores(run) for run in runs])
-    both = paired(pd.read_parquet(published), again)
-    if both.empty:
-        sys.exit(f"no row of {', '.join(map(str, runs))} is in {published}.")
-    sys.stdout.write(page(both, published.as_posix()))
-    return int((both["apart"] > TOLERANCE).any())
+def main(pairs: list[tuple[Path, Path]]) -> int:
+    """Print a table of each published run and the one again."""
+    found = {
+        published: paired(pd.read_parquet(published), xaibench.load_scores(again))
+        for published, again in pairs
+    }
+    for published, again in pairs:
+        if found[published].empty:
+            sys.exit(f"no row of {again} is in {published}.")
+    sys.stdout.write(HEAD + "".join(page(both, name.parent.name) for name, both in found.items()))
+    return int(any((both["apart"] > TOLERANCE).any() for both in found.values()))
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), [Path(word) for word in sys.argv[2:]]))
+    words = [Path(word) for word in sys.argv[1:]]
+    if not words or len(words) % 2:
+        sys.exit(f"usage: {Path(__file__).name} PUBLISHED.parquet RUN [PUBLISHED.parquet RUN ...]")
+    sys.exit(main(list(zip(words[::2], words[1::2], strict=True))))

@@ -48,8 +48,15 @@ def test_what_is_too_far_ends_with_1(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    scores({"a": 0.5, "b": 0.25}).to_parquet(tmp_path / "old.parquet")
-    again = scores({"a": 0.5, "b": 0.25 + moved})
-    monkeypatch.setattr(reproduced.xaibench, "load_scores", lambda _: again)
-    assert reproduced.main(tmp_path / "old.parquet", [tmp_path]) == code
-    assert f"| I | 2 | 1 | {moved:.1e} |" in capsys.readouterr().out
+    same = scores({"a": 0.5, "b": 0.25})
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        same.to_parquet(tmp_path / name / "old.parquet")
+    again = {"one": same, "two": scores({"a": 0.5, "b": 0.25 + moved})}
+    monkeypatch.setattr(reproduced.xaibench, "load_scores", lambda run: again[run.name])
+    pairs = [(tmp_path / name / "old.parquet", Path(name)) for name in again]
+    assert reproduced.main(pairs) == code
+    one, two = capsys.readouterr().out.split("## ")[1:]
+    assert one.startswith("one\n\nGrad-CAM, on 2 photographs.\n")
+    assert "| I | 2 | 2 | 0.0e+00 |" in one
+    assert f"| I | 2 | 1 | {moved:.1e} |" in two
