@@ -9,6 +9,8 @@ import pytest
 from helpers import cli
 from networks import THOUSAND
 
+from xaibench import load_scores
+
 FAST = ("--model", THOUSAND, "--workers", 0, "--limit", 2, "--metric", "average_drop,sparseness")
 
 
@@ -78,12 +80,26 @@ def test_several_configurations_are_added_up_and_what_is_there_is_not_counted() 
         json.loads(cli("plan", "--config", f"{name}.yaml", *words)[1])["total"]["rows"]
         for name in ("a", "b", "both")
     ]
-    assert rows == [32, 48, 48]
+    two = json.loads(cli("plan", "--config", "a.yaml", "--config", "b.yaml", *words)[1])
+    assert [*rows, two["total"]["rows"]] == [32, 48, 48, 48]
     assert cli("run", *FAST, "--out", "o")[0] == 0
     left = json.loads(cli("plan", *FAST, "--out", "o", "--rate", 1, "--json")[1])
     assert left["total"]["rows"] == 0
     anew = json.loads(cli("plan", *FAST, "--out", "o", "--rate", 1, "--json", "--overwrite")[1])
     assert anew["total"]["rows"] == 48
+
+
+def test_of_several_configurations_each_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One did away with the metrics of those before it, without a word."""
+    for name in ("sparseness", "complexity"):
+        Path(f"{name}.yaml").write_text(f"metric: {name}\n")
+    words = ("--method", "gradcam", "--limit", 1, "--model", THOUSAND, "--out")
+    files = ("--config", "sparseness.yaml", "--config", "complexity.yaml")
+    assert cli("run", *files, *words, "one")[0] == 0
+    monkeypatch.setenv("XAIBENCH_CONFIG", "sparseness.yaml:complexity.yaml")
+    assert cli("run", *words, "two")[0] == 0
+    for run in ("one", "two"):
+        assert set(load_scores(run)["metric"]) == {"sparseness", "complexity"}
 
 
 def test_what_declares_no_cost_makes_sums_lower_bounds() -> None:

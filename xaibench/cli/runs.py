@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
     from xaibench.config.run import RunConfig
 
 Config = Annotated[
-    Optional[str],
+    Optional[list[Path]],  # of which a variable holds several as PATH does
     o.option(
         "config",
-        f"A YAML file of these options, or the name of a shipped one: {', '.join(config_files())}.",
+        f"A YAML file of these options, or the name of a shipped one: {', '.join(config_files())}. "
+        "Of several, one after the other.",
+        metavar="PATH",
     ),
 ]
 EXAMPLES = {
@@ -48,8 +51,8 @@ def configs_of(values: dict[str, Any]) -> list[RunConfig]:
     """The configurations that a command line asks for."""
     from xaibench.config.run import find_config, load_configs
 
-    file = values.pop("config", None)
-    return load_configs(values, None if file is None else find_config(file))
+    files: list[Path | None] = [find_config(str(name)) for name in values.pop("config", None) or ()]
+    return [one for file in files or [None] for one in load_configs(values, file)]
 
 
 def go(values: dict[str, Any], stages: set[str]) -> None:
