@@ -131,6 +131,17 @@ def test_the_report_says_that_stale_scores_are_among_current_ones(files: Path) -
     assert "Stale scores stand among current ones" in page
 
 
+def test_scores_of_transformed_images_are_no_stale_ones(files: Path) -> None:
+    """A transform is code of its own, so that the hash of such scores is another."""
+    run(files, 2, metric="average_drop,deletion", transform="none,rotation,crop")
+    assert "Stale" not in cli("report", files / "out")[1]
+    write(files, factor="-1.0")
+    run(files, 1, metric="average_drop", transform="crop")
+    said = " ".join(cli("report", files / "out")[1].split())
+    named = said.partition("made by different code or maps: ")[2].partition(". Run all")[0]
+    assert named == "average_drop of file:my.py:mine, deletion of file:my.py:mine"  # maps of both
+
+
 def test_a_report_says_what_is_stale_before_anything_is_run_again(files: Path) -> None:
     run(files, 2)
     cli("report", files / "out", "--html", "--gallery", 0)

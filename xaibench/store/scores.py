@@ -141,17 +141,23 @@ def _cell(files: Files, paths: Sequence[Path], wanted: Collection[str]) -> Cell:
 def of_several_codes(cells: Collection[Cell]) -> list[str]:
     """Scores of which some were made by other code than the rest: `metric of method` in words.
 
-    Where a method's metrics rest on maps of different code, all of them.
+    Where a method's metrics rest on maps of different code, all of them. Each transform by itself:
+    it is code too.
     """
-    codes: dict[tuple[str, str], set[str]] = {}
+    codes: dict[tuple[str, str, str], set[str]] = {}
     maps: dict[tuple[str, str], set[str]] = {}
     for cell in cells:
         method, _, transform, _, metric = cell.keys
         for code, of_maps in cell.made:
-            codes.setdefault((metric, method), set()).add(code)
+            codes.setdefault((metric, method, transform), set()).add(code)
             maps.setdefault((method, transform), set()).add(of_maps)
-    mixed = {method for (method, _), made in maps.items() if len(made) > 1}
-    return [f"{m} of {of}" for (m, of), made in codes.items() if of in mixed or len(made) > 1]
+    mixed = {
+        (metric, method)
+        for (metric, method, transform), made in codes.items()
+        if len(made) > 1 or len(maps[method, transform]) > 1
+    }
+    named = dict.fromkeys(key[:2] for key in codes)  # in the order of the cells
+    return [f"{metric} of {method}" for metric, method in named if (metric, method) in mixed]
 
 
 def _frame(cells: Sequence[Cell], numbers: Numbers, columns: Sequence[str]) -> pd.DataFrame:
