@@ -200,26 +200,25 @@ def fake_cam(results: Results) -> Found:
     )
 
 
-def better_than_random(pair: dict[str, Any]) -> bool:
-    """Whether an informed method of the pair is better than random beyond its interval."""
+def beside_random(pair: dict[str, Any]) -> int:
+    """1 where an informed method is better than random beyond the interval, -1 where worse."""
     if pair["low"] is None or {pair["first"], pair["second"]}.isdisjoint(INFORMED):
-        return False
+        return 0
+    side = int(pair["low"] > 0) - int(pair["high"] < 0)
     upwards = shipped().metric(pair["metric"]).direction != "lower"
-    first = pair["second"] == "random"
-    return bool(pair["low"] > 0 if upwards == first else pair["high"] < 0)
+    return side if upwards == (pair["second"] == "random") else -side
 
 
 def controls(results: Results) -> Found:
-    counts = dict.fromkeys(FIDELITY, 0)
     pairs = [p for p in results.pairs if "random" in (p["first"], p["second"])]
     if not pairs:
         raise Missing("published: random")
-    for pair in pairs:
-        counts[pair["metric"]] += better_than_random(pair)
-    told = ", ".join(f"{SHORT[m]} {k}" for m, k in counts.items())
+    sides = [(p["metric"], beside_random(p)) for p in pairs]
+    told = ", ".join(f"{SHORT[m]} {sides.count((m, 1))} ({sides.count((m, -1))})" for m in FIDELITY)
     return Found(
-        "Not every metric tells methods from noise: of the nine informed methods, so many are "
-        f"better than random maps beyond a 95% interval (n {images(pairs)}): {told}.",
+        "Not every metric puts methods before noise: of the nine informed methods, so many are "
+        "better, and in brackets worse, than random maps beyond a 95% interval "
+        f"(n {images(pairs)}): {told}.",
         "`xaibench run P --method all --method random --config table1`, then `xaibench report "
         "--power`; `xaibench check METHOD` for one method",
         "Other controls; intervals are not corrected for their number.",
@@ -233,11 +232,12 @@ def survive(results: Results) -> Found:
     if not rows:
         raise Missing(f"claims.json: {' and '.join(runs)}")
     sure = {k: v for k, v in rows.items() if set(v) <= {"holds", "fails"}}
+    both = [k for k, v in rows.items() if set(v) <= {"holds", "fails", "undecided"}]
     same = [k for k, (a, b) in sure.items() if a == b]
     turned = [f"{k}: {a}, then {b}" for k, (a, b) in sure.items() if a != b]
     return Found(
-        f"Of {len(rows)} parts of the paper's sentences {len(sure)} are decided under both "
-        f"protocols: {len(same)} with the same verdict"
+        f"Of {len(rows)} parts of the paper's sentences {len(both)} were measured under both "
+        f"protocols, and {len(sure)} are decided under both: {len(same)} with the same verdict"
         + (f", {len(turned)} the other way round ({', '.join(turned)})." if turned else "."),
         "`xaibench report --claims results/runs/PUBLISHED results/runs/REFERENCE`",
         "More photographs: an undecided part says how many it takes.",
@@ -252,19 +252,21 @@ def networks(results: Results) -> Found:
     taus = [t for t in across["taus"] if t["tau"] is not None]
     ours = [t for t in taus if {t["first"], t["second"]} <= set(published)]
     between = [t["tau"] for t in ours]
-    alike = sum((t["low"] or -1) > 0 for t in ours)
+    told = [t for t in ours if t["low"] > -1 or t["high"] < 1]
+    alike = sum(t["low"] > 0 for t in told)
     paper = [t["tau"] for t in taus if {t["first"], t["second"]} == {published[0], "paper"}]
-    kept, sure = (sum(bool(p[k]) for p in across["pairs"]) for k in ("everywhere", "surely"))
+    pairs = [p for p in across["pairs"] if len(p["by_run"]) == len(runs)]
+    kept = [p for p in pairs if p["everywhere"]]
+    sure = sum(p["surely"] and not p["unsure"] for p in kept)
     counts = ", ".join(f"n {runs[name]['images']}" for name in published)
     return Found(
         f"Between {len(models)} networks of one family ({counts}) the published rankings of the "
         f"methods by one metric correlate by a median Kendall's tau of {median(between):.2f} "
-        f"({min(between):.2f} to {max(between):.2f}; {alike} of {len(ours)} with an "
-        "interval above 0), "
-        f"and the first network's with the paper's "
-        f"ResNet-50 by {median(paper):.2f}; of {len(across['pairs'])} pairs of methods by one "
-        f"metric {kept} keep their order in all {len(runs)} runs, `reference` among them, {sure} "
-        "beyond the 95% interval of each.",
+        f"({min(between):.2f} to {max(between):.2f}), and the first network's with the paper's "
+        f"ResNet-50 by {median(paper):.2f}. So few images say little for sure: of {len(ours)} taus "
+        f"{len(told)} have an interval at all, {alike} of them above 0. Of {len(pairs)} pairs of "
+        f"methods by one metric {len(kept)} keep their order in all {len(runs)} runs, `reference` "
+        f"among them, {sure} beyond a 95% interval in each that is to be trusted.",
         "`xaibench report RUN RUN RUN RUN --across`",
         "A network of another family, ResNet-50 first of all.",
     )
@@ -275,9 +277,9 @@ def misprint(results: Results) -> Found:
     plain = results.cell("published", "fakecam", "average_drop_bar")
     gain = results.cell("published", "fakecam", "average_gain", "resize")
     return Found(
-        '"AD drops dramatically with Resize" rests on two cells of Table 4 that stand in each '
-        f"other's place (100 - AD {resized['paper']}, AG {gain['paper']}): measured, Fake-CAM's "
-        "100 - AD is "
+        '"AD drops dramatically with Resize" rests on two cells of Table 4 that look as if they '
+        f"stood in each other's place (100 - AD {resized['paper']}, AG {gain['paper']}): measured, "
+        "Fake-CAM's 100 - AD is "
         f"{interval(resized)} on resized photographs (n {resized['n']}) and {interval(plain)} on "
         f"untouched ones (n {plain['n']}).",
         "`xaibench run P --config table4 --method fakecam`",
@@ -289,10 +291,13 @@ def enough(results: Results) -> Found:
     pairs = [p for p in results.pairs if "random" not in (p["first"], p["second"])]
     needed = [p["needed"] or inf for p in pairs]
     told = {n: sum(count <= n for count in needed) for n in (500, 50_000)}
+    sure = sum((p["most"] or inf) <= 500 for p in pairs)
     return Found(
         f"Of {len(pairs)} pairs of methods by one fidelity metric, 500 images would tell "
-        f"{told[500]} apart with 90% power and 50,000 images {told[50_000]}; the middle pair takes "
-        f"{median(needed):,.0f} (from n {images(pairs)}).",
+        f"{told[500]} apart with 90% power and 50,000 images {told[50_000]} if they differ by as "
+        f"much as here; for {sure} are 500 enough even at that end of the difference's 95% "
+        f"interval that is nearer to 0; the middle pair takes {median(needed):,.0f} "
+        f"(from n {images(pairs)}).",
         "`xaibench report --power`",
         "Larger spreads on images that the network does not know.",
     )

@@ -55,12 +55,14 @@ def test_who_is_ahead_of_random(tmp_path: Path) -> None:
     ]
     results = written(tmp_path, power={"pairs": [*ahead, *others, *down]})
     said = findings.controls(results).sentence
-    assert "(n 80 to 120): AI 0, AD 0, AG 0, I 2, D 1, M 0." in said
+    assert "(n 80 to 120): AI 0 (0), AD 0 (0), AG 0 (0), I 2 (1), D 1 (1), M 0 (0)." in said
 
 
 def test_what_takes_more_images_than_any_counts_as_such(tmp_path: Path) -> None:
-    pairs = [pair("gradcam", "rise", needed=n) for n in (400, 600, None, None, None)]
-    assert (
-        "500 images would tell 1 apart"
-        in findings.enough(written(tmp_path, power={"pairs": pairs})).sentence
-    )
+    pairs = [
+        pair("gradcam", "rise", needed=n, most=most)
+        for n, most in ((300, 450), (400, None), (600, 900), (None, None), (None, None))
+    ]
+    said = findings.enough(written(tmp_path, power={"pairs": pairs})).sentence
+    assert "500 images would tell 2 apart" in said
+    assert "for 1 are 500 enough even at that end" in said

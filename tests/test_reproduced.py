@@ -57,6 +57,6 @@ def test_what_is_too_far_ends_with_1(
     pairs = [(tmp_path / name / "old.parquet", Path(name)) for name in again]
     assert reproduced.main(pairs) == code
     one, two = capsys.readouterr().out.split("## ")[1:]
-    assert one.startswith("one\n\nGrad-CAM, on 2 photographs.\n")
+    assert one.startswith("one, one\n\nGrad-CAM, on 2 photographs.\n")
     assert "| I | 2 | 2 | 0.0e+00 |" in one
     assert f"| I | 2 | 1 | {moved:.1e} |" in two

@@ -81,7 +81,8 @@ def sentences(found: Across) -> Iterator[str]:
     surely = [pair.unsure for pair in kept if pair.surely]
     yield (
         f"Of {count(len(pairs), 'pair')} of methods by one metric each, {len(kept):,} keep their "
-        f"order in every run, {len(surely):,} of them surely{_doubted(sum(surely))}."
+        f"order in every run that ranks by it, {len(surely):,} of them surely"
+        f"{_doubted(sum(surely))}."
     )
     printed = [pair for pair in kept if pair.paper is not None]
     if printed:
