@@ -5,7 +5,7 @@ r"""How closely runs again give the values of published ones, by metric.
 
 PUBLISHED.parquet is as `scripts/publish_run.py` writes it; RUN is a run directory of the same
 photographs, network and protocol. Prints a table of the rows that both have, in the unit of
-`scores.parquet` (probabilities and fractions, not percent), for each of the two. Exits 1 where a
+`scores.parquet` (probabilities and fractions, not percent), for each RUN. Exits 1 where a
 value is further away than `TOLERANCE`, or where the two disagree on what could be scored.
 """
 

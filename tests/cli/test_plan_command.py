@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -96,7 +97,7 @@ def test_of_several_configurations_each_is_run(monkeypatch: pytest.MonkeyPatch) 
     words = ("--method", "gradcam", "--limit", 1, "--model", THOUSAND, "--out")
     files = ("--config", "sparseness.yaml", "--config", "complexity.yaml")
     assert cli("run", *files, *words, "one")[0] == 0
-    monkeypatch.setenv("XAIBENCH_CONFIG", "sparseness.yaml:complexity.yaml")
+    monkeypatch.setenv("XAIBENCH_CONFIG", os.pathsep.join(files[1::2]))
     assert cli("run", *words, "two")[0] == 0
     for run in ("one", "two"):
         assert set(load_scores(run)["metric"]) == {"sparseness", "complexity"}

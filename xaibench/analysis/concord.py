@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xaibench.analysis.paired import sign_flip_p
-from xaibench.analysis.stats import LEVEL, Floats
+from xaibench.analysis.stats import LEVEL, Floats, excludes_zero
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Concord:
     @property
     def sure(self) -> bool:
         """Whether the interval excludes 0."""
-        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+        return excludes_zero(self.low, self.high)
 
 
 def measured(methods: tuple[str, ...], values: Floats) -> Order:

@@ -15,6 +15,7 @@ import numpy as np
 from xaibench.analysis.effects import differences
 from xaibench.analysis.intervals import Sample, intervals
 from xaibench.analysis.ranks import Values
+from xaibench.analysis.stats import excludes_zero
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Difference:
     @property
     def sure(self) -> bool:
         """Whether the interval excludes 0."""
-        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+        return excludes_zero(self.low, self.high)
 
 
 @dataclass(frozen=True)

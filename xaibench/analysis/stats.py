@@ -31,6 +31,11 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 
+def excludes_zero(low: float | None, high: float | None) -> bool:
+    """Whether an interval, if there is one, lies on one side of 0."""
+    return low is not None and high is not None and (low > 0 or high < 0)
+
+
 def bootstrap_intervals(
     sums: Floats,
     counts: Floats,

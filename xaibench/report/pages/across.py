@@ -143,7 +143,7 @@ def _reading(found: Across) -> Iterator[str]:
 
 
 def _least(found: Across) -> str:
-    """On how few images the test can tell no two methods apart in two runs."""
+    """From how many images on the test tells methods apart in two runs; "" where it never can."""
     many = max(len(metric.methods) for metric in found.metrics)
     needed = (1 - LEVEL) / (many * (many - 1))
     if needed < smallest_p(EXACT + 1):
