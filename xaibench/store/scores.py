@@ -33,6 +33,8 @@ REPORTED = [name for name in COLUMNS if name not in ("class_index", "explained_i
 """Columns that a report reads."""
 WORKERS, MANY, FOLDERS = 8, 4_000, 8
 """At most so many processes read, for more than so many files, so many folders at a time."""
+CodesOf = dict[tuple[str, str, str], set[str]]
+"""Hashes of the code that made scores, by method, transform and metric."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,12 @@ class Scores:
     """frame: one row an image and cell, sorted by `KEYS`; names are categories, in order.
 
     several: scores of which some were made by other code than the rest (`of_several_codes`).
-    codes: the hashes of the code that made them, by method, transform and metric.
+    codes: the code that made them.
     """
 
     frame: pd.DataFrame
     several: list[str]
-    codes: Mapping[tuple[str, str, str], set[str]]
+    codes: CodesOf
 
 
 @dataclass
@@ -69,13 +71,10 @@ def read_scores(out: str | Path, columns: Collection[str] = COLUMNS) -> Scores:
     cells, numbers = steadily(lambda: _cells(Path(out), columns))
     if not cells:
         raise XaibenchError(f"no scores in {out}; run `xaibench run --out {out}` first.")
-    several, codes = of_several_codes(cells), dict[tuple[str, str, str], set[str]]()
+    codes, maps = codes_of(cells)
     cells.sort(key=lambda cell: cell.keys)
-    for cell in cells:
-        method, _, transform, _, metric = cell.keys
-        codes.setdefault((method, transform, metric), set()).update(code for code, _ in cell.made)
     frame = _frame(cells, numbers, [name for name in COLUMNS if name in columns])
-    return Scores(frame, several, codes)
+    return Scores(frame, of_several_codes(codes, maps), codes)
 
 
 def _cells(root: Path, columns: Collection[str]) -> tuple[list[Cell], Numbers]:
@@ -138,26 +137,31 @@ def _cell(files: Files, paths: Sequence[Path], wanted: Collection[str]) -> Cell:
     return Cell(layout.score_keys(paths[0]), joined, made)
 
 
-def of_several_codes(cells: Collection[Cell]) -> list[str]:
-    """Scores of which some were made by other code than the rest: `metric of method` in words.
+def codes_of(cells: Collection[Cell]) -> tuple[CodesOf, dict[tuple[str, str], set[str]]]:
+    """The code of the scores, by method, transform and metric, and of their maps, by the first two.
 
-    Where a method's metrics rest on maps of different code, all of them. Each transform by itself:
-    it is code too.
+    Each transform by itself: it is code too.
     """
-    codes: dict[tuple[str, str, str], set[str]] = {}
+    codes: CodesOf = {}
     maps: dict[tuple[str, str], set[str]] = {}
     for cell in cells:
         method, _, transform, _, metric = cell.keys
-        for code, of_maps in cell.made:
-            codes.setdefault((metric, method, transform), set()).add(code)
-            maps.setdefault((method, transform), set()).add(of_maps)
+        codes.setdefault((method, transform, metric), set()).update(code for code, _ in cell.made)
+        maps.setdefault((method, transform), set()).update(of_maps for _, of_maps in cell.made)
+    return codes, maps
+
+
+def of_several_codes(codes: CodesOf, maps: Mapping[tuple[str, str], set[str]]) -> list[str]:
+    """Scores of which some were made by other code than the rest: `metric of method` in words.
+
+    Where a method's metrics rest on maps of different code, all of them.
+    """
     mixed = {
-        (metric, method)
-        for (metric, method, transform), made in codes.items()
+        (method, metric)
+        for (method, transform, metric), made in codes.items()
         if len(made) > 1 or len(maps[method, transform]) > 1
     }
-    named = dict.fromkeys(key[:2] for key in codes)  # in the order of the cells
-    return [f"{metric} of {method}" for metric, method in named if (metric, method) in mixed]
+    return [f"{metric} of {method}" for method, metric in sorted(mixed)]
 
 
 def _frame(cells: Sequence[Cell], numbers: Numbers, columns: Sequence[str]) -> pd.DataFrame:
