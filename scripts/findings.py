@@ -244,30 +244,46 @@ def survive(results: Results) -> Found:
     )
 
 
+def middle(taus: Sequence[dict[str, Any]]) -> str:
+    """`0.70 (0.24 to 1.00)`: median, least and largest; Missing where there are none."""
+    if not taus:
+        raise Missing("across/across.json: rankings to compare")
+    values = [tau["tau"] for tau in taus]
+    return f"{median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+
+
 def networks(results: Results) -> Found:
     across = results.read("across/across.json")
     runs = {r["run"]: r for r in across["runs"]}
-    published = [name for name, r in runs.items() if r["protocol"] == "published"]
-    models = dict.fromkeys(runs[name]["model"] for name in published)
+    models = {r["model"] for r in runs.values()}
     taus = [t for t in across["taus"] if t["tau"] is not None]
-    ours = [t for t in taus if {t["first"], t["second"]} <= set(published)]
-    between = [t["tau"] for t in ours]
-    told = [t for t in ours if t["low"] > -1 or t["high"] < 1]
-    alike = sum(t["low"] > 0 for t in told)
-    paper = [t["tau"] for t in taus if {t["first"], t["second"]} == {published[0], "paper"}]
+    ours = [(t, runs[t["first"]], runs[t["second"]]) for t in taus if t["second"] in runs]
+    told = []
+    for protocol in dict.fromkeys(r["protocol"] for r in runs.values()):
+        counts = ", ".join(f"n {r['images']}" for r in runs.values() if r["protocol"] == protocol)
+        same = [t for t, *two in ours if all(r["protocol"] == protocol for r in two)]
+        if same:
+            told.append(
+                f"under `{protocol}` ({counts}) by a median Kendall's tau of {middle(same)}"
+            )
+    turned = [t for t, one, other in ours if one["model"] == other["model"]]
+    first = next(r for r in runs if runs[r]["protocol"] == "published")
+    paper = [t for t in taus if (t["first"], t["second"]) == (first, "paper")]
+    asked = [t for t, *_ in ours]
+    some = [t for t in asked if t["low"] > -1 or t["high"] < 1]
     pairs = [p for p in across["pairs"] if len(p["by_run"]) == len(runs)]
     kept = [p for p in pairs if p["everywhere"]]
     sure = sum(p["surely"] and not p["unsure"] for p in kept)
-    counts = ", ".join(f"n {runs[name]['images']}" for name in published)
     return Found(
-        f"Between {len(models)} networks of one family ({counts}) the published rankings of the "
-        f"methods by one metric correlate by a median Kendall's tau of {median(between):.2f} "
-        f"({min(between):.2f} to {max(between):.2f}), and the first network's with the paper's "
-        f"ResNet-50 by {median(paper):.2f}. So few images say little for sure: of {len(ours)} taus "
-        f"{len(told)} have an interval at all, {alike} of them above 0. Of {len(pairs)} pairs of "
-        f"methods by one metric {len(kept)} keep their order in all {len(runs)} runs, `reference` "
-        f"among them, {sure} beyond a 95% interval in each that is to be trusted.",
-        "`xaibench report RUN RUN RUN RUN --across`",
+        f"Between {len(models)} networks of one family the rankings of the methods by one metric "
+        f"correlate {', '.join(told)}. The two protocols on one network correlate by "
+        f"{middle(turned)}, the first network's published rankings with those of the paper's "
+        f"ResNet-50 by {middle(paper)}. So few images say little for sure: of {len(asked)} taus "
+        f"between runs {len(some)} have an interval other than [-1, 1], "
+        f"{sum(t['low'] > 0 for t in some)} of them above 0. Of {len(pairs)} pairs of methods by "
+        f"one metric {len(kept)} keep their order in all {len(runs)} runs, {sure} beyond a 95% "
+        "interval in each that is to be trusted.",
+        f"`xaibench report {' '.join(['RUN'] * len(runs))} --across`",
         "A network of another family, ResNet-50 first of all.",
     )
 

@@ -66,3 +66,44 @@ def test_what_takes_more_images_than_any_counts_as_such(tmp_path: Path) -> None:
     said = findings.enough(written(tmp_path, power={"pairs": pairs})).sentence
     assert "500 images would tell 2 apart" in said
     assert "for 1 are 500 enough even at that end" in said
+
+
+def test_which_rankings_are_compared(tmp_path: Path) -> None:
+    runs = [
+        {"run": name, "protocol": protocol, "model": model, "images": n}
+        for name, protocol, model, n in (
+            ("A", "published", "one", 40),
+            ("B", "published", "two", 30),
+            ("C", "reference", "one", 20),
+            ("D", "reference", "two", 10),
+        )
+    ]
+    told = {"low": 0.1, "high": 1.0}
+    of = {"AB": 0.1, "CD": 0.2, "AC": 0.3, "BD": 0.5, "AD": 0.7, "BC": 0.8, "A paper": 0.9}
+    taus = [
+        {"first": key[0], "second": key[1:].strip(), "tau": tau, "low": -1.0, "high": 1.0}
+        for key, tau in of.items()
+    ]
+    taus[0] |= told
+    taus.append({**taus[1], "tau": None})  # of rankings that are all ties
+    taus.append({**taus[-2], "first": "B", **told})  # the paper and another network: not told
+    taus += [{**taus[0], "metric": "deletion", "tau": 0.5, "low": -0.5}]
+    (tmp_path / "across").mkdir()
+    known = {"runs": runs, "taus": taus, "pairs": []}
+    (tmp_path / "across" / "across.json").write_text(json.dumps(known))
+    said = findings.networks(findings.Results(tmp_path)).sentence
+    assert "Between 2 networks" in said
+    assert "`published` (n 40, n 30) by a median Kendall's tau of 0.30 (0.10 to 0.50)" in said
+    assert "`reference` (n 20, n 10) by a median Kendall's tau of 0.20 (0.20 to 0.20)" in said
+    assert "two protocols on one network correlate by 0.40 (0.30 to 0.50)" in said
+    assert "ResNet-50 by 0.90 (0.90 to 0.90)" in said
+    assert "of 7 taus between runs 2 have an interval other than [-1, 1], 1 of them above 0" in said
+
+
+def test_one_run_alone_has_nothing_to_compare(tmp_path: Path) -> None:
+    (tmp_path / "across").mkdir()
+    run = {"run": "A", "protocol": "published", "model": "one", "images": 40}
+    known = {"runs": [run], "taus": [], "pairs": []}
+    (tmp_path / "across" / "across.json").write_text(json.dumps(known))
+    with pytest.raises(findings.Missing, match="rankings to compare"):
+        findings.networks(findings.Results(tmp_path))
