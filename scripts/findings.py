@@ -263,9 +263,7 @@ def networks(results: Results) -> Found:
         counts = ", ".join(f"n {r['images']}" for r in runs.values() if r["protocol"] == protocol)
         same = [t for t, *two in ours if all(r["protocol"] == protocol for r in two)]
         if same:
-            told.append(
-                f"under `{protocol}` ({counts}) by a median Kendall's tau of {middle(same)}"
-            )
+            told.append(f"by {middle(same)} under `{protocol}` ({counts})")
     turned = [t for t, one, other in ours if one["model"] == other["model"]]
     first = next(r for r in runs if runs[r]["protocol"] == "published")
     paper = [t for t in taus if (t["first"], t["second"]) == (first, "paper")]
@@ -276,7 +274,8 @@ def networks(results: Results) -> Found:
     sure = sum(p["surely"] and not p["unsure"] for p in kept)
     return Found(
         f"Between {len(models)} networks of one family the rankings of the methods by one metric "
-        f"correlate {', '.join(told)}. The two protocols on one network correlate by "
+        f"correlate {' and '.join(told)}: Kendall's tau, median (least to largest). "
+        "The two protocols on one network correlate by "
         f"{middle(turned)}, the first network's published rankings with those of the paper's "
         f"ResNet-50 by {middle(paper)}. So few images say little for sure: of {len(asked)} taus "
         f"between runs {len(some)} have an interval other than [-1, 1], "

@@ -93,8 +93,8 @@ def test_which_rankings_are_compared(tmp_path: Path) -> None:
     (tmp_path / "across" / "across.json").write_text(json.dumps(known))
     said = findings.networks(findings.Results(tmp_path)).sentence
     assert "Between 2 networks" in said
-    assert "`published` (n 40, n 30) by a median Kendall's tau of 0.30 (0.10 to 0.50)" in said
-    assert "`reference` (n 20, n 10) by a median Kendall's tau of 0.20 (0.20 to 0.20)" in said
+    assert "by 0.30 (0.10 to 0.50) under `published` (n 40, n 30)" in said
+    assert "by 0.20 (0.20 to 0.20) under `reference` (n 20, n 10)" in said
     assert "two protocols on one network correlate by 0.40 (0.30 to 0.50)" in said
     assert "ResNet-50 by 0.90 (0.90 to 0.90)" in said
     assert "of 7 taus between runs 2 have an interval other than [-1, 1], 1 of them above 0" in said
