@@ -265,7 +265,7 @@ def networks(results: Results) -> Found:
         if same:
             told.append(f"by {middle(same)} under `{protocol}` ({counts})")
     turned = [t for t, one, other in ours if one["model"] == other["model"]]
-    first = next(r for r in runs if runs[r]["protocol"] == "published")
+    first = next((r for r in runs if runs[r]["protocol"] == "published"), None)
     paper = [t for t in taus if (t["first"], t["second"]) == (first, "paper")]
     asked = [t for t, *_ in ours]
     some = [t for t in asked if t["low"] > -1 or t["high"] < 1]
