@@ -70,6 +70,20 @@ def test_blocks_in_parts_are_put_together(tmp_path: Path) -> None:
     same(tmp_path / "out", tmp_path / "whole")
 
 
+def test_copies_that_went_on_apart(tmp_path: Path) -> None:
+    """One with more images, the other with another method, at the same time."""
+    part = {"method": "gradient", "metric": "sparseness", "order": "drawn"}
+    run(tmp_path / "a", limit=3, **part)
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    run(tmp_path / "a", limit=7, **part)
+    run(tmp_path / "b", limit=3, **{**part, "method": "fakecam"})
+    code, _, err = merge(tmp_path / "b", tmp_path / "a", "--out", tmp_path / "out")
+    assert code == 0, err
+    run(tmp_path / "whole", limit=7, **part)
+    run(tmp_path / "whole", limit=3, **{**part, "method": "fakecam"})
+    same(tmp_path / "out", tmp_path / "whole")
+
+
 @pytest.mark.slow
 def test_blocks_in_parts_of_a_drawn_order(tmp_path: Path) -> None:
     """The overlap is taken once, and the order of the seed is that of the rows."""

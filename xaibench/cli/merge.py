@@ -15,7 +15,10 @@ from xaibench.errors import UsageError
 
 Sources = Annotated[
     list[Path],
-    typer.Argument(help="Run directories of one run, as shards with an --out each leave them."),
+    typer.Argument(
+        help="Run directories of one run: of shards with an --out each, or copies of one directory "
+        "that went on with other methods, metrics or more images."
+    ),
 ]
 Out = Annotated[str, o.option("out", "A new directory for all of it.", metavar="PATH")]
 
