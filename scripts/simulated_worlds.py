@@ -11,7 +11,8 @@ from scipy.special import ndtr
 from xaibench.analysis.claims.evidence import (
     CAM,
     GRADIENT,
-    PERTURBATION,
+    LEARNING,
+    OCCLUSION,
     Evidence,
     from_cells,
     from_paper,
@@ -61,7 +62,8 @@ def keys_of(part: str) -> list[Key]:
 
 SHIFTS = (
     "all_sensitive gradient_more_sensitive metrics_sensitive ag_most_stable i_falls_d_rises "
-    "less_in_crop cam_more_stable gradient_vary fake_ai_rises fake_ad_drops linked_to_probability"
+    "less_in_crop cam_more_stable only_ag_stable gradient_vary fake_ai_rises fake_ad_drops "
+    "linked_to_probability"
 ).split()
 BY_TARGET = "truth_is_optimal predicted_slightly_lower predicted_alike least_probable_apart".split()
 
@@ -144,7 +146,7 @@ def _far(world: World, metrics: Sequence[str], sign: int, **where: str | Sequenc
 def _weak(world: World) -> None:
     _far(world, CLEAR, -1, method=GRADIENT)
     _far(world, EDGE, -1, method=GRADIENT[1:])  # one pair is level: Gradient and LIME
-    _far(world, EDGE, 1, method=[m for m in (*CAM, *PERTURBATION) if m != "lime"])
+    _far(world, EDGE, 1, method=[m for m in (*CAM, *OCCLUSION, *LEARNING) if m != "lime"])
 
 
 def _leads(whose: Sequence[str]) -> Callable[[World], None]:
@@ -272,7 +274,9 @@ EDGES: dict[str, Callable[[World], None]] = {
     "least_probable_apart": _least,
     "all_sensitive": _each(_moved(150, method=_OTHERS), _moved(5, method="lime")),
     "gradient_more_sensitive": _each(
-        _moved(20, method=GRADIENT), _moved(20, method=CAM), _moved(5, method=PERTURBATION)
+        _moved(20, method=GRADIENT),
+        _moved(20, method=CAM),
+        _moved(5, method=(*OCCLUSION, *LEARNING)),
     ),
     "cam_more_stable": _each(_moved(20, method=GRADIENT), _moved(20, method=CAM)),
     "gradient_vary": lambda world: world.shift(
@@ -286,6 +290,10 @@ EDGES: dict[str, Callable[[World], None]] = {
     "ag_most_stable": _each(
         _moved(150, metric=[m for m in MOVED_METRICS if m not in _STEADY]),
         _moved(5, metric=_STEADY),
+    ),
+    "only_ag_stable": _each(
+        _moved(150, metric=[m for m in MOVED_METRICS if m not in _STEADY]),
+        _moved(5, metric="deletion"),
     ),
     "i_falls_d_rises": _each(
         _moved(150, metric="deletion"),

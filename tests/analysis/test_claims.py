@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,12 @@ from rich.console import Console
 from worlds import IMAGES, PARTS, PRINTED, check, moved, plain, source, world
 
 from xaibench.analysis.claims.check import CLAIMS, check_claims
+from xaibench.analysis.claims.enough import repeated
 from xaibench.analysis.claims.evidence import Evidence, from_paper, from_run
 from xaibench.analysis.claims.finding import FAILS, HOLDS, UNMEASURED
 from xaibench.analysis.claims.shifts import TRANSFORMS
 from xaibench.analysis.measure import Key
-from xaibench.published.tables import METHODS
+from xaibench.published.tables import METHODS, TABLES
 from xaibench.report import write_claims
 from xaibench.report.pages.claims import labels
 
@@ -86,6 +88,73 @@ def test_what_is_missing_is_named(make_frame) -> None:
     assert "4 methods" in check(make_frame, "all_sensitive", few).numbers
     crop = {k: v for k, v in held.items() if k.transform != "crop"}
     assert "no scores of crop" in check(make_frame, "ag_most_stable", crop).numbers
+
+
+@pytest.mark.parametrize(
+    ("key", "cells"),
+    [
+        ("robustness_extremes", lambda k: k.metric == "max_sensitivity"),
+        ("robustness_indistinct", lambda k: k.metric == "max_sensitivity"),
+        ("fidelity_indistinct", lambda k: k.metric == "insertion" and k.transform == "none"),
+        ("all_sensitive", lambda k: k.transform != "none"),
+        ("linked_to_probability", lambda k: k.transform != "none"),
+        ("i_d_positive", lambda k: k.metric == "insertion" and k.transform == "none"),
+    ],
+)
+def test_a_method_on_few_images_leaves_the_others_theirs(make_frame, key: str, cells) -> None:
+    """A dear method on 9 of 20 is left out and said to be; on 10, all are compared on these."""
+    by = {name: np.linspace(0.1, 0.9, 20) for name in ("none", *TABLES[4].transforms)}
+    for n, kept, note in ((9, 20, "; 9 of 10 methods, without RISE"), (10, 10, "")):
+        held = {k: v[:n] if k.method == "rise" and cells(k) else v for k, v in world(20).items()}
+        found = check(make_frame, key, held, by)
+        assert found.n == kept
+        assert found.numbers.count("methods, without") == bool(note)
+        assert note in found.numbers
+
+
+@pytest.mark.parametrize("order", ["by name", "drawn"])
+def test_the_images_whose_predicted_class_is_another_are_told(make_frame, order: str) -> None:
+    cells = world(20)
+    for k in cells:
+        if k.target == "predicted":
+            cells[k][5:] = cells[k._replace(target="ground_truth")][5:]
+    run = source(make_frame, cells, np.linspace(0.1, 0.9, 20))
+    run.predictions["label"] = 7
+    run.predictions["argmax"] = np.where(run.predictions["image"] < "005", 8, 7)
+    evidence = from_run(run)
+    if order == "drawn":
+        evidence = replace(evidence, places=np.arange(20)[::-1].copy())
+    found = PARTS["predicted_alike"].check(evidence)
+    assert found.n == 20
+    cut = "; the predicted class is another on 5 of 20 images"
+    whole, _, part = found.numbers.partition(f"{cut}, there by ")
+    change, means = (
+        [float(x.split()[-1]) for x in told.split(", ")]
+        for told in (part, whole.partition(": ")[2])
+    )
+    assert len(change) == 5
+    assert np.allclose(np.array(change) / 4, means, atol=0.07)
+    assert PARTS["truth_is_optimal"].check(evidence).numbers.endswith(cut)
+    assert PARTS["predicted_alike"].check(repeated(evidence, 3)).n == 60
+    assert "another" not in check(make_frame, "predicted_alike", world(20)).numbers
+
+
+def test_a_stand_in_is_said(make_frame) -> None:
+    stand_in = declared(sensitivity={"explanation": "gradient_stand_in"})
+    for key in ("robustness_extremes", "robustness_indistinct"):
+        found = check(make_frame, key, world(20), catalog=stand_in)
+        assert "MS and AS are of Quantus's gradient explanation" in found.numbers
+        assert "Quantus" not in check(make_frame, key, world(20)).numbers
+
+
+def test_families_are_those_of_table_1(make_frame) -> None:
+    """CAM methods ahead of the mean of RISE, LIME and IBA, and behind IBA: not the best."""
+    cells = world(40)
+    for metric in ("average_increase", "average_gain", "insertion"):
+        cells[plain("iba", metric)] = cells[plain("scorecam", metric)] * 1.02
+        cells[plain("lime", metric)] = cells[plain("lime", metric)] * 0.5
+    found = check(make_frame, "cam_best", cells)
+    assert found.verdict == FAILS, found.numbers
 
 
 def test_quotations_are_whole_sentences_of_their_own() -> None:

@@ -6,7 +6,7 @@ on either side, on printed means the comparison as it stands.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from xaibench.analysis.claims.finding import UNMEASURED, Finding, nothing_shared
 from xaibench.analysis.footnotes import SWAPPED
 from xaibench.analysis.header import PAPER_IMAGES, build_header
 from xaibench.analysis.measure import Group, Key, groups
-from xaibench.analysis.stats import Floats
+from xaibench.analysis.stats import LEAST, Bools, Floats
 from xaibench.config.catalog import Catalog
 from xaibench.config.declared import of_protocol, shipped
 from xaibench.published.tables import FORMS
@@ -31,7 +31,9 @@ FEWEST_METHODS = 5
 
 GRADIENT = ("gradient", "ig", "guidedbp")
 CAM = ("gradcam", "gradcampp", "scorecam")
-PERTURBATION = ("rise", "lime", "iba")
+OCCLUSION = ("rise", "lime")
+LEARNING = ("iba",)
+"""The families are those of the paper's Table 1."""
 SHORTS = {metric: shipped().metric(metric).short for metric in FORMS}
 """The abbreviations of the metrics that the paper prints."""
 
@@ -83,6 +85,8 @@ class Evidence:
             where unknown, by the positions that `Group.images` holds; empty where nobody stored it.
         images: images with any score.
         catalog: what its methods and metrics are.
+        missed: (images,) whether the network predicts another class than the ground truth; None
+            where nobody stored it.
         places: (images,) the order in which a run that stopped when sure came to its images.
     """
 
@@ -96,6 +100,7 @@ class Evidence:
     catalog: Catalog = field(default_factory=printed_catalog)
     places: NDArray[np.int64] | None = None
     model: str = ""
+    missed: Bools | None = None
 
     def key(self, method: str, metric: str, transform: str = "none", target: str = "") -> Key:
         """The cell of a method and metric, of this evidence's target unless another is named."""
@@ -105,30 +110,44 @@ class Evidence:
         """Whether all of these cells hold a mean."""
         return all(key in self.printed for key in keys)
 
+    def covered(self, cells: Mapping[str, Sequence[Key]]) -> list[str]:
+        """Of methods and their cells: those with a mean in each, on enough images (`LEAST`).
+
+        One with few, of a dear metric, would leave few to all: only shared images are compared.
+        """
+        known = [method for method, keys in cells.items() if keys and self.has(*keys)]
+        if self.cells is None:
+            return known
+        counts = {method: len(self.common(cells[method])) for method in known}
+        return [m for m in known if counts[m] >= LEAST * max(counts.values())]
+
+    def without(self, kept: Collection[str], of: Sequence[str]) -> str:
+        """`; 8 of 10 methods, without IG, Score-CAM`; "" where all are kept."""
+        lost = ", ".join(self.catalog.label(m) for m in of if m not in kept)
+        return f"; {len(kept)} of {len(of)} methods, without {lost}" if lost else ""
+
     @property
     def anytime(self) -> bool:
         """Whether the scores decided how many images there are."""
         return self.places is not None
 
     def common(self, keys: Sequence[Key]) -> NDArray[np.int64]:
-        """The images that all of these cells have a usable score for."""
+        """The images that all of these cells have a usable score for, in the order of `places`."""
         assert self.cells is not None
         times = np.zeros(self.images, dtype=np.int64)
         for key in keys:
             times[self.cells[key].images] += 1
-        return np.flatnonzero(times == len(keys)).astype(np.int64)
+        shared = np.flatnonzero(times == len(keys)).astype(np.int64)
+        return shared if self.places is None else shared[np.argsort(self.places[shared])]
 
     def values(self, keys: Sequence[Key], images: NDArray[np.int64] | None = None) -> Floats:
         """Values (N, C) in the paper's units on the images that the cells share (or on these).
 
-        Variations are averaged within an image; images are in the order of `places`. The paper has
-        one row, its printed means.
+        Variations are averaged within an image. The paper has one row, its printed means.
         """
         if self.cells is None:
             return np.array([[self.printed[key] for key in keys]])
         shared = self.common(keys) if images is None else images
-        if self.places is not None:
-            shared = shared[np.argsort(self.places[shared])]
         columns = []
         for key in keys:
             cell = self.cells[key]
@@ -209,6 +228,7 @@ def from_run(source: Source) -> Evidence:
         target=target,
         probability=_probability(source, target),
         model=header.model,
+        missed=_missed(source),
     )
 
 
@@ -223,6 +243,7 @@ def from_cells(
     probability: Mapping[str, Floats] | None = None,
     places: NDArray[np.int64] | None = None,
     model: str = "",
+    missed: Bools | None = None,
 ) -> Evidence:
     """Evidence of cells whose rows are summed by image."""
     printed = {
@@ -230,8 +251,28 @@ def from_cells(
         for key, cell in cells.items()
     }
     return Evidence(
-        name, protocol, target, printed, cells, probability or {}, images, catalog, places, model
+        name,
+        protocol,
+        target,
+        printed,
+        cells,
+        probability or {},
+        images,
+        catalog,
+        places,
+        model,
+        missed,
     )
+
+
+def _missed(source: Source) -> Bools | None:
+    """Which images the network predicts another class of than their label, in sorted order."""
+    known = source.predictions
+    if known is None or not {"argmax", "label"} <= set(known.columns):
+        return None
+    plain = known[known["transform"] == "none"].astype({"image": str}).set_index("image")
+    missed = plain["argmax"] != plain["label"]
+    return missed.reindex(source.images, fill_value=False).to_numpy(dtype=np.bool_)
 
 
 def _probability(source: Source, target: str) -> dict[str, Floats]:

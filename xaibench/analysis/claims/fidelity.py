@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import numpy as np
 
 from xaibench.analysis.claims.evidence import (
     CAM,
     CONTROL,
     GRADIENT,
-    PERTURBATION,
+    LEARNING,
+    OCCLUSION,
     SHORTS,
     Block,
     Evidence,
 )
 from xaibench.analysis.claims.finding import Finding, decide, nothing_shared
 from xaibench.analysis.claims.significance import above, all_of, any_of, at_least, most, names_where
-from xaibench.analysis.stats import Floats
+from xaibench.analysis.stats import Bools, Floats
 from xaibench.published.tables import METHODS, TABLES
 
 FIDELITY = TABLES[1].metrics
@@ -29,39 +32,41 @@ TENTH = 0.1
 
 
 def gradient_weak(evidence: Evidence) -> Finding:
-    """All gradient methods below all CAM and perturbation methods in over half of the metrics."""
-    block = evidence.block((*GRADIENT, *CAM, *PERTURBATION), FIDELITY)
+    """All gradient methods below all of the other families in over half of the metrics."""
+    others = (*CAM, *OCCLUSION, *LEARNING)
+    block = evidence.block((*GRADIENT, *others), FIDELITY)
     if isinstance(block, Finding):
         return block
-    ahead = _pairs(block[(*CAM, *PERTURBATION)], block[GRADIENT])  # (N, pairs, metrics)
+    ahead = _pairs(block[others], block[GRADIENT])  # (N, pairs, metrics)
     yes, no = _p(ahead, block), _p(-ahead, block)
     below = (ahead.mean(axis=0) > 0).all(axis=0)
     numbers = (
-        "all three below every CAM and perturbation method in "
+        "all three below every CAM, occlusion and learning method in "
         f"{names_where(below, block.shorts)} metrics"
     )
     return _in_most(all_of(yes, 0), any_of(no, 0), block.n, numbers)
 
 
 def cam_best(evidence: Evidence) -> Finding:
-    """The CAM methods' mean above those of the two other families in over half of the metrics."""
+    """The CAM methods' mean above those of the three other families in over half of the metrics."""
     return _leads(evidence, CAM, "the CAM methods' mean")
 
 
 def fake_cam_best(evidence: Evidence) -> Finding:
-    """Fake-CAM above the means of the two other families in over half of the metrics."""
+    """Fake-CAM above the means of the three other families in over half of the metrics."""
     return _leads(evidence, (CONTROL,), "Fake-CAM")
 
 
 def _leads(evidence: Evidence, whose: tuple[str, ...], words: str) -> Finding:
-    block = evidence.block((*whose, *GRADIENT, *PERTURBATION), FIDELITY)
+    rivals = (GRADIENT, OCCLUSION, LEARNING)
+    block = evidence.block((*whose, *chain.from_iterable(rivals)), FIDELITY)
     if isinstance(block, Finding):
         return block
     own = block[whose].mean(axis=1)
-    ahead = np.stack([own - block[rivals].mean(axis=1) for rivals in (GRADIENT, PERTURBATION)], 1)
+    ahead = np.stack([own - block[family].mean(axis=1) for family in rivals], 1)
     leads = (ahead.mean(axis=0) > 0).all(axis=0)
     numbers = (
-        f"{words} is ahead of those of the gradient and the perturbation methods in "
+        f"{words} is ahead of those of the gradient, occlusion and learning methods in "
         f"{names_where(leads, block.shorts)} metrics"
     )
     yes, no = _p(ahead, block), _p(-ahead, block)
@@ -133,12 +138,12 @@ def truth_is_optimal(evidence: Evidence) -> Finding:
     targets = _targets(evidence)
     if isinstance(targets, Finding):
         return targets
-    means, n, shorts = targets
+    means, n, shorts, other = targets
     ahead = np.stack([means[0] - means[1], means[0] - means[2]], axis=1)  # (N, 2, metrics)
     where = ahead.mean(axis=0) > 0
     numbers = (
         f"above the predicted class in {names_where(where[0], shorts)} metrics, above the least "
-        f"probable in {names_where(where[1], shorts)}"
+        f"probable in {names_where(where[1], shorts)}{_differing(other)}"
     )
     yes, no = (
         above(side.reshape(len(side), -1), 0, 100.0, evidence.anytime).reshape(2, -1)
@@ -178,9 +183,12 @@ def _to_predicted(evidence: Evidence) -> tuple[Floats, int | None, str] | Findin
     targets = _targets(evidence)
     if isinstance(targets, Finding):
         return targets
-    means, n, shorts = targets
+    means, n, shorts, other = targets
     change = means[1] - means[0]
-    return change, n, "change of the methods' mean: " + _points(change, shorts)
+    numbers = "change of the methods' mean: " + _points(change, shorts) + _differing(other)
+    if other is not None and other.any():
+        numbers += f", there by {_points(change[other], shorts)}"
+    return change, n, numbers
 
 
 def least_probable_apart(evidence: Evidence) -> Finding:
@@ -188,7 +196,7 @@ def least_probable_apart(evidence: Evidence) -> Finding:
     targets = _targets(evidence)
     if isinstance(targets, Finding):
         return targets
-    means, n, shorts = targets
+    means, n, shorts, _ = targets
     low = np.isin(shorts, ["AG", "I"])
     right = np.where(low, TENTH * means[0] - means[2], means[2] - means[0])
     numbers = "methods' mean, ground truth to least probable: " + ", ".join(
@@ -203,8 +211,21 @@ def _points(change: Floats, shorts: list[str]) -> str:
     return ", ".join(f"{s} {c:+.1f}" for s, c in zip(shorts, change.mean(axis=0), strict=True))
 
 
-def _targets(evidence: Evidence) -> tuple[list[Floats], int | None, list[str]] | Finding:
-    """Means over methods (N, metrics) of Table 2's three targets, on the images of all three."""
+def _differing(other: Bools | None) -> str:
+    """`; the predicted class is another on 16 of 120 images`; "" where nobody stored it."""
+    if other is None:
+        return ""
+    return f"; the predicted class is another on {other.sum()} of {len(other)} images"
+
+
+def _targets(
+    evidence: Evidence,
+) -> tuple[list[Floats], int | None, list[str], Bools | None] | Finding:
+    """Means over methods (N, metrics) of Table 2's three targets, on the images of all three.
+
+    The last are the images (N,) whose predicted class is not the ground truth: the others have
+    nothing to differ in but the maps of methods that explain another class than they are asked to.
+    """
     spec = TABLES[2]
     for target in spec.targets:
         block = evidence.block(METHODS, spec.metrics, target)
@@ -216,7 +237,8 @@ def _targets(evidence: Evidence) -> tuple[list[Floats], int | None, list[str]] |
     values = evidence.values(keys)
     if not len(values):
         return nothing_shared()
+    other = None if evidence.missed is None else evidence.missed[evidence.common(keys)]
     shaped = values.reshape(len(values), len(spec.targets), len(METHODS), len(spec.metrics))
     n = None if evidence.cells is None else len(values)
     means = [shaped[:, i].mean(axis=1) for i in range(len(spec.targets))]
-    return means, n, [SHORTS[m] for m in spec.metrics]
+    return means, n, [SHORTS[m] for m in spec.metrics], other

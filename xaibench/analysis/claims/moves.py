@@ -14,7 +14,9 @@ from xaibench.analysis.claims.finding import UNMEASURED, UNTIL, Finding, decide,
 from xaibench.analysis.claims.probability import with_signs
 from xaibench.analysis.claims.shifts import MOVED, TRANSFORMS
 from xaibench.analysis.claims.significance import above
+from xaibench.analysis.footnotes import SWAPPED
 from xaibench.analysis.paired import centred_ranks, correlation
+from xaibench.published import printed_rows
 from xaibench.published.tables import FORMS, METHODS
 
 AREAS = ("insertion", "deletion")
@@ -27,16 +29,29 @@ def fake_ai_rises(evidence: Evidence) -> Finding:
 
 def fake_ad_drops(evidence: Evidence) -> Finding:
     """Fake-CAM's 100 - AD, which Table 4 prints as AD, is `MOVED` points or more lower resized."""
+    if evidence.cells is None:
+        return _printed_drop(evidence)
     return _moves(evidence, "average_drop", "resize", -1)
+
+
+def _printed_drop(evidence: Evidence) -> Finding:
+    """The same of the two printed cells in doubt, as they stand and changed round."""
+    before = evidence.printed[evidence.key(CONTROL, "average_drop")]
+    cells = {row["metric"]: float(row["value"]) for row in printed_rows() if row["note"] == SWAPPED}
+    stands, other = cells[FORMS["average_drop"].key], cells[FORMS["average_gain"].key]
+    drops = [before - after for after in (stands, other)]
+    numbers = (
+        f"{evidence.catalog.label(CONTROL)}'s AD {before:.1f}, under resize {stands:.1f} beside "
+        f"AG {other:.1f}, most likely each other's: {drops[0]:.1f} points, or {drops[1]:.1f}"
+    )
+    held = [drop >= MOVED for drop in drops]
+    return decide(float(not all(held)), float(any(held)), None, numbers)
 
 
 def _moves(evidence: Evidence, metric: str, transform: str, sign: int) -> Finding:
     keys = [evidence.key(CONTROL, metric), evidence.key(CONTROL, metric, transform)]
     if not evidence.has(*keys):
-        why = "no scores of it beside untransformed ones"
-        if evidence.cells is None:
-            why = "Table 4 prints AD 2.0 and AG 90.5 for it, most likely each other's; left out"
-        return Finding(UNMEASURED, why)
+        return Finding(UNMEASURED, "no scores of it beside untransformed ones")
     values = evidence.values(keys)
     if not len(values):
         return nothing_shared()
@@ -65,7 +80,7 @@ def linked_to_probability(evidence: Evidence) -> Finding:
     if not set(names) <= evidence.probability.keys():
         return Finding(UNMEASURED, "no predictions for transformed inputs")
     cells = {m: [evidence.key(m, a, t) for a in AREAS for t in names] for m in METHODS}
-    kept = [m for m in METHODS if evidence.has(*cells[m])]
+    kept = evidence.covered(cells)
     if len(kept) < FEWEST_METHODS:
         return Finding(UNMEASURED, f"{len(kept)} methods have these, fewer than {FEWEST_METHODS}")
     keys = [key for m in kept for key in cells[m]]
@@ -82,4 +97,5 @@ def linked_to_probability(evidence: Evidence) -> Finding:
     rho = [float(np.nan_to_num(correlation(by, column))) for column in moved.T]
     told = ", ".join(f"{SHORTS[a]} {r:+.2f}" for a, r in zip(AREAS, rho, strict=True))
     numbers = f"correlation of the mean rank of the change with that of the probability: {told}"
+    numbers += evidence.without(kept, METHODS)
     return with_signs(by, moved, (1, 1), numbers)

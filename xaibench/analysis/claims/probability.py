@@ -13,7 +13,8 @@ from xaibench.analysis.claims.evidence import (
     CAM,
     FEWEST_METHODS,
     GRADIENT,
-    PERTURBATION,
+    LEARNING,
+    OCCLUSION,
     SHORTS,
     Evidence,
 )
@@ -28,7 +29,7 @@ NONE = 0.1
 under this, not for want of images."""
 
 
-_OTHERS = (*GRADIENT, *PERTURBATION)
+_OTHERS = (*GRADIENT, *OCCLUSION, *LEARNING)
 
 
 @dataclass(frozen=True)
@@ -36,13 +37,14 @@ class _Ranks:
     """Ranks over N images.
 
     Of the probability (N,) and of the values (N, metrics, methods); `medians` over the methods of
-    Spearman's rho (metrics,).
+    Spearman's rho (metrics,); `note` which methods are left out.
     """
 
     probability: Floats
     values: Floats
     methods: tuple[str, ...]
     medians: Floats
+    note: str
 
     @property
     def metrics(self) -> Floats:
@@ -84,8 +86,8 @@ def others_less(evidence: Evidence) -> Finding:
         for m, a, b in zip(metrics, *rho, strict=True)
     )
     numbers = (
-        "rank correlation with the probability of the CAM methods' mean rank and of the gradient "
-        f"and perturbation methods': {told}"
+        "rank correlation with the probability of the CAM methods' mean rank and of the other "
+        f"informed methods': {told}{ranks.note}"
     )
     yes, no = above(more, 0, 2.0), above(-more, 0, 2.0)
     return decide(all_of(yes), any_of(no), len(more), numbers)
@@ -129,7 +131,7 @@ def with_signs(probability: Floats, columns: Floats, signs: Sequence[int], numbe
 def _told(ranks: _Ranks, metrics: Sequence[str]) -> str:
     rounded = np.round(ranks.medians, 2) + 0.0  # never "-0.00"
     told = ", ".join(f"{SHORTS[m]} {r:+.2f}" for m, r in zip(metrics, rounded, strict=True))
-    return f"median over the methods of Spearman's rho with the probability: {told}"
+    return f"median over the methods of Spearman's rho with the probability: {told}{ranks.note}"
 
 
 def _or_none(a: Floats, b: Floats) -> float:
@@ -142,7 +144,7 @@ def _ranks(evidence: Evidence, methods: Sequence[str], metrics: Sequence[str]) -
         return Finding(UNMEASURED, f"no images printed; {_printed_order(evidence)}")
     if evidence.anytime:
         return Finding(UNMEASURED, UNTIL)
-    kept = [x for x in methods if evidence.has(*(evidence.key(x, m) for m in metrics))]
+    kept = evidence.covered({x: [evidence.key(x, m) for m in metrics] for x in methods})
     if len(kept) < min(FEWEST_METHODS, len(methods)):
         needed = min(FEWEST_METHODS, len(methods))
         return Finding(UNMEASURED, f"{len(kept)} methods have these metrics, fewer than {needed}")
@@ -161,7 +163,8 @@ def _ranks(evidence: Evidence, methods: Sequence[str], metrics: Sequence[str]) -
     rho = [
         [_or_none(probability, column) for column in part.T] for part in np.swapaxes(values, 0, 1)
     ]
-    return _Ranks(probability, values, tuple(kept), np.median(rho, axis=1))
+    note = evidence.without(kept, methods)
+    return _Ranks(probability, values, tuple(kept), np.median(rho, axis=1), note)
 
 
 def _printed_order(evidence: Evidence) -> str:

@@ -5,6 +5,11 @@ from __future__ import annotations
 from xaibench.analysis.claims import facts, fidelity, probability, regions, spread
 from xaibench.analysis.claims.claim import Claim, Part
 
+_JACKKNIFE = (
+    "Of the methods' mean ranks with the probability's; the difference of two correlations is "
+    "tested by the t of its infinitesimal jackknife over images, approximate on few of them."
+)
+
 SECTION_5_2 = (
     Claim(
         "5.2 (1)",
@@ -13,8 +18,8 @@ SECTION_5_2 = (
             Part(
                 "gradient_weak",
                 "Gradient methods are last in most fidelity metrics",
-                "In more than half of AI, AD, AG, I, D and M all three are below every CAM and "
-                "perturbation method.",
+                "In more than half of AI, AD, AG, I, D and M all three are below every CAM, "
+                "occlusion (RISE, LIME) and learning method (IBA).",
                 fidelity.gradient_weak,
             ),
         ),
@@ -28,7 +33,8 @@ SECTION_5_2 = (
                 "cam_best",
                 "CAM methods are best in most fidelity metrics",
                 "In more than half of AI, AD, AG, I, D and M the mean of Grad-CAM, Grad-CAM++ and "
-                "Score-CAM is above that of the gradient and that of the perturbation methods.",
+                "Score-CAM is above that of the gradient, that of the occlusion and that of the "
+                "learning methods (IBA alone).",
                 fidelity.cam_best,
             ),
             Part(
@@ -225,8 +231,8 @@ SECTION_5_2 = (
                 "others_less",
                 "AG and AD go less with it for other methods",
                 "The rank correlations of 5.2 on AG (above 0) and AD (below 0) are stronger for "
-                "the CAM methods than for the gradient and perturbation methods, both, by their "
-                "jackknife over images.",
+                "the CAM methods than for the six others but Fake-CAM, both. They may be "
+                "stronger and yet none. " + _JACKKNIFE,
                 probability.others_less,
             ),
         ),
@@ -242,7 +248,7 @@ SECTION_5_2 = (
             Part(
                 "d_less_than_i",
                 "D less than I",
-                "I's rank correlation is above D's, by its jackknife over images.",
+                "I's rank correlation is above D's. " + _JACKKNIFE,
                 probability.d_less_than_i,
             ),
         ),

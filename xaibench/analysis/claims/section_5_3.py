@@ -20,13 +20,14 @@ SECTION_5_3 = (
                 "robustness_extremes",
                 "MS, AS, S, C and EC mostly identify extreme cases",
                 "In more than half of them one method's mean is at least "
-                f"{spread.SPREAD:.0%} of the metric's range from the methods' median.",
+                f"{spread.SPREAD:.0%} of the metric's range from the methods' median. "
+                f"{spread.UNBOUNDED}",
                 spread.robustness_extremes,
             ),
             Part(
                 "robustness_indistinct",
                 "they do not tell most methods apart",
-                f"More than half of them do not. {spread.APART}",
+                f"More than half of them do not. {spread.APART} {spread.UNBOUNDED}",
                 spread.robustness_indistinct,
             ),
         ),
@@ -47,10 +48,10 @@ SECTION_5_3 = (
             Part(
                 "gradient_more_sensitive",
                 "gradient methods particularly",
-                "Their mean size of change is above that of the CAM and that of the perturbation "
-                f"methods. {_SIZE} The printed verdict stands on maps that the paper's code "
-                "transposed for these methods alone, on transformed inputs alone: each run says "
-                "whether its maps are.",
+                "Their mean size of change is above that of the CAM, that of the occlusion and "
+                f"that of the learning methods (IBA alone). {_SIZE} The printed verdict stands on "
+                "maps that the paper's code transposed for these methods alone, on transformed "
+                "inputs alone: each run says whether its maps are.",
                 shifts.gradient_more,
             ),
         ),
@@ -147,6 +148,19 @@ SECTION_5_3 = (
                 "CAM methods are more stable than gradient methods",
                 f"Their mean size of change is below that of the gradient methods. {_SIZE}",
                 shifts.cam_more_stable,
+            ),
+        ),
+    ),
+    Claim(
+        "5.3, text, on Table 4",
+        "Regarding the metrics, we find that only AG remains stable despite the transformations.",
+        (
+            Part(
+                "only_ag_stable",
+                "AG alone is stable",
+                f"Its mean size of change is under {shifts.MOVED:.0f} points, and those of AI, AD, "
+                f"I and D are not. {_SIZE}",
+                shifts.only_ag_stable,
             ),
         ),
     ),

@@ -15,7 +15,8 @@ from xaibench.analysis.claims.evidence import (
     CAM,
     FEWEST_METHODS,
     GRADIENT,
-    PERTURBATION,
+    LEARNING,
+    OCCLUSION,
     SHORTS,
     Evidence,
 )
@@ -32,7 +33,7 @@ TRANSFORMS = TABLES[4].transforms
 MOVED = 5.0
 """Points of 100 from which something has changed: more than chance moves a mean of 1,000 images,
 which is 3.1 for a 0/1 metric."""
-_FAMILIES = {"gradient": GRADIENT, "CAM": CAM, "perturbation": PERTURBATION}
+_FAMILIES = {"gradient": GRADIENT, "CAM": CAM, "occlusion": OCCLUSION, "learning": LEARNING}
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,8 @@ def all_sensitive(evidence: Evidence) -> Finding:
 
 
 def gradient_more(evidence: Evidence) -> Finding:
-    """The gradient methods change more than the CAM and than the perturbation methods."""
-    return _gradient_more(evidence, ("CAM", "perturbation"))
+    """The gradient methods change more than those of each other family."""
+    return _gradient_more(evidence, ("CAM", "occlusion", "learning"))
 
 
 def gradient_vary(evidence: Evidence) -> Finding:
@@ -186,6 +187,19 @@ def ag_most_stable(evidence: Evidence) -> Finding:
     return decide(all_of(yes), any_of(no), changes.n, numbers)
 
 
+def only_ag_stable(evidence: Evidence) -> Finding:
+    """AG changes by less than `MOVED` points in the mean size, and AI, AD, I and D do not."""
+    changes = shifts(evidence)
+    if isinstance(changes, Finding):
+        return changes
+    least, largest, seen = changes.bounds([changes.where(metric=m) for m in METRICS])
+    own = METRICS.index("average_gain")
+    moved, still = above(least, MOVED, 100.0), above(-largest, -MOVED, 100.0)
+    yes, no = moved.copy(), still.copy()
+    yes[own], no[own] = still[own], moved[own]
+    return decide(all_of(yes), any_of(no), changes.n, _by_metric(seen) + changes.note)
+
+
 def _by_metric(seen: Floats) -> str:
     told = ", ".join(f"{SHORTS[m]} {s:.1f}" for m, s in zip(METRICS, seen, strict=True))
     return f"mean size of change in points: {told}"
@@ -234,16 +248,19 @@ def shifts(evidence: Evidence) -> Shifts | Finding:
     """Collect the cells of Table 4 and their untransformed partners, or say what is missing."""
     if evidence.anytime:
         return Finding(UNMEASURED, UNTIL)
-    keys = [
-        key
+    cells = {
+        method: [
+            key
+            for metric in METRICS
+            for name in TRANSFORMS
+            if evidence.has(key := evidence.key(method, metric, name), evidence.key(method, metric))
+        ]
         for method in METHODS
-        for metric in METRICS
-        for name in TRANSFORMS
-        if evidence.has(key := evidence.key(method, metric, name), evidence.key(method, metric))
-    ]
+    }
+    methods = evidence.covered(cells)
+    keys = [key for method in methods for key in cells[method]]
     lacking = [name for name in TRANSFORMS if not any(key.transform == name for key in keys)]
     lacking += [SHORTS[name] for name in METRICS if not any(key.metric == name for key in keys)]
-    methods = {key.method for key in keys}
     if lacking:
         return Finding(UNMEASURED, f"no scores of {', '.join(lacking)} beside untransformed ones")
     if len(methods) < FEWEST_METHODS:
@@ -253,10 +270,8 @@ def shifts(evidence: Evidence) -> Shifts | Finding:
     if not len(values):
         return nothing_shared()
     first, second = values[:, : len(keys)], values[:, len(keys) :]
-    note = ""
+    note = evidence.without(methods, METHODS)
     if evidence.cells is None:
         note = "; its Tables 1 and 4 are of 50,000 and 1,000 images, two doubtful cells left out"
-    elif len(methods) < len(METHODS):
-        note = f"; {len(methods)} of {len(METHODS)} methods"
     n = None if evidence.cells is None else len(values)
     return Shifts(tuple(keys), second - first, first.mean(axis=0), n, note)

@@ -24,6 +24,7 @@ from xaibench.analysis.claims.finding import (
 )
 from xaibench.analysis.claims.significance import moments, most, names_where
 from xaibench.analysis.stats import Floats
+from xaibench.config.catalog import STAND_IN
 from xaibench.published.tables import METHODS, TABLES
 
 ROBUSTNESS = tuple(name for name in TABLES[3].metrics if name != "completeness")
@@ -42,12 +43,15 @@ RANGES = {
     "insertion": 100.0,
     "deletion": 100.0,
     "monotonicity": 2.0,
-    "max_sensitivity": 1.0,  # unbounded: as far from the map as the map is from nothing
+    "max_sensitivity": 1.0,  # without bounds: `UNBOUNDED`
     "avg_sensitivity": 1.0,
     "sparseness": 100.0,
     "complexity": float(np.log(224 * 224)),
     "effective_complexity": 224.0 * 224.0,
 }
+UNBOUNDED = (
+    "MS and AS have no range: 1 is taken, at which a map moves as far as it is from nothing."
+)
 Bounds = Callable[[Floats, Floats], float]
 
 
@@ -83,7 +87,7 @@ def _alike(evidence: Evidence, methods: Sequence[str]) -> Finding:
     bounds = _bounds(evidence, FIDELITY, methods, whole, len(methods))
     if isinstance(bounds, Finding):
         return bounds
-    seen, apart, near, n = bounds
+    seen, apart, near, n, _ = bounds
     numbers = f"the three span, of the metric's range: {_told(seen, FIDELITY)}"
     return _verdict(near, apart, n, f"{numbers}; close in {_count(seen < SPREAD)}")
 
@@ -108,20 +112,20 @@ def robustness_extremes(evidence: Evidence) -> Finding:
     bounds = _bounds(evidence, ROBUSTNESS, METHODS, farthest)
     if isinstance(bounds, Finding):
         return bounds
-    seen, far, near, n = bounds
+    seen, far, near, n, note = bounds
     numbers = (
         f"the farthest from the methods' median, of the metric's range: {_told(seen, ROBUSTNESS)}"
     )
-    return _verdict(far, near, n, f"{numbers}; far in {_count(seen >= SPREAD)}")
+    return _verdict(far, near, n, f"{numbers}; far in {_count(seen >= SPREAD)}{note}")
 
 
 def _indistinct(evidence: Evidence, metrics: Sequence[str], methods: Sequence[str]) -> Finding:
     bounds = _bounds(evidence, metrics, methods, middle_half)
     if isinstance(bounds, Finding):
         return bounds
-    seen, apart, alike, n = bounds
+    seen, apart, alike, n, note = bounds
     numbers = f"middle half of the methods spans, of the metric's range: {_told(seen, metrics)}"
-    return _verdict(alike, apart, n, f"{numbers}; apart in {_count(seen >= SPREAD)}")
+    return _verdict(alike, apart, n, f"{numbers}; apart in {_count(seen >= SPREAD)}{note}")
 
 
 def _count(where: np.ndarray) -> str:
@@ -145,15 +149,15 @@ def _bounds(
     methods: Sequence[str],
     statistic: Bounds,
     fewest: int = FEWEST_METHODS,
-) -> tuple[Floats, np.ndarray, np.ndarray, int | None] | Finding:
-    """The statistic as seen (metrics,), where it is surely over and under `SPREAD`, and n.
+) -> tuple[Floats, np.ndarray, np.ndarray, int | None, str] | Finding:
+    """The statistic as seen (metrics,), where it is surely over and under `SPREAD`, n, and a note.
 
     Both are (2, metrics): at the levels that more than half of the metrics, and half of them, need
     ("at least k of m" takes ALPHA / (m - k + 1) for each).
     """
     if evidence.anytime:
         return Finding(UNMEASURED, UNTIL)
-    kept = [x for x in methods if evidence.has(*(evidence.key(x, m) for m in metrics))]
+    kept = evidence.covered({x: [evidence.key(x, m) for m in metrics] for x in methods})
     if len(kept) < fewest:
         return Finding(UNMEASURED, f"{len(kept)} methods have these metrics, fewer than {fewest}")
     keys = [evidence.key(method, metric) for metric in metrics for method in kept]
@@ -174,7 +178,10 @@ def _bounds(
             half = _half_widths(part, level)
             under[j, i] = statistic(mean - half, mean + half) < SPREAD
             over[j, i] = statistic(mean + half, mean - half) >= SPREAD
-    return seen, over, under, None if evidence.cells is None else len(values)
+    note = evidence.without(kept, methods)
+    if any(evidence.catalog.metric(metric).explains == STAND_IN for metric in metrics):
+        note += "; MS and AS are of Quantus's gradient explanation, not of the methods"
+    return seen, over, under, None if evidence.cells is None else len(values), note
 
 
 def _half_widths(part: Floats, level: float) -> Floats:

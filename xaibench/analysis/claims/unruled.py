@@ -15,6 +15,19 @@ class Unruled(NamedTuple):
 
 UNRULED = (
     Unruled(
+        "3, takeaway",
+        "the variety of value ranges, textures, and scope makes it a priori difficult to compare "
+        "saliency maps obtained from different method categories",
+        "A statement about maps, not about a score. `run --protocol` changes how they are "
+        "normalised, and `ablate` says what that moves.",
+    ),
+    Unruled(
+        "4.1",
+        "the metrics tend to favor small and compact regions",
+        "Of I and D, and cited from elsewhere. The sentence of 5.2 that most metrics favour large "
+        "ones has a rule, whose numbers give I and D too.",
+    ),
+    Unruled(
         "4, takeaways (1) to (4)",
         "Fidelity is the most critical property for evaluating saliency maps as explanations",
         "Arguments about definitions, like the other three; no score could turn them round.",
@@ -24,6 +37,11 @@ UNRULED = (
         "which echoes the result of (Adebayo et al., 2018b) that they fail in sanity checking",
         "The paper has no sanity check. `xaibench check METHOD` has: weights drawn anew, another "
         "class, noise.",
+    ),
+    Unruled(
+        "5.2, text, on Figure 1",
+        "gradient-based methods (IG) appear to provide the least information",
+        "An impression of pictures too.",
     ),
     Unruled(
         "5.2, text, on Figure 1",
@@ -45,6 +63,24 @@ UNRULED = (
         "5.3, text, on Table 3",
         "most methods exhibit similar values with respect to these metrics",
         "The same as 5.3 (1), which has a rule.",
+    ),
+    Unruled(
+        "5.3, text, on Table 3",
+        "these metrics cannot effectively distinguish which saliency methods outperform others",
+        "The same again.",
+    ),
+    Unruled(
+        "6",
+        "existing metrics turn out to not always be realistic for images, such as Monotonicity and "
+        "Completeness",
+        "No measure of realistic is given. That no method meets completeness has a rule.",
+    ),
+    Unruled(
+        "6",
+        "which suggests that our conclusions are likely generalising to other models and datasets "
+        "as well",
+        "No sentence is singled out: each is asked of every run named, and `report --across` says "
+        "how far rankings agree between networks.",
     ),
     Unruled(
         "6",
