@@ -152,7 +152,7 @@ def _weak(world: World) -> None:
 def _leads(whose: Sequence[str]) -> Callable[[World], None]:
     def change(world: World) -> None:
         _far(world, CLEAR, 1, method=whose)
-        _far(world, EDGE, -1, method=GRADIENT)
+        _far(world, EDGE, -1, method=(*GRADIENT, *OCCLUSION))  # level with IBA alone
 
     return change
 
