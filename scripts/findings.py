@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from math import inf
+from math import ceil, inf
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -34,7 +34,7 @@ photographs of ImageNet's training set, which these networks know: accuracy and 
 higher than on new images, and nothing here is the paper's ResNet-50, which was never run
 (`--config verify` is how to check it). `published` is what the paper's released code computes,
 `reference` each method and metric as its own paper has it. P stands for `--data photographs
---model efficientnet_lite0`.
+--model efficientnet_lite0 --out results/runs/published-lite0`, a new `--out` for another protocol.
 
 """
 
@@ -89,6 +89,16 @@ class Results:
         parts = [part for claim in self.read("claims.json")["claims"] for part in claim["parts"]]
         return {part["key"]: {f["evidence"]: f for f in part["findings"]} for part in parts}
 
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """What each part of a claim is called: `3b, so does D`."""
+        found = {}
+        for i, claim in enumerate(self.read("claims.json")["claims"], 1):
+            letters = "abcdefgh" if len(claim["parts"]) > 1 else [""]
+            for letter, part in zip(letters, claim["parts"], strict=False):
+                found[part["key"]] = f"{i}{letter}, {part['reads']}"
+        return found
+
     @property
     def pairs(self) -> list[dict[str, Any]]:
         """Pairs of methods of the published run, by one fidelity metric for the ground truth."""
@@ -126,7 +136,8 @@ def sensitivity(results: Results) -> Found:
         f"{fake['paper']}), among {min(others):.2f} to {max(others):.2f} of the others, because "
         "every map is compared with a gradient explanation of the disturbed image; compared with "
         f"its own, Fake-CAM has {own['mean']:.2f} (n {own['n']}).",
-        "`xaibench run P --config table3 --protocol published`, and `reference`",
+        "`xaibench run P --config table3 --protocol published`; for the last number `--protocol "
+        f"reference --method fakecam --metric max_sensitivity --order drawn --limit {own['n']}`",
         "A version of the metric that the paper used and that calls the method under test; then "
         "0.96 could not have been printed for a map that is the same for every image.",
     )
@@ -138,7 +149,8 @@ def blur(results: Results) -> Found:
         "How strongly the start of insertion is blurred decides its level: the 11 x 11 kernel of "
         "RISE's authors in place of the published 5 x 5 alone moves Grad-CAM's I by "
         f"{change(moved)}.",
-        "`xaibench ablate P --method gradcam --metric insertion --switch causal.kernel`",
+        "`xaibench ablate P --method gradcam --metric insertion --switch causal.kernel --limit "
+        f"{moved['n']}`",
         "An interval that holds 0 on other photographs or with ResNet-50.",
     )
 
@@ -147,36 +159,57 @@ def batchnorm(results: Results) -> Found:
     i, d = (results.effect("gradient", m, "gradient.batchnorm") for m in ("insertion", "deletion"))
     return Found(
         "The published gradient methods see another network: BatchNorm stays in training mode, so "
-        "that a map depends on the other images of its batch. In evaluation mode Gradient's I "
+        "that an image is normalised by its own statistics (under transforms by those of up to "
+        "five), not by the learned ones. In evaluation mode Gradient's I "
         f"moves by {change(i)} and its 100 - D by {change(d)}.",
         "`xaibench ablate P --method gradient --metric insertion,deletion --switch "
-        "gradient.batchnorm`",
+        f"gradient.batchnorm --limit {i['n']}`",
         "A release of the paper's code that calls `model.eval()` before it makes these maps.",
     )
 
 
+ORDERS = {"row_major": "from the first pixel on", "random": "at random"}
+"""Orders of equal pixels beside the published one, from the last pixel on."""
+
+
 def ties(results: Results) -> Found:
-    share = {m: results.cell("published", m, "tied_pixels")["mean"] for m in METHODS}
-    cells, told = [], []
-    for method in METHODS:
-        moves = []
-        for metric in ("insertion", "deletion"):
-            with suppress(Missing):
-                other = f"{metric}(ties='row_major') minus {metric}"
-                cells.append(results.cell("published", method, other))
-                moves.append(f"{SHORT[metric]} {interval(cells[-1], 2)}")
-        if moves:
-            tied = f"{LABEL(method)} ({share[method]:.0f}% of its pixels tied)"
-            told.append(f"{tied} {', '.join(moves)}")
-    if not cells:
+    told, counts, methods = [], [], set()
+    for order, words in ORDERS.items():
+        cells = {}
+        for method in METHODS:
+            for metric in ("insertion", "deletion"):
+                with suppress(Missing):
+                    other = f"{metric}(ties='{order}') minus {metric}"
+                    cells[method, metric] = results.cell("published", method, other)
+        if not cells:
+            continue
+        methods |= {method for method, _ in cells}
+        counts += list(cells.values())
+        sure = {k: cell for k, cell in cells.items() if cell["low"] > 0 or cell["high"] < 0}
+        moved = ", ".join(f"{LABEL(m)}'s {SHORT[k]} {interval(c)}" for (m, k), c in sure.items())
+        largest = max(abs(cell["mean"]) for cell in cells.values())
+        told.append(
+            f"{words} they move {len(sure)} of {len(cells)} means surely"
+            + (
+                f" ({moved}; the largest move is {largest:.1f})"
+                if moved
+                else f", by {largest:.1f} at most"
+            )
+        )
+    if not told:
         raise Missing("published: insertion(ties='row_major')")
-    sure = [cell for cell in cells if cell["low"] > 0 or cell["high"] < 0]
+    tied = ", ".join(
+        f"{LABEL(m)} {results.cell('published', m, 'tied_pixels')['mean']:.0f}%"
+        for m in METHODS
+        if m in methods
+    )
+    some = ",".join(m for m in METHODS if m in methods)
     return Found(
-        "What ties decide: where pixels share a value, the order of an array ranks them. Taken "
-        "from the first pixel on, not from the last, they move the mean beyond its 95% interval in "
-        f"{len(sure)} of {len(cells)} cells, in points: {'; '.join(told)} (n {images(cells)}).",
-        "`xaibench run P --method fakecam,gradcam,iba,lime --metric \"insertion(ties='row_major'),"
-        "deletion(ties='row_major')\"`, then `xaibench report`",
+        "Where pixels share a value, the order of an array ranks them, and whether that matters "
+        f"depends on the order (pixels that share one: {tied}). Taken {'; taken '.join(told)}; in "
+        f"points of I and 100 - D (n {images(counts)}).",
+        f"`xaibench run P --method {some} --metric \"insertion(ties='random'),"
+        "deletion(ties='random')\"` and with `row_major`, then `xaibench report`",
         "Other moves on other photographs or with ResNet-50.",
     )
 
@@ -195,8 +228,10 @@ def fake_cam(results: Results) -> Found:
         f"A map that says nothing wins Average drop: Fake-CAM has 100 - AD {interval(fake)} "
         f"(n {fake['n']}), ahead of {len(ahead)} of {len(INFORMED)} methods; in `reference` "
         f"{interval(own)} (n {own['n']}). The paper's sentence adds AI and M: {told}.",
-        "`xaibench run P --config table1`, then `xaibench report --claims`",
-        "A network whose probability falls when one pixel of 50,176 is black.",
+        "`xaibench run P --config table1`, then `xaibench report results/runs/published-lite0 "
+        "--claims`",
+        "A network to which one black pixel of 50,176 costs more of its probability than the maps "
+        "of other methods do.",
     )
 
 
@@ -219,9 +254,10 @@ def controls(results: Results) -> Found:
         "Not every metric puts methods before noise: of the nine informed methods, so many are "
         "better, and in brackets worse, than random maps beyond a 95% interval "
         f"(n {images(pairs)}): {told}.",
-        "`xaibench run P --method all --method random --config table1`, then `xaibench report "
-        "--power`; `xaibench check METHOD` for one method",
-        "Other controls; intervals are not corrected for their number.",
+        f"`xaibench run P --method {','.join(METHODS)},random --config table1`, then `xaibench "
+        "report results/runs/published-lite0 --power`; `xaibench check METHOD` for one method",
+        f"Other controls; intervals are Student's t of the pairs, each by itself: of {len(pairs)} "
+        f"some {0.05 * len(pairs):.0f} would show a difference where there is none.",
     )
 
 
@@ -233,13 +269,14 @@ def survive(results: Results) -> Found:
         raise Missing(f"claims.json: {' and '.join(runs)}")
     sure = {k: v for k, v in rows.items() if set(v) <= {"holds", "fails"}}
     both = [k for k, v in rows.items() if set(v) <= {"holds", "fails", "undecided"}]
-    same = [k for k, (a, b) in sure.items() if a == b]
-    turned = [f"{k}: {a}, then {b}" for k, (a, b) in sure.items() if a != b]
+    told = [f"{results.names[k]}: {' and '.join(dict.fromkeys(v))}" for k, v in sure.items()]
+    counts = [results.verdicts[k][r]["n"] for k in both for r in runs]
+    first, second = (sorted({c for c in counts[i::2] if c}) for i in (0, 1))
     return Found(
         f"Of {len(rows)} parts of the paper's sentences {len(both)} were measured under both "
-        f"protocols, and {len(sure)} are decided under both: {len(same)} with the same verdict"
-        + (f", {len(turned)} the other way round ({', '.join(turned)})." if turned else "."),
-        "`xaibench report --claims results/runs/PUBLISHED results/runs/REFERENCE`",
+        f"protocols (n {first[0]} to {first[-1]} and {second[0]} to {second[-1]}), and {len(sure)} "
+        f"are decided under both: {'; '.join(told)}.",
+        "`xaibench report --claims results/runs/published-lite0 results/runs/reference-lite0`",
         "More photographs: an undecided part says how many it takes.",
     )
 
@@ -256,48 +293,72 @@ def networks(results: Results) -> Found:
     across = results.read("across/across.json")
     runs = {r["run"]: r for r in across["runs"]}
     models = {r["model"] for r in runs.values()}
-    taus = [t for t in across["taus"] if t["tau"] is not None]
+    most = max(t["methods"] for t in across["taus"])
+    taus = [t for t in across["taus"] if t["tau"] is not None and t["methods"] > most / 2]
     ours = [(t, runs[t["first"]], runs[t["second"]]) for t in taus if t["second"] in runs]
+    metrics = {t["metric"] for t in taus}
+    ranked = {
+        x: {
+            o["images"]
+            for o in across["ranks"]
+            if (o["run"], o["metric"] in metrics) == (r["name"], True)
+        }
+        for x, r in runs.items()
+    }
     told = []
     for protocol in dict.fromkeys(r["protocol"] for r in runs.values()):
-        counts = ", ".join(f"n {r['images']}" for r in runs.values() if r["protocol"] == protocol)
+        counts = ", ".join(
+            " to ".join(dict.fromkeys((str(min(ranked[x])), str(max(ranked[x])))))
+            for x, r in runs.items()
+            if r["protocol"] == protocol
+        )
         same = [t for t, *two in ours if all(r["protocol"] == protocol for r in two)]
         if same:
-            told.append(f"by {middle(same)} under `{protocol}` ({counts})")
+            told.append(f"by {middle(same)} under `{protocol}` (n {counts})")
     turned = [t for t, one, other in ours if one["model"] == other["model"]]
     first = next((r for r in runs if runs[r]["protocol"] == "published"), None)
     paper = [t for t in taus if (t["first"], t["second"]) == (first, "paper")]
     asked = [t for t, *_ in ours]
-    some = [t for t in asked if t["low"] > -1 or t["high"] < 1]
+    above = [t for t in asked if t["low"] > 0]
     pairs = [p for p in across["pairs"] if len(p["by_run"]) == len(runs)]
     kept = [p for p in pairs if p["everywhere"]]
-    sure = sum(p["surely"] and not p["unsure"] for p in kept)
+    sure = [p for p in kept if p["surely"] and not p["unsure"]]
     return Found(
         f"Between {len(models)} networks of one family the rankings of the methods by one metric "
-        f"correlate {' and '.join(told)}: Kendall's tau, median (least to largest). "
-        "The two protocols on one network correlate by "
+        f"correlate {' and '.join(told)}: Kendall's tau, median (least to largest), of {most} "
+        "methods or nearly. The two protocols on one network correlate by "
         f"{middle(turned)}, the first network's published rankings with those of the paper's "
         f"ResNet-50 by {middle(paper)}. So few images say little for sure: of {len(asked)} taus "
-        f"between runs {len(some)} have an interval other than [-1, 1], "
-        f"{sum(t['low'] > 0 for t in some)} of them above 0. Of {len(pairs)} pairs of methods by "
-        f"one metric {len(kept)} keep their order in all {len(runs)} runs, {sure} beyond a 95% "
-        "interval in each that is to be trusted.",
+        f"between runs {len(above)} lie surely above 0, {of_fidelity(above)} of them by a fidelity "
+        f"metric. Of {len(pairs)} pairs of methods by one metric {len(kept)} keep their order in "
+        f"all {len(runs)} runs, {len(sure)} beyond a 95% interval in each that is to be trusted, "
+        f"{of_fidelity(sure)} of these by a fidelity metric; no interval is corrected for the "
+        "number of pairs.",
         f"`xaibench report {' '.join(['RUN'] * len(runs))} --across`",
         "A network of another family, ResNet-50 first of all.",
     )
 
 
+def of_fidelity(found: Iterable[dict[str, Any]]) -> int:
+    """How many are by a fidelity metric."""
+    return sum(one["metric"] in FIDELITY for one in found)
+
+
 def misprint(results: Results) -> Found:
-    resized = results.cell("published", "fakecam", "average_drop_bar", "resize")
-    plain = results.cell("published", "fakecam", "average_drop_bar")
-    gain = results.cell("published", "fakecam", "average_gain", "resize")
+    printed = {
+        m: results.cell("published", "fakecam", m, "resize")["paper"]
+        for m in ("average_drop_bar", "average_gain")
+    }
+    found = results.verdicts["fake_ad_drops"]
+    own, paper = found[f"published {MODEL}"], found["printed"]
     return Found(
-        '"AD drops dramatically with Resize" rests on two cells of Table 4 that look as if they '
-        f"stood in each other's place (100 - AD {resized['paper']}, AG {gain['paper']}): measured, "
-        "Fake-CAM's 100 - AD is "
-        f"{interval(resized)} on resized photographs (n {resized['n']}) and {interval(plain)} on "
-        f"untouched ones (n {plain['n']}).",
-        "`xaibench run P --config table4 --method fakecam`",
+        '"AD drops dramatically with Resize" rests on one cell of Table 4, 100 - AD '
+        f"{printed['average_drop_bar']}, which looks as if it stood in the place of the AG beside "
+        f"it, {printed['average_gain']} (printed: {paper['numbers']}). Measured on the same "
+        f"photographs without and with the transform, {own['numbers']} (n {own['n']}): the "
+        f"sentence {own['verdict']} by 5 points or more.",
+        f"`xaibench run P --config table1 --config table4 --method fakecam --limit {own['n']}`, "
+        "then `xaibench report results/runs/published-lite0 --claims`",
         "The authors' own scores of these two cells.",
     )
 
@@ -311,9 +372,9 @@ def enough(results: Results) -> Found:
         f"Of {len(pairs)} pairs of methods by one fidelity metric, 500 images would tell "
         f"{told[500]} apart with 90% power and 50,000 images {told[50_000]} if they differ by as "
         f"much as here; for {sure} are 500 enough even at that end of the difference's 95% "
-        f"interval that is nearer to 0; the middle pair takes {median(needed):,.0f} "
+        f"interval that is nearer to 0; the middle pair takes {ceil(median(needed)):,} "
         f"(from n {images(pairs)}).",
-        "`xaibench report --power`",
+        "`xaibench report results/runs/published-lite0 --power`",
         "Larger spreads on images that the network does not know.",
     )
 

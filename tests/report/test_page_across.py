@@ -99,6 +99,20 @@ def test_what_is_left_out_is_said() -> None:
     assert "(not scored in B)" in text
 
 
+def test_what_a_run_ranks_on_fewer_images_is_said() -> None:
+    """RISE has an image less than the others by one metric."""
+    few = runs(20, 12)
+    scores = few[1].scores
+    gone = (scores["method"] == "rise") & (scores["metric"] == "average_increase")
+    few[1] = Source(
+        "runs/1", scores[~(gone & (scores["image"] == scores["image"].min()))], catalog=EXACT
+    )
+    blocks = page(across(few, resamples=100)).blocks[1:]
+    told = [block.text for block in blocks if " ranks by " in block.text]
+    assert told == ["Run B ranks by AI% on 11 of its 12 images: those that every method has."]
+    assert " ranks by " not in "".join(b.text for b in page(across(runs(20, 12))).blocks[1:])
+
+
 @pytest.mark.parametrize("count", [2, 7])
 def test_nothing_of_the_heat_map_is_cut(count: int) -> None:
     (run,) = runs(6, methods=METHODS[:3])

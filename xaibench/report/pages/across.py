@@ -115,6 +115,7 @@ def _reading(found: Across) -> Iterator[str]:
         "bootstrap resamples of images. An image is drawn alike in all runs that have it "
         f"({found.shared:,} are in all), images of one run alone without regard to the others."
     )
+    yield from _fewer(found)
     if any(PAPER in metric.rankings for metric in found.metrics):
         yield (
             "paper: the values that it prints for ResNet-50, as one more ranking, without an "
@@ -140,6 +141,19 @@ def _reading(found: Across) -> Iterator[str]:
             "commonest value: an interval not to be trusted."
         )
     yield from _left_out(found)
+
+
+def _fewer(found: Across) -> Iterator[str]:
+    """By which metrics a run ranks on fewer images than it has."""
+    for run, source in found.runs.items():
+        images, by = len(source.images), dict[int, list[str]]()
+        for metric in found.metrics:
+            if run in metric.rankings:
+                by.setdefault(metric.rankings[run].n, []).append(metric.column.header)
+        for n, heads in by.items():
+            if n < images:
+                told = f"Run {run} ranks by {', '.join(heads)} on {n:,} of its {images:,} images"
+                yield f"{told}: those that every method has."
 
 
 def _least(found: Across) -> str:
