@@ -22,7 +22,7 @@ def test_the_committed_page() -> None:
 
 def written(root: Path, **files: Any) -> findings.Results:
     """Results with these files of the published run."""
-    (root / "published").mkdir()
+    (root / "published").mkdir(parents=True)
     for name, content in files.items():
         (root / "published" / f"{name}.json").write_text(json.dumps(content))
     return findings.Results(root)
@@ -66,11 +66,14 @@ def test_what_takes_more_images_than_any_counts_as_such(tmp_path: Path) -> None:
     said = findings.enough(written(tmp_path, power={"pairs": pairs})).sentence
     assert "500 images would tell 2 apart" in said
     assert "for 1 are 500 enough even at that end" in said
+    assert "the middle pair takes 600 (from n 80)" in said
+    never = written(tmp_path / "never", power={"pairs": pairs[2:]})
+    assert "the middle pair takes more than any (from n 80)" in findings.enough(never).sentence
 
 
 def test_which_rankings_are_compared(tmp_path: Path) -> None:
     runs = [
-        {"run": name, "protocol": protocol, "model": model, "images": n}
+        {"run": name, "name": f"runs/{name}", "protocol": protocol, "model": model, "images": n}
         for name, protocol, model, n in (
             ("A", "published", "one", 40),
             ("B", "published", "two", 30),
@@ -80,30 +83,100 @@ def test_which_rankings_are_compared(tmp_path: Path) -> None:
     ]
     told = {"low": 0.1, "high": 1.0}
     of = {"AB": 0.1, "CD": 0.2, "AC": 0.3, "BD": 0.5, "AD": 0.7, "BC": 0.8, "A paper": 0.9}
+    same = {"metric": "insertion", "methods": 10, "low": -1.0, "high": 1.0}
     taus = [
-        {"first": key[0], "second": key[1:].strip(), "tau": tau, "low": -1.0, "high": 1.0}
-        for key, tau in of.items()
+        {**same, "first": key[0], "second": key[1:].strip(), "tau": tau} for key, tau in of.items()
     ]
     taus[0] |= told
     taus.append({**taus[1], "tau": None})  # of rankings that are all ties
     taus.append({**taus[-2], "first": "B", **told})  # the paper and another network: not told
     taus += [{**taus[0], "metric": "deletion", "tau": 0.5, "low": -0.5}]
+    taus += [{**taus[1], "metric": "max_sensitivity", "methods": 4, "tau": 1.0, **told}]
+    taus += [{**taus[1], "metric": "sparseness", "tau": 0.2, **told}]
+    ranks = [
+        {"run": f"runs/{run}", "metric": metric, "images": n}
+        for run, metric, n in (
+            ("A", "insertion", 40),
+            ("B", "insertion", 30),
+            ("C", "insertion", 12),
+            ("C", "deletion", 20),
+            ("D", "sparseness", 9),
+            ("D", "max_sensitivity", 15),
+        )
+    ]
     (tmp_path / "across").mkdir()
-    known = {"runs": runs, "taus": taus, "pairs": []}
+    known = {"runs": runs, "taus": taus, "pairs": [], "ranks": ranks}
     (tmp_path / "across" / "across.json").write_text(json.dumps(known))
     said = findings.networks(findings.Results(tmp_path)).sentence
     assert "Between 2 networks" in said
-    assert "by 0.30 (0.10 to 0.50) under `published` (n 40, n 30)" in said
-    assert "by 0.20 (0.20 to 0.20) under `reference` (n 20, n 10)" in said
+    assert "by 0.30 (0.10 to 0.50) under `published` (n 40, 30)" in said
+    assert "by 0.20 (0.20 to 0.20) under `reference` (n 12 to 20, 9)" in said
     assert "two protocols on one network correlate by 0.40 (0.30 to 0.50)" in said
     assert "ResNet-50 by 0.90 (0.90 to 0.90)" in said
-    assert "of 7 taus between runs 2 have an interval other than [-1, 1], 1 of them above 0" in said
+    assert "of 8 taus between runs 2 lie surely above 0, 1 of them by a fidelity metric" in said
 
 
 def test_one_run_alone_has_nothing_to_compare(tmp_path: Path) -> None:
     (tmp_path / "across").mkdir()
     run = {"run": "A", "protocol": "published", "model": "one", "images": 40}
-    known = {"runs": [run], "taus": [], "pairs": []}
+    known = {"runs": [run], "taus": [], "pairs": [], "ranks": []}
     (tmp_path / "across" / "across.json").write_text(json.dumps(known))
     with pytest.raises(findings.Missing, match="rankings to compare"):
         findings.networks(findings.Results(tmp_path))
+
+
+def test_which_orders_of_ties_matter(tmp_path: Path) -> None:
+    """Those that were run, with the moves that are sure by name."""
+
+    def cell(metric: str, mean: float, low: float, high: float) -> dict[str, Any]:
+        same = {"method": "fakecam", "transform": "none", "target": "ground_truth", "n": 120}
+        return {**same, "metric": metric, "mean": mean, "low": low, "high": high}
+
+    cells = [
+        cell("tied_pixels", 100.0, 100.0, 100.0),
+        cell("insertion(ties='random') minus insertion", 4.0, -1.0, 9.0),
+        cell("deletion(ties='random') minus deletion", 12.0, 8.0, 16.0),
+    ]
+    some = written(tmp_path, tables={"tables": [{"cells": cells}]})
+    said = findings.ties(some).sentence
+    assert "(pixels that share one: Fake-CAM 100%)" in said
+    told = "at random, 1 of 2 means surely move (Fake-CAM's 100 - D by 12.0 [8.0, 16.0])"
+    assert told in said
+    assert "from the first pixel on" not in said
+    bare = written(tmp_path / "bare", tables={"tables": [{"cells": cells[:1]}]})
+    with pytest.raises(findings.Missing, match="ties"):
+        findings.ties(bare)
+
+
+def test_what_is_decided_under_both_protocols(tmp_path: Path) -> None:
+    runs = [f"{protocol} {findings.MODEL}" for protocol in ("published", "reference")]
+
+    def part(key: str, *verdicts: str) -> dict[str, Any]:
+        found = [
+            {"evidence": run, "verdict": v, "n": n, "numbers": ""}
+            for run, v, n in zip(runs, verdicts, (120, 20), strict=True)
+        ]
+        return {"key": key, "reads": f"the {key}", "findings": found}
+
+    claims = [
+        {"parts": [part("one", "holds", "fails")]},
+        {"parts": [part("two", "holds", "holds"), part("three", "holds", "undecided")]},
+        {"parts": [part("four", "holds", "not measurable here")]},
+    ]
+    (tmp_path / "claims.json").write_text(json.dumps({"claims": claims}))
+    said = findings.survive(findings.Results(tmp_path)).sentence
+    assert "Of 4 parts of the paper's sentences 3 were measured" in said
+    assert "(n 120 and 20), and 2 are decided under both" in said
+    assert '1 ("the one") holds and fails, 2a ("the two") holds.' in said
+
+
+def test_what_is_not_there_is_left_out_and_named(tmp_path: Path, capsys) -> None:
+    (tmp_path / "claims.json").write_text(json.dumps({"claims": []}))
+    (tmp_path / "across").mkdir()
+    (tmp_path / "across" / "across.json").write_text(
+        json.dumps({"runs": [], "taus": [], "pairs": [], "ranks": []})
+    )
+    results = written(tmp_path, power={"pairs": []}, tables={"tables": []})
+    assert list(findings.found(results)) == []
+    named = [line.split(":")[0] for line in capsys.readouterr().err.splitlines()]
+    assert named == [make.__name__ for make in findings.FINDINGS]

@@ -19,7 +19,7 @@ from xaibench.analysis.claims.evidence import Evidence, from_paper, from_run
 from xaibench.analysis.claims.finding import FAILS, HOLDS, UNMEASURED
 from xaibench.analysis.claims.shifts import TRANSFORMS
 from xaibench.analysis.measure import Key
-from xaibench.published.tables import METHODS, TABLES
+from xaibench.published.tables import METHODS
 from xaibench.report import write_claims
 from xaibench.report.pages.claims import labels
 
@@ -90,26 +90,75 @@ def test_what_is_missing_is_named(make_frame) -> None:
     assert "no scores of crop" in check(make_frame, "ag_most_stable", crop).numbers
 
 
-@pytest.mark.parametrize(
-    ("key", "cells"),
-    [
-        ("robustness_extremes", lambda k: k.metric == "max_sensitivity"),
-        ("robustness_indistinct", lambda k: k.metric == "max_sensitivity"),
-        ("fidelity_indistinct", lambda k: k.metric == "insertion" and k.transform == "none"),
-        ("all_sensitive", lambda k: k.transform != "none"),
-        ("linked_to_probability", lambda k: k.transform != "none"),
-        ("i_d_positive", lambda k: k.metric == "insertion" and k.transform == "none"),
-    ],
-)
+def _untouched(metric: str):
+    return lambda k: k.metric == metric and k.transform == "none"
+
+
+OVER_ALL = [
+    ("robustness_extremes", _untouched("max_sensitivity")),
+    ("robustness_indistinct", _untouched("max_sensitivity")),
+    ("fidelity_indistinct", _untouched("insertion")),
+    ("all_sensitive", lambda k: k.transform == "crop"),
+    ("all_sensitive", _untouched("insertion")),
+    ("linked_to_probability", lambda k: k.transform != "none"),
+    ("i_d_positive", _untouched("insertion")),
+]
+
+
+@pytest.mark.parametrize(("key", "cells"), OVER_ALL)
 def test_a_method_on_few_images_leaves_the_others_theirs(make_frame, key: str, cells) -> None:
-    """A dear method on 9 of 20 is left out and said to be; on 10, all are compared on these."""
-    by = {name: np.linspace(0.1, 0.9, 20) for name in ("none", *TABLES[4].transforms)}
-    for n, kept, note in ((9, 20, "; 9 of 10 methods, without RISE"), (10, 10, "")):
-        held = {k: v[:n] if k.method == "rise" and cells(k) else v for k, v in world(20).items()}
+    """A dear method on 9 of 40 is left out and said to be; on 10, all are compared on these."""
+    by = {name: np.linspace(0.1, 0.9, 40) for name in ("none", *TRANSFORMS)}
+    for n, kept, note in ((9, 40, "; 9 of 10 methods, without RISE"), (10, 10, "")):
+        held = {k: v[:n] if k.method == "rise" and cells(k) else v for k, v in world(40).items()}
         found = check(make_frame, key, held, by)
         assert found.n == kept
         assert found.numbers.count("methods, without") == bool(note)
         assert note in found.numbers
+
+
+def test_few_images_of_many_methods_stay(make_frame) -> None:
+    """One method on more images than the others puts none of them out."""
+    held = {k: v if k.method == "gradient" else v[:12] for k, v in world(40).items()}
+    for key in ("fidelity_indistinct", "all_sensitive", "only_ag_stable"):
+        found = check(make_frame, key, held)
+        assert found.n == 12
+        assert "methods, without" not in found.numbers
+    nobody = {k: v[:8] for k, v in held.items()}
+    assert check(make_frame, "all_sensitive", nobody).n == 8
+
+
+def test_halves_that_do_not_overlap(make_frame) -> None:
+    """RISE on the first, IBA on the last: the one with fewer images is left out."""
+    cells = world(60)
+    from_end = {k: np.concatenate([np.full(35, np.nan), v[35:]]) for k, v in cells.items()}
+    held = {k: from_end[k] if k.method == "iba" else v for k, v in cells.items()}
+    held |= {k: v[:30] for k, v in cells.items() if k.method == "rise"}
+    found = check(make_frame, "fidelity_indistinct", held)
+    assert found.n == 30
+    assert "9 of 10 methods, without IBA" in found.numbers
+
+
+def test_a_method_with_part_of_table_4_is_left_out(make_frame) -> None:
+    """Its mean would be of other metrics than the others'."""
+    held = {
+        k: v
+        for k, v in world(20).items()
+        if k.method != "iba" or k.transform == "none" or k.metric == "average_gain"
+    }
+    assert "without IBA" in check(make_frame, "all_sensitive", held).numbers
+    found = check(make_frame, "gradient_more_sensitive", held)
+    assert found.verdict == UNMEASURED
+    assert found.numbers == "a family has no scores, or too few; 9 of 10 methods, without IBA"
+
+
+def test_what_would_decide_is_asked_of_the_same_methods(make_frame) -> None:
+    """Images repeated are no more images of the method that was left out."""
+    held = {k: v[:9] if k.method == "rise" else v for k, v in world(20).items()}
+    evidence = repeated(from_run(source(make_frame, held)), 5)
+    found = PARTS["robustness_indistinct"].check(evidence)
+    assert found.n == 100
+    assert "without RISE" in found.numbers
 
 
 @pytest.mark.parametrize("order", ["by name", "drawn"])
@@ -137,6 +186,8 @@ def test_the_images_whose_predicted_class_is_another_are_told(make_frame, order:
     assert PARTS["truth_is_optimal"].check(evidence).numbers.endswith(cut)
     assert PARTS["predicted_alike"].check(repeated(evidence, 3)).n == 60
     assert "another" not in check(make_frame, "predicted_alike", world(20)).numbers
+    run.predictions.drop(index=run.predictions.index[3], inplace=True)  # not known of one image
+    assert "another" not in PARTS["predicted_alike"].check(from_run(run)).numbers
 
 
 def test_a_stand_in_is_said(make_frame) -> None:

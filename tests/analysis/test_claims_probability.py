@@ -45,7 +45,7 @@ def following(
 def test_following_the_probability(make_frame, key: str, holds: dict, fails: dict) -> None:
     good = check(make_frame, key, *following(holds, 0.3))
     assert (good.verdict, good.n) == (HOLDS, IMAGES)
-    assert "rho with the probability" in good.numbers
+    assert "mean rank with the probability" in good.numbers
     assert check(make_frame, key, *following(fails, 0.3)).verdict == FAILS
     few = check(make_frame, key, *following({}, 0.3, 12))
     assert few.verdict == UNDECIDED  # not zero beyond doubt either
@@ -56,7 +56,7 @@ def test_following_the_probability(make_frame, key: str, holds: dict, fails: dic
 def test_a_weak_correlation_is_positive_too(make_frame) -> None:
     cells, p = following({"insertion": 0.2, "deletion": 0.2}, 0.25, 400)
     finding = check(make_frame, "i_d_positive", cells, p)
-    rho = float(re.search(r"I ([+-]\d\.\d\d)", finding.numbers)[1])
+    rho = float(re.search(r"I .*?of one method ([+-]\d\.\d\d)", finding.numbers)[1])
     assert finding.verdict == HOLDS
     assert 0.1 < rho < 0.5
 
@@ -103,4 +103,4 @@ def test_fake_cams_ad_on_resized_inputs(make_frame) -> None:
         }
         finding = check(make_frame, "fake_ad_drops", cells)
         assert finding.verdict == verdict
-    assert finding.numbers == "Fake-CAM's AD 99.2, under resize 98.0"
+    assert finding.numbers == "Fake-CAM's 100 - AD 99.2, under resize 98.0"

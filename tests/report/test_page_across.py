@@ -109,7 +109,9 @@ def test_what_a_run_ranks_on_fewer_images_is_said() -> None:
     )
     blocks = page(across(few, resamples=100)).blocks[1:]
     told = [block.text for block in blocks if " ranks by " in block.text]
-    assert told == ["Run B ranks by AI% on 11 of its 12 images: those that every method has."]
+    assert told == [
+        "Run B ranks by AI% on 11 of its 12 images: those that every ranked method has."
+    ]
     assert " ranks by " not in "".join(b.text for b in page(across(runs(20, 12))).blocks[1:])
 
 

@@ -68,6 +68,7 @@ def repeated(evidence: Evidence, times: int) -> Evidence:
         evidence,
         cells=cells,
         images=times * evidence.images,
+        times=times * evidence.times,
         missed=None if evidence.missed is None else np.tile(evidence.missed, times),
         probability={name: np.tile(p, times) for name, p in evidence.probability.items()},
         places=None if evidence.places is None else (evidence.places + steps).ravel(),

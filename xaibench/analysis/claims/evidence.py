@@ -6,7 +6,7 @@ on either side, on printed means the comparison as it stands.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from xaibench.analysis.claims.finding import UNMEASURED, Finding, nothing_shared
 from xaibench.analysis.footnotes import SWAPPED
 from xaibench.analysis.header import PAPER_IMAGES, build_header
 from xaibench.analysis.measure import Group, Key, groups
-from xaibench.analysis.stats import LEAST, Bools, Floats
+from xaibench.analysis.stats import Bools, Floats
 from xaibench.config.catalog import Catalog
 from xaibench.config.declared import of_protocol, shipped
 from xaibench.published.tables import FORMS
@@ -86,7 +86,8 @@ class Evidence:
         images: images with any score.
         catalog: what its methods and metrics are.
         missed: (images,) whether the network predicts another class than the ground truth; None
-            where nobody stored it.
+            where that is not stored of every image.
+        times: how often each image stands here (`enough.repeated`).
         places: (images,) the order in which a run that stopped when sure came to its images.
     """
 
@@ -101,6 +102,7 @@ class Evidence:
     places: NDArray[np.int64] | None = None
     model: str = ""
     missed: Bools | None = None
+    times: int = 1
 
     def key(self, method: str, metric: str, transform: str = "none", target: str = "") -> Key:
         """The cell of a method and metric, of this evidence's target unless another is named."""
@@ -109,22 +111,6 @@ class Evidence:
     def has(self, *keys: Key) -> bool:
         """Whether all of these cells hold a mean."""
         return all(key in self.printed for key in keys)
-
-    def covered(self, cells: Mapping[str, Sequence[Key]]) -> list[str]:
-        """Of methods and their cells: those with a mean in each, on enough images (`LEAST`).
-
-        One with few, of a dear metric, would leave few to all: only shared images are compared.
-        """
-        known = [method for method, keys in cells.items() if keys and self.has(*keys)]
-        if self.cells is None:
-            return known
-        counts = {method: len(self.common(cells[method])) for method in known}
-        return [m for m in known if counts[m] >= LEAST * max(counts.values())]
-
-    def without(self, kept: Collection[str], of: Sequence[str]) -> str:
-        """`; 8 of 10 methods, without IG, Score-CAM`; "" where all are kept."""
-        lost = ", ".join(self.catalog.label(m) for m in of if m not in kept)
-        return f"; {len(kept)} of {len(of)} methods, without {lost}" if lost else ""
 
     @property
     def anytime(self) -> bool:
@@ -270,9 +256,11 @@ def _missed(source: Source) -> Bools | None:
     known = source.predictions
     if known is None or not {"argmax", "label"} <= set(known.columns):
         return None
-    plain = known[known["transform"] == "none"].astype({"image": str}).set_index("image")
-    missed = plain["argmax"] != plain["label"]
-    return missed.reindex(source.images, fill_value=False).to_numpy(dtype=np.bool_)
+    plain = known[known["transform"] == "none"].astype({"image": str})
+    by = plain.drop_duplicates("image").set_index("image").reindex(source.images)
+    if by["argmax"].isna().any():
+        return None
+    return (by["argmax"] != by["label"]).to_numpy(dtype=np.bool_)
 
 
 def _probability(source: Source, target: str) -> dict[str, Floats]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from xaibench.analysis.claims.coverage import covered, without
 from xaibench.analysis.claims.evidence import (
     CONTROL,
     FEWEST_METHODS,
@@ -12,7 +13,7 @@ from xaibench.analysis.claims.evidence import (
 )
 from xaibench.analysis.claims.finding import UNMEASURED, UNTIL, Finding, decide, nothing_shared
 from xaibench.analysis.claims.probability import with_signs
-from xaibench.analysis.claims.shifts import MOVED, TRANSFORMS
+from xaibench.analysis.claims.shifts import MOVED, TRANSFORMS, TWO_TABLES
 from xaibench.analysis.claims.significance import above
 from xaibench.analysis.footnotes import SWAPPED
 from xaibench.analysis.paired import centred_ranks, correlation
@@ -41,8 +42,9 @@ def _printed_drop(evidence: Evidence) -> Finding:
     stands, other = cells[FORMS["average_drop"].key], cells[FORMS["average_gain"].key]
     drops = [before - after for after in (stands, other)]
     numbers = (
-        f"{evidence.catalog.label(CONTROL)}'s AD {before:.1f}, under resize {stands:.1f} beside "
-        f"AG {other:.1f}, most likely each other's: {drops[0]:.1f} points, or {drops[1]:.1f}"
+        f"{evidence.catalog.label(CONTROL)}'s 100 - AD {before:.1f}, under resize {stands:.1f} "
+        f"beside AG {other:.1f}, most likely each other's: {drops[0]:.1f} points, or "
+        f"{drops[1]:.1f}; {TWO_TABLES}"
     )
     held = [drop >= MOVED for drop in drops]
     return decide(float(not all(held)), float(any(held)), None, numbers)
@@ -61,8 +63,9 @@ def _moves(evidence: Evidence, metric: str, transform: str, sign: int) -> Findin
         above(change, MOVED, 100.0, evidence.anytime),
         above(-change, -MOVED, 100.0, evidence.anytime),
     )
-    label = evidence.catalog.label(CONTROL)
-    numbers = f"{label}'s {SHORTS[metric]} {before:.1f}, under {transform} {after:.1f}"
+    label, column = evidence.catalog.label(CONTROL), FORMS[metric]
+    name = f"100 - {SHORTS[metric]}" if column.offset else SHORTS[metric]
+    numbers = f"{label}'s {name} {before:.1f}, under {transform} {after:.1f}"
     return decide(yes[0], no[0], None if evidence.cells is None else len(values), numbers)
 
 
@@ -80,7 +83,7 @@ def linked_to_probability(evidence: Evidence) -> Finding:
     if not set(names) <= evidence.probability.keys():
         return Finding(UNMEASURED, "no predictions for transformed inputs")
     cells = {m: [evidence.key(m, a, t) for a in AREAS for t in names] for m in METHODS}
-    kept = evidence.covered(cells)
+    kept = covered(evidence, cells, FEWEST_METHODS)
     if len(kept) < FEWEST_METHODS:
         return Finding(UNMEASURED, f"{len(kept)} methods have these, fewer than {FEWEST_METHODS}")
     keys = [key for m in kept for key in cells[m]]
@@ -97,5 +100,5 @@ def linked_to_probability(evidence: Evidence) -> Finding:
     rho = [float(np.nan_to_num(correlation(by, column))) for column in moved.T]
     told = ", ".join(f"{SHORTS[a]} {r:+.2f}" for a, r in zip(AREAS, rho, strict=True))
     numbers = f"correlation of the mean rank of the change with that of the probability: {told}"
-    numbers += evidence.without(kept, METHODS)
+    numbers += without(evidence, kept, METHODS)
     return with_signs(by, moved, (1, 1), numbers)

@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.special import ndtr
 
+from xaibench.analysis.claims.coverage import covered, without
 from xaibench.analysis.claims.evidence import (
     CAM,
     FEWEST_METHODS,
@@ -129,9 +130,13 @@ def with_signs(probability: Floats, columns: Floats, signs: Sequence[int], numbe
 
 
 def _told(ranks: _Ranks, metrics: Sequence[str]) -> str:
-    rounded = np.round(ranks.medians, 2) + 0.0  # never "-0.00"
-    told = ", ".join(f"{SHORTS[m]} {r:+.2f}" for m, r in zip(metrics, rounded, strict=True))
-    return f"median over the methods of Spearman's rho with the probability: {told}{ranks.note}"
+    own = [_or_none(ranks.probability, column) for column in ranks.metrics.T]
+    both = np.round([own, ranks.medians], 2) + 0.0  # never "-0.00"
+    told = ", ".join(
+        f"{SHORTS[m]} {r:+.2f} (of one method {one:+.2f} in the median)"
+        for m, r, one in zip(metrics, *both, strict=True)
+    )
+    return f"correlation of the methods' mean rank with the probability's: {told}{ranks.note}"
 
 
 def _or_none(a: Floats, b: Floats) -> float:
@@ -144,9 +149,10 @@ def _ranks(evidence: Evidence, methods: Sequence[str], metrics: Sequence[str]) -
         return Finding(UNMEASURED, f"no images printed; {_printed_order(evidence)}")
     if evidence.anytime:
         return Finding(UNMEASURED, UNTIL)
-    kept = evidence.covered({x: [evidence.key(x, m) for m in metrics] for x in methods})
-    if len(kept) < min(FEWEST_METHODS, len(methods)):
-        needed = min(FEWEST_METHODS, len(methods))
+    needed = min(FEWEST_METHODS, len(methods))
+    cells = {x: [evidence.key(x, m) for m in metrics] for x in methods}
+    kept = covered(evidence, cells, needed)
+    if len(kept) < needed:
         return Finding(UNMEASURED, f"{len(kept)} methods have these metrics, fewer than {needed}")
     known = evidence.probability.get("none")
     if known is None:
@@ -163,7 +169,7 @@ def _ranks(evidence: Evidence, methods: Sequence[str], metrics: Sequence[str]) -
     rho = [
         [_or_none(probability, column) for column in part.T] for part in np.swapaxes(values, 0, 1)
     ]
-    note = evidence.without(kept, methods)
+    note = without(evidence, kept, methods)
     return _Ranks(probability, values, tuple(kept), np.median(rho, axis=1), note)
 
 

@@ -231,8 +231,8 @@ SECTION_5_2 = (
                 "others_less",
                 "AG and AD go less with it for other methods",
                 "The rank correlations of 5.2 on AG (above 0) and AD (below 0) are stronger for "
-                "the CAM methods than for the six others but Fake-CAM, both. They may be "
-                "stronger and yet none. " + _JACKKNIFE,
+                "the CAM methods than for the other six informed ones, both; whether those of the "
+                "CAM methods are there at all is asked before. " + _JACKKNIFE,
                 probability.others_less,
             ),
         ),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from xaibench.analysis.claims.coverage import covered, without
 from xaibench.analysis.claims.evidence import (
     CAM,
     FEWEST_METHODS,
@@ -33,6 +34,7 @@ TRANSFORMS = TABLES[4].transforms
 MOVED = 5.0
 """Points of 100 from which something has changed: more than chance moves a mean of 1,000 images,
 which is 3.1 for a 0/1 metric."""
+TWO_TABLES = "its Tables 1 and 4 are of 50,000 and 1,000 images"
 _FAMILIES = {"gradient": GRADIENT, "CAM": CAM, "occlusion": OCCLUSION, "learning": LEARNING}
 
 
@@ -113,7 +115,7 @@ def gradient_vary(evidence: Evidence) -> Finding:
     names = ("gradient", "CAM")
     groups = [changes.where(method=_FAMILIES[name]) for name in names]
     if not all(groups):
-        return Finding(UNMEASURED, "no scores of one of the families")
+        return Finding(UNMEASURED, f"a family has no scores, or too few{changes.note}")
     least, largest, seen = changes.centred().bounds(groups)
     numbers = "mean distance of a change from that of all four transforms: " + ", ".join(
         f"{name} methods {points:.1f} points" for name, points in zip(names, seen, strict=True)
@@ -134,7 +136,7 @@ def _gradient_more(evidence: Evidence, rivals: Sequence[str]) -> Finding:
     names = ("gradient", *rivals)
     groups = [changes.where(method=_FAMILIES[name]) for name in names]
     if not all(groups):
-        return Finding(UNMEASURED, "no scores of one of the families")
+        return Finding(UNMEASURED, f"a family has no scores, or too few{changes.note}")
     least, largest, seen = changes.bounds(groups)
     numbers = "mean size of change: " + ", ".join(
         f"{name} methods {points:.1f} points" for name, points in zip(names, seen, strict=True)
@@ -244,6 +246,11 @@ def _by_transform(falls: Floats, rises: Floats) -> str:
     return f"change of the methods' mean I and 100 - D in points: {told}"
 
 
+def untransformed(key: Key) -> Key:
+    """The cell that a transformed one is compared with."""
+    return key._replace(transform="none")
+
+
 def shifts(evidence: Evidence) -> Shifts | Finding:
     """Collect the cells of Table 4 and their untransformed partners, or say what is missing."""
     if evidence.anytime:
@@ -257,21 +264,27 @@ def shifts(evidence: Evidence) -> Shifts | Finding:
         ]
         for method in METHODS
     }
-    methods = evidence.covered(cells)
-    keys = [key for method in methods for key in cells[method]]
-    lacking = [name for name in TRANSFORMS if not any(key.transform == name for key in keys)]
-    lacking += [SHORTS[name] for name in METRICS if not any(key.metric == name for key in keys)]
+    held = [key for keys in cells.values() for key in keys]
+    lacking = [name for name in TRANSFORMS if not any(key.transform == name for key in held)]
+    lacking += [SHORTS[name] for name in METRICS if not any(key.metric == name for key in held)]
     if lacking:
         return Finding(UNMEASURED, f"no scores of {', '.join(lacking)} beside untransformed ones")
+    if evidence.cells is not None:  # printed ones lack the two in doubt
+        whole = len(METRICS) * len(TRANSFORMS)
+        cells = {method: keys for method, keys in cells.items() if len(keys) == whole}
+    pairs = {x: [*keys, *map(untransformed, keys)] for x, keys in cells.items()}
+    methods = covered(evidence, pairs, FEWEST_METHODS)
     if len(methods) < FEWEST_METHODS:
-        return Finding(UNMEASURED, f"{len(methods)} methods, fewer than {FEWEST_METHODS}")
-    plain = [key._replace(transform="none") for key in keys]
-    values = evidence.values([*plain, *keys])
+        return Finding(
+            UNMEASURED, f"{len(methods)} methods have all of these, fewer than {FEWEST_METHODS}"
+        )
+    keys = [key for method in methods for key in cells[method]]
+    values = evidence.values([*map(untransformed, keys), *keys])
     if not len(values):
         return nothing_shared()
     first, second = values[:, : len(keys)], values[:, len(keys) :]
-    note = evidence.without(methods, METHODS)
+    note = without(evidence, methods, METHODS)
     if evidence.cells is None:
-        note = "; its Tables 1 and 4 are of 50,000 and 1,000 images, two doubtful cells left out"
+        note = f"; {TWO_TABLES}, two doubtful cells left out"
     n = None if evidence.cells is None else len(values)
     return Shifts(tuple(keys), second - first, first.mean(axis=0), n, note)

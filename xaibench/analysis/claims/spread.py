@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy.special import stdtrit
 
+from xaibench.analysis.claims.coverage import covered, without
 from xaibench.analysis.claims.evidence import CAM, FEWEST_METHODS, GRADIENT, SHORTS, Evidence
 from xaibench.analysis.claims.fidelity import FIDELITY
 from xaibench.analysis.claims.finding import (
@@ -157,7 +158,7 @@ def _bounds(
     """
     if evidence.anytime:
         return Finding(UNMEASURED, UNTIL)
-    kept = evidence.covered({x: [evidence.key(x, m) for m in metrics] for x in methods})
+    kept = covered(evidence, {x: [evidence.key(x, m) for m in metrics] for x in methods}, fewest)
     if len(kept) < fewest:
         return Finding(UNMEASURED, f"{len(kept)} methods have these metrics, fewer than {fewest}")
     keys = [evidence.key(method, metric) for metric in metrics for method in kept]
@@ -178,7 +179,7 @@ def _bounds(
             half = _half_widths(part, level)
             under[j, i] = statistic(mean - half, mean + half) < SPREAD
             over[j, i] = statistic(mean + half, mean - half) >= SPREAD
-    note = evidence.without(kept, methods)
+    note = without(evidence, kept, methods)
     if any(evidence.catalog.metric(metric).explains == STAND_IN for metric in metrics):
         note += "; MS and AS are of Quantus's gradient explanation, not of the methods"
     return seen, over, under, None if evidence.cells is None else len(values), note

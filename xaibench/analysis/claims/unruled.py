@@ -29,8 +29,10 @@ UNRULED = (
     ),
     Unruled(
         "4, takeaways (1) to (4)",
-        "Fidelity is the most critical property for evaluating saliency maps as explanations",
-        "Arguments about definitions, like the other three; no score could turn them round.",
+        "Fidelity is the most critical property for evaluating saliency maps as explanations, but "
+        "for images, the assumptions behind the metrics are not always valid",
+        "Arguments about definitions, like the other three. Of the assumptions one has a rule: "
+        "that no method meets completeness.",
     ),
     Unruled(
         "5.2, text",
@@ -41,18 +43,18 @@ UNRULED = (
     Unruled(
         "5.2, text, on Figure 1",
         "gradient-based methods (IG) appear to provide the least information",
-        "An impression of pictures too.",
+        "An impression of pictures; `report --figures` draws them.",
     ),
     Unruled(
         "5.2, text, on Figure 1",
         "only the gradient-based method IG could be considered to produce meaningful structural "
         "information on its own",
-        "An impression of pictures; `report --figures` draws them.",
+        "The same, of the same pictures.",
     ),
     Unruled(
         "5.2, text, on Figure 1",
         "The worst cases for I and D metrics are rooted in the same image",
-        "About one of 50,000 validation images: other images say nothing of it.",
+        "About one image of ImageNet's validation set, not named: others say nothing of it.",
     ),
     Unruled(
         "5.2, text, on Table 2",

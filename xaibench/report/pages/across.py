@@ -146,14 +146,16 @@ def _reading(found: Across) -> Iterator[str]:
 def _fewer(found: Across) -> Iterator[str]:
     """By which metrics a run ranks on fewer images than it has."""
     for run, source in found.runs.items():
-        images, by = len(source.images), dict[int, list[str]]()
+        rows = source.scores[["transform", "target", "image"]]
+        some = rows[(rows["transform"] == "none") & (rows["target"] == found.target)]
+        images, by = some["image"].nunique(), dict[int, list[str]]()
         for metric in found.metrics:
             if run in metric.rankings:
                 by.setdefault(metric.rankings[run].n, []).append(metric.column.header)
         for n, heads in by.items():
             if n < images:
                 told = f"Run {run} ranks by {', '.join(heads)} on {n:,} of its {images:,} images"
-                yield f"{told}: those that every method has."
+                yield f"{told}: those that every ranked method has."
 
 
 def _least(found: Across) -> str:

@@ -102,7 +102,8 @@ def _above(names: Sequence[str], evidence: Sequence[Evidence]) -> list[str]:
         f"and a one-sided p of at most {ALPHA} for it (paired over images, corrected for the "
         "comparisons in its rule); its contrary takes the same. Where neither is shown it is "
         "undecided, with the number of images, of the same means and spread, at which a verdict "
-        "is as likely as not (2.7 times as many make it 90%).",
+        "is as likely as not (2.7 times as many make it 90%). Of a rule over all methods those are "
+        "left out, and named, that so few images have scores of that too few would be shared.",
         *(
             f"{name} stopped when it was sure (--until): its p-values are of bets on bounded "
             "differences, which hold whenever one looks, over the images that all its cells have."
