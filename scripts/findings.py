@@ -261,6 +261,7 @@ def controls(results: Results) -> Found:
     if not pairs:
         raise Missing("published: random")
     sides = [(p["metric"], beside_random(p)) for p in pairs]
+    count = len(INFORMED) * len(FIDELITY)
     told = ", ".join(f"{SHORT[m]} {sides.count((m, 1))} ({sides.count((m, -1))})" for m in FIDELITY)
     return Found(
         "Not every metric puts methods before noise: of the nine informed methods, so many are "
@@ -268,8 +269,8 @@ def controls(results: Results) -> Found:
         f"(n {images(pairs)}): {told}.",
         f"`xaibench run P --method {','.join(METHODS)},random --config table1`, then `xaibench "
         "report results/runs/published-lite0 --power`; `xaibench check METHOD` for one method",
-        f"Other controls; intervals are Student's t of the pairs, each by itself: of {len(pairs)} "
-        f"some {0.05 * len(pairs):.0f} would show a difference where there is none.",
+        f"Other controls; intervals are Student's t of the pairs, each by itself: of {count} some "
+        f"{0.05 * count:.0f} would show a difference where there is none.",
     )
 
 
