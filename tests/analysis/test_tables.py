@@ -14,6 +14,7 @@ from xaibench.config.declared import shipped
 from xaibench.errors import UsageError, XaibenchError
 from xaibench.published import imagenet_wnids, paper_tables
 from xaibench.published.tables import FORMS, METHODS
+from xaibench.report.pages.tables import legend
 
 # Written out again from the paper's headings: printed -> natural units.
 TO_NATURAL = {
@@ -179,6 +180,24 @@ def test_places() -> None:
     assert places([60.0, 70.0], up) == [0, 0]
     assert places([100.0] * 5, up) == [0] * 5
     assert paper_column("average_drop", shipped()).printed(0.124) == pytest.approx(87.6)
+
+
+def test_few_images_have_no_place(make_frame) -> None:
+    """The best mean of all, on 4 of 10 images: neither first nor in the others' way."""
+    values = {"rise": (0.9, 4), "lime": (0.5, 10), "iba": (0.4, 10), "gradcam": (0.3, 5)}
+    rows = [
+        {"method": method, "metric": "insertion", "image": f"{i}", "value": mean + i * 1e-3}
+        for method, (mean, n) in values.items()
+        for i in range(n)
+    ]
+    few = make_frame(rows)
+    table = build_tables(few, resamples=2)[0]
+    held = {row.method: c for row, line in zip(table.rows, table.cells, strict=True)
+            for c in line if c and c.n}  # fmt: skip
+    assert {m: c.place for m, c in held.items()} == {"rise": 0, "lime": 1, "iba": 2, "gradcam": 0}
+    told = "Neither on fewer than half of its images."
+    assert told in legend([table])
+    assert told not in legend(build_tables(few[few["method"] != "rise"], resamples=2))
 
 
 def test_notes(full_study: pd.DataFrame, make_frame) -> None:

@@ -19,7 +19,7 @@ from xaibench.analysis.columns import TARGET_NAMES, Column, column_of
 from xaibench.analysis.concord import Concord, concord, measured
 from xaibench.analysis.layout import table_rows
 from xaibench.analysis.measure import Group, groups
-from xaibench.analysis.stats import LEVEL, MIN_IMAGES, RESAMPLES, SEED, Floats, draws
+from xaibench.analysis.stats import LEAST, LEVEL, MIN_IMAGES, RESAMPLES, SEED, Floats, draws
 from xaibench.analysis.types import Row
 from xaibench.config.catalog import STAND_IN, STOOD_IN, Catalog, MetricDeclaration
 from xaibench.published.tables import FORMS
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 K = TypeVar("K", bound=Hashable)
 
-LEAST = 0.5
-"""A method with a smaller share of a metric's images than this has no rank by it."""
 SPOKEN = 20
 """Images below which no rank is said to differ from another (`docs/ranks.md`)."""
 

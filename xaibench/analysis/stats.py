@@ -21,6 +21,8 @@ LEVEL = 0.95
 SEED = 0
 MIN_IMAGES = 10
 """Images below which nothing is decided and every interval is marked (`docs/statistics.md`)."""
+LEAST = 0.5
+"""A method on a smaller share of a metric's images than this is not ranked by it."""
 FEW = 5
 """Images off the commonest value below which an interval is marked: what is rare may not have been
 seen at all, and a bootstrap knows only what was seen."""

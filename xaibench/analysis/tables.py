@@ -19,7 +19,7 @@ from xaibench.analysis.footnotes import empty_note, table_notes
 from xaibench.analysis.header import build_header
 from xaibench.analysis.layout import Measured, other_columns, paper_columns, places, table_rows
 from xaibench.analysis.measure import Key, Measurement, measure
-from xaibench.analysis.stats import RESAMPLES, SEED
+from xaibench.analysis.stats import LEAST, RESAMPLES, SEED
 from xaibench.analysis.stopped import Stopped
 from xaibench.analysis.types import Cell, Row, Table, TableColumn
 from xaibench.config.catalog import Catalog
@@ -175,7 +175,9 @@ def _cell(
 
 
 def _mark_places(cells: list[list[Cell | None]], index: int, column: Column) -> None:
-    means = [cell.mean if cell else None for cell in (line[index] for line in cells)]
+    held = [line[index] for line in cells]
+    most = max((cell.n for cell in held if cell), default=0)
+    means = [cell.mean if cell and cell.n >= LEAST * most else None for cell in held]
     for line, rank in zip(cells, places(means, column), strict=True):
         cell = line[index]
         if cell is not None and rank:

@@ -10,6 +10,7 @@ from typing import Any
 from xaibench.analysis import types
 from xaibench.analysis.columns import TIES
 from xaibench.analysis.header import PAPER, Header
+from xaibench.analysis.stats import LEAST
 from xaibench.report import document as d
 from xaibench.report.text import barred, count, header_line, interval, number, signed
 
@@ -169,6 +170,14 @@ def _flags(cell: types.Cell, images: int) -> tuple[str, ...]:
     return tuple(flag for flag, holds in flags.items() if holds)
 
 
+def _few(table: types.Table) -> bool:
+    """Whether a cell is on too few of its column's images to have a place."""
+    counts = [
+        [cell.n for cell in column if cell and cell.n] for column in zip(*table.cells, strict=True)
+    ]
+    return any(min(column) < LEAST * max(column) for column in counts if column)
+
+
 def _stopped(tables: Sequence[types.Table]) -> bool:
     """Whether any cell was to stop when sure."""
     cells = (cell for table in tables for line in table.cells for cell in line if cell)
@@ -188,6 +197,8 @@ def legend(tables: Sequence[types.Table]) -> str:
             cell.paper is not None for cell, _ in pairs
         ),
         "Best of a column bold, second underlined.": any(cell.place for cell, _ in pairs),
+        "Neither on fewer than half of its images.": any(cell.place for cell, _ in pairs)
+        and any(map(_few, tables)),
         "N const: scores of constant maps, in the mean.": "const" in flags,
         "N left out: scores that are not in the mean.": "left out" in flags,
         "n N: images, where it is not the table's number.": re.search(r"\bn \d", flags) is not None,
