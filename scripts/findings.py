@@ -20,6 +20,7 @@ from statistics import median
 from typing import Any
 
 from xaibench.analysis.claims.shifts import MOVED
+from xaibench.analysis.stats import excludes_zero
 from xaibench.config.declared import shipped
 from xaibench.published.tables import METHODS, TABLES
 
@@ -90,11 +91,12 @@ class Results:
         parts = [part for claim in self.read("claims.json")["claims"] for part in claim["parts"]]
         return {part["key"]: {f["evidence"]: f for f in part["findings"]} for part in parts}
 
-    def verdict(self, key: str, evidence: str) -> dict[str, Any]:
-        """A part of a claim on one piece of evidence; Missing where it was not asked."""
-        if evidence not in self.verdicts.get(key, {}):
-            raise Missing(f"claims.json: {key}, {evidence}")
-        return self.verdicts[key][evidence]
+    def asked(self, key: str, *needed: str) -> dict[str, dict[str, Any]]:
+        """A part of a claim by evidence; Missing where it was not asked of all that are needed."""
+        found = self.verdicts.get(key, {})
+        if lacking := set(needed) - found.keys():
+            raise Missing(f"claims.json: {key}, {', '.join(sorted(lacking))}")
+        return found
 
     @cached_property
     def names(self) -> dict[str, str]:
@@ -198,7 +200,7 @@ def ties(results: Results) -> Found:
             continue
         methods |= {method for method, _ in cells}
         counts += list(cells.values())
-        sure = {k: cell for k, cell in cells.items() if cell["low"] > 0 or cell["high"] < 0}
+        sure = {k: cell for k, cell in cells.items() if excludes_zero(cell["low"], cell["high"])}
         moved = ", ".join(
             f"{LABEL(m)}'s {words_of[k]} by {interval(c)}" for (m, k), c in sure.items()
         )
@@ -209,17 +211,15 @@ def ties(results: Results) -> Found:
         )
     if not told:
         raise Missing("published: insertion(ties='row_major')")
+    some = [m for m in METHODS if m in methods]
     tied = ", ".join(
-        f"{LABEL(m)} {results.cell('published', m, 'tied_pixels')['mean']:.0f}%"
-        for m in METHODS
-        if m in methods
+        f"{LABEL(m)} {results.cell('published', m, 'tied_pixels')['mean']:.0f}%" for m in some
     )
-    some = ",".join(m for m in METHODS if m in methods)
     return Found(
         "Where pixels share a value, the order of an array ranks them, and whether that matters "
         f"depends on the order (pixels that share one: {tied}). Taken {'; taken '.join(told)}, in "
         f"points (n {images(counts)}).",
-        f"`xaibench run P --method {some} --metric \"insertion(ties='random'),"
+        f"`xaibench run P --method {','.join(some)} --metric \"insertion(ties='random'),"
         "deletion(ties='random')\"` and with `row_major`, then `xaibench report`",
         "Other moves on other photographs or with ResNet-50.",
     )
@@ -233,8 +233,7 @@ def fake_cam(results: Results) -> Found:
         if results.cell("published", m, "average_drop_bar")["mean"] < fake["mean"]
     ]
     own = results.cell("reference", "fakecam", "average_drop_bar")
-    results.verdict("fake_top_two", "printed")
-    found = results.verdicts["fake_top_two"]
+    found = results.asked("fake_top_two", "printed")
     told = ", ".join(f"{name}: {f['verdict']} ({f['numbers']})" for name, f in found.items())
     return Found(
         f"A map that says nothing wins Average drop: Fake-CAM has 100 - AD {interval(fake)} "
@@ -313,9 +312,7 @@ def networks(results: Results) -> Found:
     metrics = {t["metric"] for t in taus}
     ranked = {
         x: {
-            o["images"]
-            for o in across["ranks"]
-            if (o["run"], o["metric"] in metrics) == (r["name"], True)
+            o["images"] for o in across["ranks"] if o["run"] == r["name"] and o["metric"] in metrics
         }
         for x, r in runs.items()
     }
@@ -357,7 +354,9 @@ def of_fidelity(found: Iterable[dict[str, Any]]) -> int:
 
 
 def misprint(results: Results) -> Found:
-    own, paper = (results.verdict("fake_ad_drops", e) for e in (f"published {MODEL}", "printed"))
+    needed = (f"published {MODEL}", "printed")
+    found = results.asked("fake_ad_drops", *needed)
+    own, paper = (found[evidence] for evidence in needed)
     if own["n"] is None:
         raise Missing(f"published: Table 4 ({own['numbers']})")
     return Found(

@@ -17,6 +17,7 @@ from xaibench.analysis.claims.evidence import (
     from_cells,
     from_paper,
 )
+from xaibench.analysis.claims.moves import in_doubt
 from xaibench.analysis.claims.spread import RANGES
 from xaibench.analysis.measure import Group, Key
 from xaibench.config.declared import of_protocol
@@ -320,6 +321,6 @@ def of_printed(part: str, rng: np.random.Generator, n: int) -> World:
 
 PAPER = from_paper()
 READ = replace(
-    PAPER, printed={**PAPER.printed, PAPER.key("fakecam", "average_drop", "resize"): 90.5}
+    PAPER, printed={**PAPER.printed, PAPER.key("fakecam", "average_drop", "resize"): in_doubt()[1]}
 )
 """With the doubtful cell of Table 4 as it most likely was meant: the AG printed beside it."""

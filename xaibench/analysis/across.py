@@ -79,13 +79,14 @@ class Across:
     """Rankings of several runs, on untouched images of one target.
 
     runs: the runs by short names. unranked: (metric's header, why) of metrics that rank nothing in
-    two runs. shared: images that all runs have.
+    two runs. images: how many each run has. shared: images that all runs have.
     """
 
     target: str
     runs: Mapping[str, Source]
     metrics: tuple[Ordered, ...]
     unranked: tuple[tuple[str, str], ...]
+    images: Mapping[str, int]
     shared: int
     catalog: Catalog
 
@@ -180,7 +181,8 @@ def across(
             )
         )
     shared = len(set.intersection(*map(set, names.values())))
-    return Across(target, runs, tuple(metrics), tuple(unranked), shared, catalog)
+    images = {x: len(held) for x, held in names.items()}
+    return Across(target, runs, tuple(metrics), tuple(unranked), images, shared, catalog)
 
 
 def _letter(place: int) -> str:

@@ -19,7 +19,7 @@ from xaibench.analysis.columns import TARGET_NAMES, Column, column_of
 from xaibench.analysis.concord import Concord, concord, measured
 from xaibench.analysis.layout import table_rows
 from xaibench.analysis.measure import Group, groups
-from xaibench.analysis.stats import LEAST, LEVEL, MIN_IMAGES, RESAMPLES, SEED, Floats, draws
+from xaibench.analysis.stats import LEVEL, MIN_IMAGES, RESAMPLES, SEED, Floats, comparable, draws
 from xaibench.analysis.types import Row
 from xaibench.config.catalog import STAND_IN, STOOD_IN, Catalog, MetricDeclaration
 from xaibench.published.tables import FORMS
@@ -212,9 +212,9 @@ def order(metric: str) -> tuple[int, str]:
 
 
 def values(cells: Mapping[str, Group], direction: str) -> Values:
-    """The values of the methods with enough images (`LEAST`) on those that all of them have."""
-    most = max(len(group.images) for group in cells.values())
-    methods = tuple(sorted(m for m, g in cells.items() if len(g.images) >= LEAST * most))
+    """The values of the methods that are `comparable`, on the images that all of them have."""
+    enough = comparable([len(group.images) for group in cells.values()])
+    methods = tuple(sorted(m for m, ok in zip(cells, enough, strict=True) if ok))
     shared = cells[methods[0]].images
     for method in methods[1:]:
         shared = np.intersect1d(shared, cells[method].images)

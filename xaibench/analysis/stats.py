@@ -11,7 +11,7 @@ Statistician 69, section 5.1 (the widening); Wilson 1927; Korn & Graubard 1998 (
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,12 @@ _DRAWS = 1_000_000  # draws held at once: three arrays of 8 MB
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+
+
+def comparable(counts: Sequence[int]) -> list[bool]:
+    """Which of a metric's methods, on so many images each, are ranked by it (`LEAST`)."""
+    most = max(counts, default=0)
+    return [n >= LEAST * most for n in counts]
 
 
 def excludes_zero(low: float | None, high: float | None) -> bool:

@@ -19,7 +19,7 @@ from xaibench.analysis.footnotes import empty_note, table_notes
 from xaibench.analysis.header import build_header
 from xaibench.analysis.layout import Measured, other_columns, paper_columns, places, table_rows
 from xaibench.analysis.measure import Key, Measurement, measure
-from xaibench.analysis.stats import LEAST, RESAMPLES, SEED
+from xaibench.analysis.stats import RESAMPLES, SEED, comparable
 from xaibench.analysis.stopped import Stopped
 from xaibench.analysis.types import Cell, Row, Table, TableColumn
 from xaibench.config.catalog import Catalog
@@ -176,8 +176,8 @@ def _cell(
 
 def _mark_places(cells: list[list[Cell | None]], index: int, column: Column) -> None:
     held = [line[index] for line in cells]
-    most = max((cell.n for cell in held if cell), default=0)
-    means = [cell.mean if cell and cell.n >= LEAST * most else None for cell in held]
+    enough = comparable([cell.n if cell else 0 for cell in held])
+    means = [cell.mean if cell and ok else None for cell, ok in zip(held, enough, strict=True)]
     for line, rank in zip(cells, places(means, column), strict=True):
         cell = line[index]
         if cell is not None and rank:

@@ -7,7 +7,7 @@ on either side, on printed means the comparison as it stands.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -204,7 +204,7 @@ def from_run(source: Source) -> Evidence:
     cells = {key: group for key, group in groups(source.scores) if len(group.images)}
     targets = {key.target for key in cells}
     target = "ground_truth" if "ground_truth" in targets or not targets else min(targets)
-    return from_cells(
+    evidence = from_cells(
         cells,
         header.images,
         source.known,
@@ -214,8 +214,8 @@ def from_run(source: Source) -> Evidence:
         target=target,
         probability=_probability(source, target),
         model=header.model,
-        missed=_missed(source),
     )
+    return replace(evidence, missed=_missed(source))
 
 
 def from_cells(
@@ -229,7 +229,6 @@ def from_cells(
     probability: Mapping[str, Floats] | None = None,
     places: NDArray[np.int64] | None = None,
     model: str = "",
-    missed: Bools | None = None,
 ) -> Evidence:
     """Evidence of cells whose rows are summed by image."""
     printed = {
@@ -237,17 +236,7 @@ def from_cells(
         for key, cell in cells.items()
     }
     return Evidence(
-        name,
-        protocol,
-        target,
-        printed,
-        cells,
-        probability or {},
-        images,
-        catalog,
-        places,
-        model,
-        missed,
+        name, protocol, target, printed, cells, probability or {}, images, catalog, places, model
     )
 
 

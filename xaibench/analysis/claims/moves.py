@@ -35,11 +35,16 @@ def fake_ad_drops(evidence: Evidence) -> Finding:
     return _moves(evidence, "average_drop", "resize", -1)
 
 
+def in_doubt() -> tuple[float, float]:
+    """The printed 100 - AD and AG of Fake-CAM with Resize, most likely each other's."""
+    cells = {row["metric"]: float(row["value"]) for row in printed_rows() if row["note"] == SWAPPED}
+    return cells[FORMS["average_drop"].key], cells[FORMS["average_gain"].key]
+
+
 def _printed_drop(evidence: Evidence) -> Finding:
     """The same of the two printed cells in doubt, as they stand and changed round."""
     before = evidence.printed[evidence.key(CONTROL, "average_drop")]
-    cells = {row["metric"]: float(row["value"]) for row in printed_rows() if row["note"] == SWAPPED}
-    stands, other = cells[FORMS["average_drop"].key], cells[FORMS["average_gain"].key]
+    stands, other = in_doubt()
     drops = [before - after for after in (stands, other)]
     numbers = (
         f"{evidence.catalog.label(CONTROL)}'s 100 - AD {before:.1f}, under resize {stands:.1f} "

@@ -145,10 +145,8 @@ def _reading(found: Across) -> Iterator[str]:
 
 def _fewer(found: Across) -> Iterator[str]:
     """By which metrics a run ranks on fewer images than it has."""
-    for run, source in found.runs.items():
-        rows = source.scores[["transform", "target", "image"]]
-        some = rows[(rows["transform"] == "none") & (rows["target"] == found.target)]
-        images, by = some["image"].nunique(), dict[int, list[str]]()
+    for run, images in found.images.items():
+        by: dict[int, list[str]] = {}
         for metric in found.metrics:
             if run in metric.rankings:
                 by.setdefault(metric.rankings[run].n, []).append(metric.column.header)

@@ -10,7 +10,7 @@ from typing import Any
 from xaibench.analysis import types
 from xaibench.analysis.columns import TIES
 from xaibench.analysis.header import PAPER, Header
-from xaibench.analysis.stats import LEAST
+from xaibench.analysis.stats import comparable
 from xaibench.report import document as d
 from xaibench.report.text import barred, count, header_line, interval, number, signed
 
@@ -175,7 +175,7 @@ def _few(table: types.Table) -> bool:
     counts = [
         [cell.n for cell in column if cell and cell.n] for column in zip(*table.cells, strict=True)
     ]
-    return any(min(column) < LEAST * max(column) for column in counts if column)
+    return not all(all(comparable(column)) for column in counts)
 
 
 def _stopped(tables: Sequence[types.Table]) -> bool:
