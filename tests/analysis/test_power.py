@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from frames import EXACT, frame
 from scipy import stats
+from scipy.integrate import quad
 
 from xaibench.analysis.compare import Source
 from xaibench.analysis.power import images_apart, images_of_share, images_within, power, power_of
@@ -26,6 +29,32 @@ def test_power_is_how_often_the_test_finds_it(n: int) -> None:
     drawn = np.random.default_rng(0).normal(0.4, 1.0, (20_000, n))
     found = (stats.ttest_1samp(drawn, 0.0, axis=1).pvalue < 0.05).mean()
     assert abs(found - power_of(0.4, 1.0, n)) < 4 * np.sqrt(0.25 / 20_000)
+
+
+def integrated(effect: float, n: int) -> float:
+    """Power of the two-sided t-test at 5%, by integrating over the estimated deviation."""
+    root, end, centre = np.sqrt(n - 1), stats.t.ppf(0.975, n - 1), effect * np.sqrt(n)
+
+    def density(x: float) -> float:
+        beyond = stats.norm.sf(end * x - centre) + stats.norm.cdf(-end * x - centre)
+        return float(root * stats.chi.pdf(root * x, n - 1) * beyond)
+
+    edges = np.clip(centre / end + np.array([-3.0, 0.0, 3.0]) / end, 0.0, 1 + 40 / root)
+    parts = sorted({0.0, 1.0, *edges, 1 + 40 / root})
+    return sum(quad(density, *pair, limit=200)[0] for pair in pairwise(parts))
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 5, 8, 20, 120])
+def test_power_is_that_of_the_integral(n: int) -> None:
+    for effect in (1e-3, 0.1, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 16.0, 20.0):
+        assert abs(power_of(effect, 1.0, n) - integrated(effect, n)) < 1e-4, effect
+
+
+def test_larger_differences_need_no_more_images() -> None:
+    needed = [images_apart(effect, 1.0) for effect in np.geomspace(0.01, 1e12, 600)]
+    assert None not in needed
+    assert needed == sorted(needed, reverse=True)
+    assert needed[-1] == 2
 
 
 def test_the_least_images_are_the_least() -> None:

@@ -3,10 +3,10 @@
 From the spread between images of a run at hand. A mean needs so many that its 95% interval, by
 Student's t (Wilson's where every value is 0 or 1), is no wider than asked; two methods so many that
 the paired t-test of their difference over images, two-sided at 5%, finds a difference as large as
-the one seen in 90% of the runs (by the noncentral t). Both take the spread, and the latter the
-difference, as if they were known: they are as sure as these are. Noise alone makes a difference
-that some hundred images seem to find, so the same is said for the ends of its interval. Source:
-Cohen, Statistical Power Analysis for the Behavioral Sciences, 1988, chapter 2.
+the one seen in 90% of the runs (by the noncentral F of its square). Both take the spread, and the
+latter the difference, as if they were known: they are as sure as these are. Noise alone makes a
+difference that some hundred images seem to find, so the same is said for the ends of its interval.
+Source: Cohen, Statistical Power Analysis for the Behavioral Sciences, 1988, chapter 2.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ from xaibench.errors import XaibenchError
 WIDTHS = (1.0, 2.0)
 """Half widths of an interval: points, hundredths of what a metric can range over."""
 POWER = 0.9
+FAR = 1e6
+"""Standard errors from 0 at which a difference is found for certain, with two images too."""
 MOST = 10**9
 """Images above which a number says nothing."""
 
@@ -220,14 +222,12 @@ def images_apart(difference: float, spread: float) -> int | None:
 
 def power_of(difference: float, spread: float, images: int) -> float:
     """How often the two-sided paired t-test at 5% finds a true difference, by its spread."""
-    from scipy.special import nctdtr
+    from scipy.special import ncfdtr  # of t squared: the noncentral t itself is NaN in places
 
     if not spread:
         return float(difference != 0)
-    centre, end = abs(difference) / spread * math.sqrt(images), student(images - 1)
-    if centre > end + 8.0:  # certain; the distribution is not computed so far out
-        return 1.0
-    return float(1.0 - nctdtr(images - 1, centre, end) + nctdtr(images - 1, centre, -end))
+    centre = min(abs(difference) / spread * math.sqrt(images), FAR)
+    return float(1.0 - ncfdtr(1, images - 1, centre**2, student(images - 1) ** 2))
 
 
 def _least(enough: Callable[[int], bool]) -> int | None:
