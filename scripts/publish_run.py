@@ -105,6 +105,8 @@ def archive(run: Path, records: list[dict[str, Any]], into: Path) -> None:
 
 def main(run: Path, folder: Path) -> None:
     """Write the folder anew."""
+    if not (run / "report").is_dir():
+        raise SystemExit(f"{run} has no report: make it with `xaibench report {run}`.")
     scores, records = xaibench.load_scores(run), records_of(run)
     texts = {"manifest.json": json.dumps(manifest(run, records), indent=1, default=str) + "\n"}
     found = [p for p in sorted((run / "report").iterdir()) if p.suffix in KEPT]

@@ -64,6 +64,14 @@ def test_a_rate_needs_no_measurement_and_adds_devices_and_dollars() -> None:
     assert {line["stage"] for line in found["lines"]} == {"read", "predict", "explain", "score"}
 
 
+def test_fewer_images_than_asked_for_are_said() -> None:
+    few = (*FAST[:4], *FAST[6:])
+    assert FAST[4:6] == ("--limit", 2)
+    said = "".join(cli("plan", *few, "--rate", 2, "--limit", 200)[1:])
+    assert "limit 200: samples has 20 images, and all of them are taken" in said
+    assert "all of them are taken" not in "".join(cli("plan", *FAST, "--rate", 2)[1:])
+
+
 def test_devices_may_be_all_as_they_are_for_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XAIBENCH_DEVICES", "all")
     monkeypatch.setattr("xaibench.config.early.cuda_devices", lambda: 2)

@@ -10,14 +10,14 @@ from unittest import mock
 
 import pytest
 from fits import assert_nothing_is_cut
-from frames import EXACT, METHODS, study
+from frames import EXACT, METHODS, declared, study
 from rich.console import Console
 
 from xaibench.analysis.across import PAPER, Across, across
 from xaibench.analysis.compare import Source
 from xaibench.report import write_across
 from xaibench.report.figures import across as figure
-from xaibench.report.pages.across import page
+from xaibench.report.pages.across import page, sentences
 
 FEW = ("fakecam", "gradient", "gradcam", "rise")
 
@@ -60,6 +60,25 @@ def test_every_format_has_the_numbers(tmp_path: Path) -> None:
     assert content["sentences"][1] in paths[0].read_text()
     bare = write_across(sources, tmp_path, Console(quiet=True), paper=False)
     assert PAPER not in {rank["run"] for rank in json.loads(bare[2].read_text())["ranks"]}
+
+
+def test_what_a_stand_in_ranks_in_print_is_not_compared() -> None:
+    """Nor do methods that never differ count among those that keep their order or not."""
+    own = declared(sensitivity={"explanation": "method"})
+    scores = [study(n, FEW).astype({"metric": str}) for n in (20, 12)]
+    for one in scores:
+        one.loc[one["metric"] == "sparseness", "value"] = 0.0
+    found = across([Source(f"{i}", one, catalog=own) for i, one in enumerate(scores)])
+    (odd,) = (m for m in found.metrics if m.column.metric == "max_sensitivity")
+    assert odd.column.header in found.stood_in
+    assert PAPER in odd.rankings
+    said = list(sentences(found))
+    theirs = [m for m in found.metrics if m.column.header not in found.stood_in]
+    taus = [c for m in theirs for c in m.taus if c.second == PAPER and c.tau is not None]
+    assert f"in the median of {len(taus)}," in said[3]
+    assert len(taus) < len(found.taus(paper=True))
+    pairs = [p for m in found.metrics for p in m.pairs]
+    assert f"Of {len(pairs) - 6:,} pairs" in said[1]  # four methods alike by Sparseness
 
 
 def test_the_cells(found: Across) -> None:

@@ -67,6 +67,20 @@ def test_few_images_are_marked() -> None:
     assert page.sections[2].blocks[0].cells[0][0].interval.endswith("!")
 
 
+def test_what_stands_on_fewer_images_says_so() -> None:
+    whole = source()
+    few = whole.scores.query("method != 'rise' or image < '0012'")
+    n = f"n {few[few['method'] == 'rise']['image'].nunique()}"
+    page = of_run(Source("run", few, catalog=EXACT))
+    for section in (page.sections[0], page.sections[2]):
+        for row, line in zip(section.blocks[0].rows, section.blocks[0].cells, strict=True):
+            told = {cell.flags for cell in line if cell is not None}
+            assert told == {(n,) if "RISE" in row.label else ()}
+    said = "n: the images that a number is from, where these are not 20."
+    assert said in [block.text for block in page.blocks]
+    assert said not in [block.text for block in of_run(whole).blocks]
+
+
 def values(**methods: list[float]) -> Source:
     rows = [
         {"image": str(i), "method": m, "value": value}

@@ -71,6 +71,22 @@ def test_outliers_name_the_first_suspects() -> None:
     assert {(cell.flags[0].partition(",")[0], cell.tone) for cell in marked} == {("outside", "bad")}
 
 
+def test_numbers_on_fewer_images_say_so() -> None:
+    """In a table whose other numbers are on more; of what lies outside, always."""
+    whole = source()
+    few = whole.scores.query("method != 'rise' or image < '0012'")
+    assert 10 <= few[few["method"] == "rise"]["image"].nunique() < 20
+    page = of_run(replace(whole, scores=few))
+    table = page.sections[3].blocks[0]
+    n = f"n {few[few['method'] == 'rise']['image'].nunique()}"
+    for row, line in zip(table.rows, table.cells, strict=True):
+        told = [n in cell.flags for cell in line if cell is not None]
+        assert all(told) if row.label == "RISE" else not any(told)
+    details = {row.label.split(",")[0]: row.detail for row in page.sections[1].blocks[-1].rows}
+    assert details["RISE"].endswith(f", {n}")
+    assert details["Grad-CAM"].endswith(", n 20")
+
+
 def test_without_a_known_protocol_nothing_is_suspected() -> None:
     plain = source()
     page = of_run(Source("run", plain.scores, catalog=EXACT))

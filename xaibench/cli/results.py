@@ -133,7 +133,7 @@ def report(
     if alone and (claims or len(directories) > 1) and not html:
         raise UsageError(
             "--table, --figures, --choose, --power, --verify, --agreement and --page go with one "
-            "run: leave them out, or --claims and --compare."
+            "run: name one, or leave them out."
         )
     from xaibench.store.remote import place
 

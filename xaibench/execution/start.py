@@ -81,6 +81,14 @@ def _check_layers(run: Run) -> None:
         raise errors[0]
 
 
+def _announce_few(run: Run, say: Say) -> None:
+    """Say where there are fewer images than asked for."""
+    limit, there = run.config.limit, len(run.dataset)
+    if limit is not None and there < limit:
+        held = f"{run.dataset.name} has {there} images, and all of them are taken"
+        say(f"limit {limit}: {held}; --data names others")
+
+
 def announce(run: Run, say: Say) -> None:
     """Say what the user may not expect: the defaults that took effect."""
     config = run.config
@@ -89,6 +97,7 @@ def announce(run: Run, say: Say) -> None:
             "embedded default: EfficientNet-Lite0 and 20 ImageNet photographs from PyPI packages "
             "(the paper: ResNet-50 and 50,000); choose with --data and --model"
         )
+    _announce_few(run, say)
     size = config.batch_size
     if size != "auto" and int(size) < run.batch_size:
         say(

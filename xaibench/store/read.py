@@ -200,7 +200,7 @@ def _stored_maps(
     if not paths:
         raise XaibenchError(
             f"{root} has no maps of {request.spec} for {target}, {transform}, {variation}; "
-            "run `xaibench explain` for them."
+            f"run `xaibench explain --method {request.spec}` with the options of that run."
         )
     return request, paths
 

@@ -22,7 +22,7 @@ from xaibench.report.figures.style import (
     save,
     text_width,
 )
-from xaibench.report.text import target_name
+from xaibench.report.text import count, target_name
 
 _ROW, _GAP = 0.2, 0.12  # inches: a line's height, between panels
 _NARROW, _WIDE = 0.36, 0.6  # inches: a column's width, with many and with few
@@ -78,7 +78,10 @@ def _panel(
 
 
 def _caption(found: Across) -> str:
-    runs = "; ".join(f"{x}: {shown(source.name)}" for x, source in found.runs.items())
+    runs = "; ".join(
+        f"{x}: {shown(source.name)} ({count(found.images[x], 'image')})"
+        for x, source in found.runs.items()
+    )
     paper = "; paper: the printed values, ResNet-50"
     return (
         "Does the ranking hold? Kendall's tau of two rankings of the methods (heads) by a metric: "

@@ -76,24 +76,30 @@ def sentences(found: Across) -> Iterator[str]:
     between = _of(found.taus(paper=False))
     if between:
         yield f"Kendall's tau of two runs by a metric is {_spread(between)}."
-    pairs = [pair for metric in found.metrics for pair in metric.pairs]
+    pairs = [pair for metric in found.metrics for pair in metric.pairs if _differ(pair)]
     kept = [pair for pair in pairs if pair.everywhere]
     surely = [pair.unsure for pair in kept if pair.surely]
     yield (
-        f"Of {count(len(pairs), 'pair')} of methods by one metric each, {len(kept):,} keep their "
-        f"order in every run that ranks by it, {len(surely):,} of them surely"
-        f"{_doubted(sum(surely))}."
+        f"Of {count(len(pairs), 'pair')} of methods by one metric each that differ in any run, "
+        f"{len(kept):,} keep their order in every run that ranks by it, {len(surely):,} of them "
+        f"surely{_doubted(sum(surely))}."
     )
-    printed = [pair for pair in kept if pair.paper is not None]
+    theirs = [metric for metric in found.metrics if metric.column.header not in found.stood_in]
+    printed = [p for m in theirs for p in m.pairs if p.everywhere and p.paper is not None]
     if printed:
         same = sum(pair.paper == pair.everywhere for pair in printed)
         yield (
             f"Of {len(printed):,} of these that the paper prints too, it has {same:,} in the same "
             "order."
         )
-    theirs = _of(found.taus(paper=True))
-    if theirs:
-        yield f"Kendall's tau of the paper's ranking and a run's is {_spread(theirs)}."
+    taus = _of([one for metric in theirs for one in metric.taus if one.second == PAPER])
+    if taus:
+        yield f"Kendall's tau of the paper's ranking and a run's is {_spread(taus)}."
+
+
+def _differ(pair: Kept) -> bool:
+    """Whether two methods differ in any run: those that cannot keep no order."""
+    return any(one.mean for one in pair.by_run.values())
 
 
 def _spread(values: Sequence[float]) -> str:

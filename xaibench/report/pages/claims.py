@@ -10,7 +10,7 @@ from typing import Any
 from xaibench.analysis.claims.check import Checked
 from xaibench.analysis.claims.claim import Part
 from xaibench.analysis.claims.enough import MOST
-from xaibench.analysis.claims.evidence import Evidence
+from xaibench.analysis.claims.evidence import SHORTS, Evidence
 from xaibench.analysis.claims.facts import facts
 from xaibench.analysis.claims.finding import (
     ALPHA,
@@ -25,6 +25,7 @@ from xaibench.analysis.claims.finding import (
 from xaibench.analysis.claims.unruled import UNRULED
 from xaibench.analysis.header import PAPER
 from xaibench.analysis.stats import MIN_IMAGES
+from xaibench.config.declared import shipped
 from xaibench.report import document as d
 from xaibench.report.text import count, target_name
 
@@ -98,6 +99,9 @@ def _above(names: Sequence[str], evidence: Sequence[Evidence]) -> list[str]:
     return [
         f"Paper: {PAPER}. printed: the rule applied to its own tables.",
         *runs[1:],
+        f"{_abbreviations()}. A rule goes by the numbers as the paper prints them, so that AD and "
+        "D are 100 - AD and 100 - D; only where they are said to rise or fall with the "
+        "probability are they the drop and the area themselves.",
         f"A verdict takes at least {MIN_IMAGES} images with a usable score in every cell it needs, "
         f"and a one-sided p of at most {ALPHA} for it (paired over images, corrected for the "
         "comparisons in its rule); its contrary takes the same. Where neither is shown it is "
@@ -111,6 +115,11 @@ def _above(names: Sequence[str], evidence: Sequence[Evidence]) -> list[str]:
             if part.anytime
         ),
     ]
+
+
+def _abbreviations() -> str:
+    """`AI: Average increase, AD: ...`, of the metrics that the paper prints."""
+    return ", ".join(f"{short}: {shipped().metric(m).title}" for m, short in SHORTS.items())
 
 
 def _parts(number: int, claim: Checked) -> list[tuple[str, Part, tuple[Finding, ...]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from statistics import median
 from typing import Any
@@ -85,6 +86,8 @@ def _reading(found: Needed) -> Iterator[str]:
         "images seem to find: the brackets are what is sure. In the counts of pairs they are the "
         "counts by these ends; the median is of all pairs, - where half of them have equal means."
     )
+    if len({m.images for m in found.means} | {p.images for p in found.pairs}) > 1:
+        yield f"n: the images that a number is from, where these are not {_usual(found):,}."
     if any(one.unsure for one in found.means) or any(one.unsure for one in found.pairs):
         yield (
             "!: from fewer than 10 images, or fewer than 5 that differ from the commonest value: "
@@ -106,20 +109,34 @@ def _sections(found: Needed, target: str) -> Iterator[d.Section]:
     yield d.Section(f"Every pair, {name}", [_every(found, columns, target)], key=f"every-{target}")
 
 
+def _usual(found: Needed) -> int:
+    """The images that most means stand on."""
+    return Counter(mean.images for mean in found.means).most_common(1)[0][0]
+
+
+def _stands_on(images: int, usual: int) -> tuple[str, ...]:
+    """`n 10` where that is not what most means stand on."""
+    return (f"n {images:,}",) * (images != usual)
+
+
 def _means(found: Needed, means: Sequence[Mean], columns: Sequence[Column]) -> d.Grid:
     held = {(mean.key.method, mean.key.metric): mean for mean in means}
-    methods = list(dict.fromkeys(mean.key.method for mean in means))
-    cells = [[_of_mean(held.get((m, c.metric))) for c in columns] for m in methods]
+    methods, usual = list(dict.fromkeys(mean.key.method for mean in means)), _usual(found)
+    cells = [[_of_mean(held.get((m, c.metric)), usual) for c in columns] for m in methods]
     heads = [d.Column(column.brief) for column in columns]
     return d.Grid(("Method",), heads, [d.Row(found.catalog.label(m)) for m in methods], cells)
 
 
-def _of_mean(mean: Mean | None) -> d.Cell | None:
+def _of_mean(mean: Mean | None, usual: int) -> d.Cell | None:
     if mean is None or mean.needed[0] is None:
         return None
-    doubt = "!" * mean.unsure
     text = " / ".join(map(_images, mean.needed))
-    return d.Cell(text, hint=f"from {count(mean.images, 'image')}", interval=doubt)
+    return d.Cell(
+        text,
+        hint=f"from {count(mean.images, 'image')}",
+        interval="!" * mean.unsure,
+        flags=_stands_on(mean.images, usual),
+    )
 
 
 def _counts(found: Needed, columns: Sequence[Column], target: str) -> d.Grid:
@@ -148,23 +165,25 @@ def _every(found: Needed, columns: Sequence[Column], target: str) -> d.Grid:
         for p in found.by(column.metric, target)
     }
     names = list(dict.fromkeys(key[:2] for key in held))
-    cells = [[_of_pair(held.get((*pair, c.metric)), c) for c in columns] for pair in names]
+    usual = _usual(found)
+    cells = [[_of_pair(held.get((*pair, c.metric)), c, usual) for c in columns] for pair in names]
     label = found.catalog.label
     rows = [d.Row(f"{label(one)}, {label(two)}") for one, two in names]
     return d.Grid(("Pair",), [d.Column(c.brief) for c in columns], rows, cells)
 
 
-def _of_pair(pair: Apart | None, column: Column) -> d.Cell | None:
+def _of_pair(pair: Apart | None, column: Column, usual: int) -> d.Cell | None:
     if pair is None:
         return None
     gap = column.scale * pair.difference
     hint = f"difference {number(gap, column.digits)}, {count(pair.images, 'image')}"
+    stands_on = _stands_on(pair.images, usual)
     if pair.needed is None:
-        return d.Cell(MISSING, hint=hint)
+        return d.Cell(MISSING, hint=hint, flags=stands_on)
     least = _images(pair.least) if pair.least else MISSING
     most = _images(pair.most) if pair.most else ""
     doubt = "!" * pair.unsure
-    return d.Cell(_images(pair.needed), f"[{least}, {most}]{doubt}", hint=hint)
+    return d.Cell(_images(pair.needed), f"[{least}, {most}]{doubt}", hint=hint, flags=stands_on)
 
 
 def _images(n: int | None) -> str:

@@ -161,7 +161,8 @@ def _outliers(found: Verified) -> d.Grid:
     rows, cells = [], []
     for one in found.outliers:
         where = target_name(one.key.target, one.key.transform)
-        rows.append(d.Row(f"{one.row.label}, {one.column.header}", f"Table {one.table}, {where}"))
+        detail = f"Table {one.table}, {where}, n {one.cell.n:,}"
+        rows.append(d.Row(f"{one.row.label}, {one.column.header}", detail))
         cells.append([_cell(one), _suspects(one)] if known else [_cell(one)])
     return d.Grid(("Number",), heads, rows, cells)
 
@@ -193,16 +194,18 @@ def _grid(table: Table, held: list[Printed]) -> d.Grid:
     columns = [c for c in table.columns if (c.column, c.target, c.transform) in shown]
     heads = [d.Column(c.column.header, c.group) for c in columns]
     cells = [
-        [_cell(by.get((row, c.column, c.target, c.transform))) for c in columns]
+        [_cell(by.get((row, c.column, c.target, c.transform)), table.images) for c in columns]
         for row in table.rows
     ]
     rows = [d.Row(row.label) for row in table.rows]
     return d.Grid(("Method",), heads, rows, cells)
 
 
-def _cell(one: Printed | None) -> d.Cell | None:
+def _cell(one: Printed | None, images: int | None = None) -> d.Cell | None:
+    """A number; with its images where they are not as many as its table's."""
     if one is None:
         return None
+    fewer = images is not None and one.cell.n != images
     digits, cell = one.column.digits, one.cell
     star = "*" * bool(cell.paper_note)
     gap = signed(cell.difference or 0.0, digits)
@@ -211,7 +214,7 @@ def _cell(one: Printed | None) -> d.Cell | None:
         number(cell.mean, digits),
         interval(cell.low, cell.high, digits, cell.unsure),
         paper=f"{number(cell.paper, digits)}{star} ({gap})",
-        flags=_far(one),
+        flags=(*_far(one), *[f"n {one.cell.n:,}"] * fewer),
         tone=tones[one.verdict],
         hint=count(cell.n, "image"),
     )
@@ -221,7 +224,7 @@ def _far(one: Printed) -> tuple[str, ...]:
     """What is said of a number that is not inside."""
     if one.verdict != "outside":
         return () if one.verdict == "inside" else (one.verdict,)
-    return ("outside" if one.distance is None else f"outside, {one.distance:.1f} half widths",)
+    return ("outside" if one.distance is None else f"outside, {one.distance:.2f} half widths",)
 
 
 def _record(one: Printed) -> dict[str, Any]:

@@ -63,7 +63,8 @@ def _block(block: d.Block, title: str) -> list[str]:
         case d.Command():
             return [f"<pre><code>{escape(block.text)}</code></pre>"]
         case d.Figure():
-            return [f'<img src="{escape(block.file)}" alt="{escape(block.text)}" />']
+            where, said = escape(block.file), escape(block.text)
+            return [f'<img src="{where}" alt="{said}" style="max-width: 100%; height: auto" />']
         case d.Verdict():
             said = f"<b>{escape(block.reads)}.</b> Rule: {escape(block.rule)}"
             return [f"<p>{said}</p>", *_items(block.findings)]
