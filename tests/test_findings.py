@@ -7,7 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from scipy.special import stdtrit
+from scipy.stats import ttest_1samp
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 import findings
@@ -55,20 +58,50 @@ def test_who_is_ahead_of_random(tmp_path: Path) -> None:
     ]
     results = written(tmp_path, power={"pairs": [*ahead, *others, *down]})
     said = findings.controls(results).sentence
-    assert "(n 80 to 120): AI 0 (0), AD 0 (0), AG 0 (0), I 2 (1), D 1 (1), M 0 (0)." in said
+    assert "(paired t, Holm for 6 comparisons, n 80 to 120):" in said
+    assert "I 2 better, 1 worse, D 1 better, 1 worse, M 0 better, 0 worse." in said
+
+
+def test_p_is_that_of_the_interval() -> None:
+    """One that ends at 0 has 5%; values that all differ alike differ for sure."""
+    assert np.isclose(findings.p_of(pair("gradcam", "random", low=0.0)), 0.05)
+    values = np.random.default_rng(0).normal(0.3, size=80)
+    half = stdtrit(79, 0.975) * values.std(ddof=1) / np.sqrt(80)
+    ends = {"low": values.mean() - half, "high": values.mean() + half}
+    p = findings.p_of(pair("gradcam", "random", **ends))
+    assert np.isclose(p, ttest_1samp(values, 0).pvalue)
+    assert findings.p_of(pair("gradcam", "random", low=1.0, high=1.0)) == 0
+    assert findings.p_of(pair("gradcam", "random", low=0.0, high=0.0)) == 1
+
+
+def test_a_difference_is_counted_after_holm(tmp_path: Path) -> None:
+    """Beyond its own interval, but not beyond that of three comparisons."""
+    near = [pair(m, "random", low=0.01, high=1.0) for m in ("gradcam", "rise", "lime")]
+    said = findings.controls(written(tmp_path, power={"pairs": near})).sentence
+    assert "I 0 better, 0 worse" in said
+    one = findings.controls(written(tmp_path / "one", power={"pairs": near[:1]})).sentence
+    assert "I 1 better, 0 worse" in one
+
+
+def test_a_part_is_counted_by_its_verdicts() -> None:
+    found = {name: {"verdict": v} for name, v in (("printed", "holds"), ("a", "undecided"))}
+    assert findings.tally(found) == "holds printed, is undecided in 1 of 1 runs"
+    found |= {"b": {"verdict": "holds"}, "c": {"verdict": "fails"}}
+    told = "holds printed and in 1 of 3 runs, fails in 1 of 3 runs, is undecided in 1 of 3 runs"
+    assert findings.tally(found) == told
 
 
 def test_what_takes_more_images_than_any_counts_as_such(tmp_path: Path) -> None:
     pairs = [
-        pair("gradcam", "rise", needed=n, most=most)
+        pair("gradcam", "fakecam", needed=n, most=most)
         for n, most in ((300, 450), (400, None), (600, 900), (None, None), (None, None))
     ]
     said = findings.enough(written(tmp_path, power={"pairs": pairs})).sentence
-    assert "500 images would tell 2 apart" in said
-    assert "for 1 are 500 enough even at that end" in said
-    assert "the middle pair takes 600 (from n 80)" in said
+    assert "(from n 80): 500 images tell 2 of 5 pairs by one fidelity metric apart (1 even" in said
+    assert "50,000 images 3, and the middle pair takes 600. Without Fake-CAM, Gradient" in said
+    assert "500 images tell 0 of 0 pairs" in said
     never = written(tmp_path / "never", power={"pairs": pairs[2:]})
-    assert "the middle pair takes more than any (from n 80)" in findings.enough(never).sentence
+    assert "the middle pair takes more than any. Without" in findings.enough(never).sentence
 
 
 def test_which_rankings_are_compared(tmp_path: Path) -> None:
@@ -137,15 +170,28 @@ def test_which_orders_of_ties_matter(tmp_path: Path) -> None:
         cell("insertion(ties='random') minus insertion", 4.0, -1.0, 9.0),
         cell("deletion(ties='random') minus deletion", 12.0, 8.0, 16.0),
     ]
-    some = written(tmp_path, tables={"tables": [{"cells": cells}]})
-    said = findings.ties(some).sentence
-    assert "(pixels that share one: Fake-CAM 100%)" in said
+    none = {"tables": {"tables": [{"cells": cells}]}, "power": {"pairs": []}}
+    said = findings.ties(written(tmp_path, **none)).sentence
+    assert "(pixels that share one: Fake-CAM 100%, n 120)" in said
     told = "at random, 1 of 2 means surely move (Fake-CAM's 100 - D by 12.0 [8.0, 16.0])"
     assert told in said
-    assert "from the first pixel on" not in said
+    assert "from the first on" not in said
+    assert said.endswith("(n 120).")  # nothing to say of Grad-CAM, which was not scored so
     bare = written(tmp_path / "bare", tables={"tables": [{"cells": cells[:1]}]})
     with pytest.raises(findings.Missing, match="ties"):
         findings.ties(bare)
+
+
+@pytest.mark.parametrize(("low", "words"), [(-0.02, "no longer surely"), (0.01, "still surely")])
+def test_whether_d_is_fooled_with_ties_at_random(tmp_path: Path, low: float, words: str) -> None:
+    same = {"difference": 0.2, "low": 0.1, "high": 0.3, "metric": "deletion"}
+    pairs = [
+        pair("fakecam", "gradcam", **same),
+        pair("fakecam", "lime", **same),
+        pair("fakecam", "gradcam", **same | {"metric": "deletion(ties='random')", "low": low}),
+    ]
+    said = findings.not_fooled(written(tmp_path, power={"pairs": pairs}))
+    assert f"20.0 [10.0, 30.0] points above Grad-CAM's, and at random {words} above" in said
 
 
 def test_what_is_decided_under_both_protocols(tmp_path: Path) -> None:
@@ -167,7 +213,7 @@ def test_what_is_decided_under_both_protocols(tmp_path: Path) -> None:
     said = findings.survive(findings.Results(tmp_path)).sentence
     assert "Of 4 parts of the paper's sentences 3 were measured" in said
     assert "(n 120 and 20), and 2 are decided under both" in said
-    assert '1 ("the one") holds and fails, 2a ("the two") holds.' in said
+    assert '1 ("the one") holds and fails, 2a ("the two") holds. Each is tested' in said
 
 
 def test_what_is_not_there_is_left_out_and_named(tmp_path: Path, capsys) -> None:

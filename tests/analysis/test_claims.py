@@ -11,15 +11,18 @@ import numpy as np
 import pytest
 from frames import declared
 from rich.console import Console
+from scipy.stats import spearmanr
 from worlds import IMAGES, PARTS, PRINTED, check, moved, plain, source, world
 
 from xaibench.analysis.claims.check import CLAIMS, check_claims
 from xaibench.analysis.claims.enough import repeated
 from xaibench.analysis.claims.evidence import Evidence, from_paper, from_run
 from xaibench.analysis.claims.finding import FAILS, HOLDS, UNMEASURED
+from xaibench.analysis.claims.moves import in_doubt
 from xaibench.analysis.claims.shifts import TRANSFORMS
 from xaibench.analysis.measure import Key
-from xaibench.published.tables import METHODS
+from xaibench.published import paper_tables
+from xaibench.published.tables import FORMS, METHODS
 from xaibench.report import write_claims
 from xaibench.report.pages.claims import labels
 
@@ -38,6 +41,45 @@ def test_the_papers_own_numbers() -> None:
     assert "AG 4.5" in found["ag_most_stable"].numbers
     assert "AI 45%, AD 24%, AG 50%" in found["ag_most_stable"].numbers
     assert "Gradient, IG, GuidedBP are transposed" in found["gradient_more_sensitive"].numbers
+
+
+def test_the_doubtful_printed_cells_cannot_be() -> None:
+    """By definition AG <= AI <= 100 - AD; they alone of all rows break it, and exchanged do not."""
+    rows = paper_tables().pivot_table(
+        index=["method", "target", "transform"], columns="metric", values="value", aggfunc="first"
+    )
+    needed = [FORMS[m].key for m in ("average_gain", "average_increase", "average_drop")]
+    gain, increase, kept = (rows.dropna(subset=needed)[key] for key in needed)
+    broken = (gain > increase + 0.1) | (kept < increase - 0.1)  # each is printed to 0.1
+    assert list(broken[broken].index) == [("fakecam", "ground_truth", "resize")]
+    (ag, ai, bar), at = (float(x[broken].iloc[0]) for x in (gain, increase, kept)), in_doubt()
+    assert at == (bar, ag)
+    assert bar < ai < ag
+    told = PARTS["fake_ad_drops"].check(from_paper()).numbers
+    assert f"100 - AD 99.2, under resize {bar:.1f} beside AG {ag:.1f} and AI {ai:.1f}" in told
+    assert "a fall of 97.2 points as printed, of 8.7 with the two exchanged" in told
+
+
+@pytest.mark.parametrize(("steps", "bound"), [(7, "0.61"), (28, "0.32")])
+def test_the_most_that_fake_cams_m_can_be(steps: int, bound: str) -> None:
+    """One of k step sums differs from the others; its best place among k orders is an end."""
+    sums, ranks = np.r_[0.0, np.ones(steps - 1)], np.arange(float(steps))
+    best = max(spearmanr(np.roll(sums, i), ranks).statistic for i in range(steps))
+    assert f"{best:.2f}" == bound
+    assert np.isclose(best, np.sqrt(3 / (steps + 1)))
+    assert bound in PARTS["fake_top_two_in_m"].rule
+
+
+def test_d_with_ties_at_random_is_told_beside(make_frame) -> None:
+    cells = world(20)
+    assert "at random" not in check(make_frame, "d_not_fooled", cells).numbers
+    cells[plain("gradcam", "deletion(ties='random')")] = np.full(20, 0.25)
+    assert "at random" not in check(make_frame, "d_not_fooled", cells).numbers  # nobody beside it
+    cells[plain("fakecam", "deletion(ties='random')")] = np.full(20, 0.2)
+    found = check(make_frame, "d_not_fooled", cells)
+    told = "; where equal pixels are taken at random: Fake-CAM 80.0, Grad-CAM 75.0"
+    assert found.numbers.endswith(told)
+    assert found.verdict == HOLDS
 
 
 def test_the_doubtful_printed_cells_are_left_out() -> None:
@@ -183,7 +225,7 @@ def test_the_images_whose_predicted_class_is_another_are_told(make_frame, order:
     )
     assert len(change) == 5
     assert np.allclose(np.array(change) / 4, means, atol=0.07)
-    assert PARTS["truth_is_optimal"].check(evidence).numbers.endswith(cut)
+    assert PARTS["truth_above_predicted"].check(evidence).numbers.endswith(cut)
     assert PARTS["predicted_alike"].check(repeated(evidence, 3)).n == 60
     assert "another" not in check(make_frame, "predicted_alike", world(20)).numbers
     run.predictions.drop(index=run.predictions.index[3], inplace=True)  # not known of one image

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from frames import EXACT, RESIDUAL
+from frames import EXACT, RESIDUAL, declared
 
 from xaibench.analysis.columns import OTHER, paper_column
 from xaibench.analysis.layout import places, table_rows
@@ -230,3 +230,18 @@ def test_errors(make_frame) -> None:
     two = pd.concat([make_frame([{}]), make_frame([{}], protocol="reference")])
     with pytest.raises(XaibenchError, match="more than one protocol"):
         build_table(two, 1)
+
+
+@pytest.mark.parametrize(
+    ("whose", "seen"), [("gradient_stand_in", [0, 0, 0]), ("method", [1, 2, 0])]
+)
+def test_a_stand_ins_explanation_has_no_best(make_frame, whose: str, seen: list[int]) -> None:
+    """Max-sensitivity to a map that is not the method's says nothing of the method."""
+    rows = [
+        {"method": method, "metric": "max_sensitivity", "image": f"{i}", "value": mean + i * 1e-3}
+        for method, mean in (("gradcam", 0.1), ("rise", 0.5), ("lime", 0.9))
+        for i in range(10)
+    ]
+    known = declared(sensitivity={"explanation": whose})
+    table = build_table(make_frame(rows), 3, resamples=2, catalog=known)
+    assert [c.place for line in table.cells for c in line if c and c.n] == seen

@@ -27,7 +27,10 @@ UNSURE = (
     f"than {MIN_IMAGES} images or fewer than {FEW} that differ from the commonest value (what is "
     "rare may not have been seen); coverage by simulation in docs/statistics.md."
 )
-_SWAPPED = "* The paper's printed AD and AG of Fake-CAM with Resize (2.0 and 90.5) look swapped."
+_SWAPPED = (
+    "* The paper's printed AD and AG of Fake-CAM with Resize (2.0 and 90.5) look swapped: beside "
+    "its AI of 47.4 they cannot be (by definition AG <= AI <= 100 - AD)."
+)
 
 
 def empty_note(number: int) -> str:

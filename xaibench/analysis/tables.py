@@ -22,7 +22,7 @@ from xaibench.analysis.measure import Key, Measurement, measure
 from xaibench.analysis.stats import RESAMPLES, SEED, comparable
 from xaibench.analysis.stopped import Stopped
 from xaibench.analysis.types import Cell, Row, Table, TableColumn
-from xaibench.config.catalog import Catalog
+from xaibench.config.catalog import STAND_IN, Catalog
 from xaibench.errors import UsageError
 from xaibench.published.tables import TABLES
 
@@ -127,7 +127,8 @@ def _table(measured: Measured, paper: Paper, number: int, catalog: Catalog) -> T
         for row in rows
     ]
     for index, column in enumerate(columns):
-        _mark_places(cells, index, column.column)
+        if catalog.metric(column.column.metric).explains != STAND_IN:
+            _mark_places(cells, index, column.column)
     usual = Counter(cell.n for line in cells for cell in line if cell and cell.n)
     table = Table(
         number=number,

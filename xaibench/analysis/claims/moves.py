@@ -36,7 +36,12 @@ def fake_ad_drops(evidence: Evidence) -> Finding:
 
 
 def in_doubt() -> tuple[float, float]:
-    """The printed 100 - AD and AG of Fake-CAM with Resize, most likely each other's."""
+    """The printed 100 - AD and AG of Fake-CAM with Resize, most likely each other's.
+
+    An image counts for AI where the masked input has the higher probability; only such images
+    gain, each at most 1, and none of them drops. So AG <= AI <= 100 - AD in every row, and in this
+    one, with AI 47.4, neither holds.
+    """
     cells = {row["metric"]: float(row["value"]) for row in printed_rows() if row["note"] == SWAPPED}
     return cells[FORMS["average_drop"].key], cells[FORMS["average_gain"].key]
 
@@ -45,11 +50,13 @@ def _printed_drop(evidence: Evidence) -> Finding:
     """The same of the two printed cells in doubt, as they stand and changed round."""
     before = evidence.printed[evidence.key(CONTROL, "average_drop")]
     stands, other = in_doubt()
+    ai = evidence.printed[evidence.key(CONTROL, "average_increase", "resize")]
     drops = [before - after for after in (stands, other)]
     numbers = (
         f"{evidence.catalog.label(CONTROL)}'s 100 - AD {before:.1f}, under resize {stands:.1f} "
-        f"beside AG {other:.1f}, most likely each other's: {drops[0]:.1f} points, or "
-        f"{drops[1]:.1f}; {TWO_TABLES}"
+        f"beside AG {other:.1f} and AI {ai:.1f}, which by definition cannot be (AG <= AI <= "
+        f"100 - AD): a fall of {drops[0]:.1f} points as printed, of {drops[1]:.1f} with the two "
+        f"exchanged; {TWO_TABLES}"
     )
     held = [drop >= MOVED for drop in drops]
     return decide(float(not all(held)), float(any(held)), None, numbers)

@@ -18,7 +18,7 @@ SECTION_5_3 = (
         (
             Part(
                 "robustness_extremes",
-                "MS, AS, S, C and EC mostly identify extreme cases",
+                "In most of MS, AS, S, C and EC some method stands far out",
                 "In more than half of them one method's mean is at least "
                 f"{spread.SPREAD:.0%} of the metric's range from the methods' median. "
                 f"{spread.UNBOUNDED}",

@@ -166,7 +166,7 @@ def metrics_sensitive(evidence: Evidence) -> Finding:
     count = len(METRICS)
     yes = at_least(most(count), above(least, MOVED, 100.0))
     no = at_least(count - count // 2, above(-largest, -MOVED, 100.0))
-    return decide(yes, no, changes.n, _by_metric(seen) + changes.note)
+    return decide(yes, no, changes.n, _by_metric(changes, seen))
 
 
 def ag_most_stable(evidence: Evidence) -> Finding:
@@ -180,13 +180,7 @@ def ag_most_stable(evidence: Evidence) -> Finding:
     rest = [i for i in range(len(METRICS)) if i != own]
     yes = above(least[:, rest] - largest[:, [own]], 0, 100.0)
     no = above(least[:, [own]] - largest[:, rest], 0, 100.0)
-    shares = [
-        size / max(abs(float(changes.plain[p].mean())), 1e-12)
-        for size, p in zip(seen, groups, strict=True)
-    ]
-    relative = ", ".join(f"{SHORTS[m]} {s:.0%}" for m, s in zip(METRICS, shares, strict=True))
-    numbers = f"{_by_metric(seen)}; as a share of the untransformed mean: {relative}{changes.note}"
-    return decide(all_of(yes), any_of(no), changes.n, numbers)
+    return decide(all_of(yes), any_of(no), changes.n, _by_metric(changes, seen))
 
 
 def only_ag_stable(evidence: Evidence) -> Finding:
@@ -199,12 +193,20 @@ def only_ag_stable(evidence: Evidence) -> Finding:
     moved, still = above(least, MOVED, 100.0), above(-largest, -MOVED, 100.0)
     yes, no = moved.copy(), still.copy()
     yes[own], no[own] = still[own], moved[own]
-    return decide(all_of(yes), any_of(no), changes.n, _by_metric(seen) + changes.note)
+    return decide(all_of(yes), any_of(no), changes.n, _by_metric(changes, seen))
 
 
-def _by_metric(seen: Floats) -> str:
-    told = ", ".join(f"{SHORTS[m]} {s:.1f}" for m, s in zip(METRICS, seen, strict=True))
-    return f"mean size of change in points: {told}"
+def _by_metric(changes: Shifts, seen: Floats) -> str:
+    """Mean sizes (metrics,) in points, and as shares of the means without a transform."""
+    plain = [abs(float(changes.plain[changes.where(metric=m)].mean())) for m in METRICS]
+    points, shares = (
+        ", ".join(f"{SHORTS[m]} {one:{form}}" for m, one in zip(METRICS, of, strict=True))
+        for of, form in ((seen, ".1f"), (seen / np.maximum(plain, 1e-12), ".0%"))
+    )
+    return (
+        f"mean size of change in points: {points}; as a share of the untransformed mean: {shares}"
+        f"{changes.note}"
+    )
 
 
 def i_falls_d_rises(evidence: Evidence) -> Finding:

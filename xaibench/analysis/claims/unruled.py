@@ -15,11 +15,36 @@ class Unruled(NamedTuple):
 
 UNRULED = (
     Unruled(
+        "Abstract",
+        "the existing evaluation does not provide a fair nor meaningful comparison to the existing "
+        "saliency maps; these evaluations have their implicit assumption and are not "
+        "differentiable",
+        "The conclusion of all of section 5, of which each sentence is asked by itself; what an "
+        "evaluation assumes, and whether it can be differentiated, no score says.",
+    ),
+    Unruled(
+        "Abstract",
+        "the saliency maps do not provide enough information on explaining the accuracy of "
+        "network, the relationship between classes and the modification of the images",
+        "No measure of enough is given. The sentences on Tables 2 and 4 have rules.",
+    ),
+    Unruled(
         "3, takeaway",
         "the variety of value ranges, textures, and scope makes it a priori difficult to compare "
         "saliency maps obtained from different method categories",
         "A statement about maps, not about a score. `run --protocol` changes how they are "
         "normalised, and `ablate` says what that moves.",
+    ),
+    Unruled(
+        "4.1",
+        "Since a trivial increase in prediction can be detected by AI, it has a fundamental flaw",
+        "An argument about the definition. That Fake-CAM, whose increases are trivial, is in the "
+        "top two by AI and not by AG has rules.",
+    ),
+    Unruled(
+        "4.1",
+        "the assumptions of monotonicity and completeness are not realistic for image classifiers",
+        "No measure of realistic is given. That no method meets completeness has a rule.",
     ),
     Unruled(
         "4.1",
@@ -31,8 +56,28 @@ UNRULED = (
         "4, takeaways (1) to (4)",
         "Fidelity is the most critical property for evaluating saliency maps as explanations, but "
         "for images, the assumptions behind the metrics are not always valid",
-        "Arguments about definitions, like the other three. Of the assumptions one has a rule: "
-        "that no method meets completeness.",
+        "An argument about definitions. Of the assumptions one has a rule: that no method meets "
+        "completeness.",
+    ),
+    Unruled(
+        "4, takeaways (1) to (4)",
+        "Robustness and complexity are important mathematical properties that a good saliency map "
+        "method should possess, but they do not directly address explainability. (3) Localization "
+        "is not necessarily linked to explanation. (4) The sanity check is considered a subset "
+        "concept of fidelity.",
+        "The same: nothing here says what explains.",
+    ),
+    Unruled(
+        "5.2 (3)",
+        "to a lesser extent D",
+        "No extent is said. The rules for AG, I and D tell how far Fake-CAM is below the lowest "
+        "CAM method: as printed, the farthest in D.",
+    ),
+    Unruled(
+        "5.2, text, on Table 1",
+        "On average, CAM-based methods can be considered to perform best.",
+        "No average over metrics of different scales is given. 5.2 (2) says the same and has a "
+        "rule.",
     ),
     Unruled(
         "5.2, text",
@@ -70,6 +115,17 @@ UNRULED = (
         "5.3, text, on Table 3",
         "these metrics cannot effectively distinguish which saliency methods outperform others",
         "The same again.",
+    ),
+    Unruled(
+        "5.3, text, on Table 3",
+        "they do not adequately address explainability",
+        "No score says what is adequate.",
+    ),
+    Unruled(
+        "6",
+        "not all concepts are essential in this field such as localization",
+        "What is essential no score says. Against the boxes of ImageNet, `pointing_game` and "
+        "`energy_pointing_game` measure localization.",
     ),
     Unruled(
         "6",
