@@ -192,6 +192,44 @@ def blur(results: Results) -> Found:
     )
 
 
+def transposed(results: Results) -> tuple[str, str]:
+    """What the transposed maps of transformed inputs do to scores, and the command; "" without."""
+    name = "transposed/ablation.json"
+    if not (results.root / name).exists():
+        return "", ""
+    effects = [e for e in results.read(name)["effects"] if e["kind"] == "switch"]
+    moved = []
+    for method in dict.fromkeys(e["method"] for e in effects):
+        for metric in ("insertion", "deletion"):
+            held = [e for e in effects if (e["method"], e["metric"]) == (method, metric)]
+            low, high = (f(e["change"] for e in held) for f in (min, max))
+            sure = sum(excludes_zero(e["low"], e["high"]) for e in held)
+            words = f"{'100 - ' * (metric == 'deletion')}{SHORT[metric]}"
+            moved.append(
+                f"{LABEL(method)}'s {words} moves by {low:+.1f} to {high:+.1f} ({sure} of "
+                f"{len(held)} surely)"
+            )
+    claim = results.read("transposed/claims.json")["gradient_more_sensitive"]
+    sizes = {k: f["numbers"].partition(", ")[0].partition(": ")[2] for k, f in claim.items()}
+    verdicts = " and ".join(dict.fromkeys(VERBS.get(f["verdict"], "") for f in claim.values()))
+    methods, metrics = (
+        ",".join(dict.fromkeys(e[k] for e in effects)) for k in ("method", "metric")
+    )
+    switches = ",".join(dict.fromkeys(e["switch"] for e in effects))
+    said = (
+        " That gradient methods are particularly sensitive (claim 18b) is said of maps that the "
+        "code transposed on transformed inputs, for these methods alone. Upright, "
+        f"{', '.join(moved)} points over the four transforms; their mean "
+        f"size of change is {sizes['upright']}, with transposed ones {sizes['transposed']} "
+        f"(n {span(e['n'] for e in effects)}), and the claim {verdicts}."
+    )
+    return said, (
+        f"; `xaibench ablate P --method {methods} --metric {metrics} --transform "
+        f"mixup,resize,rotation,crop --per-class 1 --switch {switches} --limit "
+        f"{span(e['n'] for e in effects)}`, `python scripts/upright.py`"
+    )
+
+
 def batchnorm(results: Results) -> Found:
     i, d = (results.effect("gradient", m, "gradient.batchnorm") for m in ("insertion", "deletion"))
     return Found(
@@ -287,14 +325,16 @@ def fake_cam(results: Results) -> Found:
     )
 
 
+VERBS = {"holds": "holds", "fails": "fails", "undecided": "is undecided"}
+
+
 def tally(found: dict[str, dict[str, Any]]) -> str:
     """What a part comes to: `holds printed and in 2 of 6 runs, is undecided in 4`."""
     printed = found["printed"]["verdict"]
     runs = [f["verdict"] for name, f in found.items() if name != "printed"]
-    words = {"holds": "holds", "fails": "fails", "undecided": "is undecided"}
-    told = {v: [f"in {runs.count(v)} of {len(runs)} runs"] for v in words if v in runs}
+    told = {v: [f"in {runs.count(v)} of {len(runs)} runs"] for v in VERBS if v in runs}
     told = {printed: ["printed", *told.pop(printed, [])], **told}
-    return ", ".join(f"{words.get(v, v)} {' and '.join(where)}" for v, where in told.items())
+    return ", ".join(f"{VERBS.get(v, v)} {' and '.join(where)}" for v, where in told.items())
 
 
 def beside_random(pair: dict[str, Any]) -> int:
@@ -443,6 +483,7 @@ def misprint(results: Results) -> Found:
     needed = (f"published {MODEL}", "printed")
     found = results.asked("fake_ad_drops", *needed)
     own, paper = (found[evidence] for evidence in needed)
+    told, command = transposed(results)
     if own["n"] is None:
         raise Missing(f"published: Table 4 ({own['numbers']})")
     return Found(
@@ -450,10 +491,10 @@ def misprint(results: Results) -> Found:
         f"in its neighbour's place: {paper['numbers']}. On {MODEL}, the same photographs "
         f"without and with the transform: {own['numbers']} (n {own['n']}). That it falls by "
         f"{MOVED:.0f} points or more {paper['verdict']} in print either way, and here "
-        f"{own['verdict']}.",
+        f"{own['verdict']}.{told}",
         f"`xaibench run P --config table1 --config table4 --method fakecam --limit {own['n']}`, "
-        "then `xaibench report results/runs/published-lite0 --claims`",
-        "The authors' own scores of these two cells.",
+        f"then `xaibench report results/runs/published-lite0 --claims`{command}",
+        "The authors' own scores of these two cells; and of upright maps.",
     )
 
 

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import stdtrit
 from scipy.stats import ttest_1samp
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 import findings
+import upright
 
 ROOT = Path(__file__).parents[1]
 
@@ -21,6 +23,19 @@ ROOT = Path(__file__).parents[1]
 def test_the_committed_page() -> None:
     results = findings.Results(ROOT / "results")
     assert (ROOT / "results" / "FINDINGS.md").read_text(encoding="utf-8") == findings.page(results)
+
+
+def test_the_committed_claims_of_upright_maps() -> None:
+    folder = ROOT / "results" / "transposed"
+    published, held = (
+        pd.read_parquet(one / "scores.parquet") for one in (folder.parent / "published", folder)
+    )
+    found = upright.asked(published, held)
+    assert (folder / "claims.md").read_text(encoding="utf-8") == upright.page(found, held)
+    told = json.loads((folder / "claims.json").read_text(encoding="utf-8"))
+    assert {k: {n: f["verdict"] for n, f in x.items()} for k, x in told.items()} == {
+        part.key: {n: f.verdict for n, f in both.items()} for part, both in found
+    }
 
 
 def written(root: Path, **files: Any) -> findings.Results:
@@ -180,6 +195,36 @@ def test_which_orders_of_ties_matter(tmp_path: Path) -> None:
     bare = written(tmp_path / "bare", tables={"tables": [{"cells": cells[:1]}]})
     with pytest.raises(findings.Missing, match="ties"):
         findings.ties(bare)
+
+
+def test_what_transposed_maps_do(tmp_path: Path) -> None:
+    assert findings.transposed(findings.Results(tmp_path)) == ("", "")
+
+    def effect(metric: str, change: float, half: float, **more: Any) -> dict[str, Any]:
+        known = {"method": "gradient", "metric": metric, "kind": "switch", "n": 20}
+        ends = {"change": change, "low": change - half, "high": change + half}
+        return {**known, "switch": "normalization.gradient.transpose", **ends, **more}
+
+    effects = [{**effect("insertion", 0, 0), "kind": "from", "change": None}]
+    effects += [effect("insertion", x, 1.0) for x in (-2.0, 0.5, 3.0)]
+    effects += [effect("deletion", x, 9.0) for x in (-4.0, 4.0, -1.0)]
+    (tmp_path / "transposed").mkdir()
+    (tmp_path / "transposed" / "ablation.json").write_text(json.dumps({"effects": effects}))
+    claim = {
+        name: {"verdict": verdict, "numbers": f"mean size of change: gradient {x} points, n"}
+        for name, verdict, x in (("transposed", "holds", 5.0), ("upright", "fails", 1.0))
+    }
+    both = {"gradient_more_sensitive": claim}
+    (tmp_path / "transposed" / "claims.json").write_text(json.dumps(both))
+    said, command = findings.transposed(findings.Results(tmp_path))
+    assert "Upright, Gradient's I moves by -2.0 to +3.0 (2 of 3 surely)" in said
+    assert "Gradient's 100 - D moves by -4.0 to +4.0 (0 of 3 surely) points" in said
+    assert "mean size of change is gradient 1.0 points, with transposed ones gradient 5.0" in said
+    assert said.endswith("(n 20), and the claim holds and fails.")
+    assert "--method gradient " in command
+    assert command.endswith(
+        "--switch normalization.gradient.transpose --limit 20`, `python scripts/upright.py`"
+    )
 
 
 @pytest.mark.parametrize(("low", "words"), [(-0.02, "no longer surely"), (0.01, "still surely")])

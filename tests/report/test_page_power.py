@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 
-from frames import EXACT, frame, study
+from frames import EXACT, declared, frame, study
 from rich.console import Console
 
 from xaibench.analysis.compare import Source
 from xaibench.analysis.power import power
 from xaibench.report import write_pages
-from xaibench.report.pages.power import SIZES, of_run
+from xaibench.report.pages.power import SIZES, of_run, sentences
 
 METHODS = ("fakecam", "gradient", "gradcam", "rise")
 
@@ -36,6 +37,17 @@ def test_every_format_has_the_pairs(tmp_path: Path) -> None:
     assert f"500 images tell {told:,} apart" in content["sentences"][0]
     assert content["sentences"][0] in paths[0].read_text()
     assert len({mean["metric"] for mean in content["means"]}) == len(found.columns)
+
+
+def test_what_is_of_a_stand_in_is_not_counted() -> None:
+    stood = declared(sensitivity={"explanation": "gradient_stand_in"})
+    own = declared(sensitivity={"explanation": "method"})
+    scores = source().scores
+    said, whole = (next(sentences(power(Source("run", scores, catalog=c)))) for c in (stood, own))
+    pairs = [int(re.search(r"of (\d+) pairs", text).group(1)) for text in (said, whole)]
+    assert pairs[1] - pairs[0] == 12  # four methods by MS and AS
+    assert said.endswith(" 12 pairs by metrics of a stand-in for the methods are not counted.")
+    assert "stand-in" not in whole
 
 
 def test_the_cells() -> None:

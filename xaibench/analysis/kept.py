@@ -63,6 +63,11 @@ class Kept:
         return signs.pop() if len(signs) == 1 else 0
 
     @property
+    def differ(self) -> bool:
+        """Whether the two differ in any run; else there is no order to keep."""
+        return any(one.mean for one in self.by_run.values())
+
+    @property
     def surely(self) -> bool:
         """Whether it keeps its order by an interval that excludes 0 in every run."""
         return bool(self.everywhere) and all(one.sure for one in self.by_run.values())

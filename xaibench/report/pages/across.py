@@ -76,7 +76,7 @@ def sentences(found: Across) -> Iterator[str]:
     between = _of(found.taus(paper=False))
     if between:
         yield f"Kendall's tau of two runs by a metric is {_spread(between)}."
-    pairs = [pair for metric in found.metrics for pair in metric.pairs if _differ(pair)]
+    pairs = [pair for metric in found.metrics for pair in metric.pairs if pair.differ]
     kept = [pair for pair in pairs if pair.everywhere]
     surely = [pair.unsure for pair in kept if pair.surely]
     yield (
@@ -95,11 +95,6 @@ def sentences(found: Across) -> Iterator[str]:
     taus = _of([one for metric in theirs for one in metric.taus if one.second == PAPER])
     if taus:
         yield f"Kendall's tau of the paper's ranking and a run's is {_spread(taus)}."
-
-
-def _differ(pair: Kept) -> bool:
-    """Whether two methods differ in any run: those that cannot keep no order."""
-    return any(one.mean for one in pair.by_run.values())
 
 
 def _spread(values: Sequence[float]) -> str:
@@ -186,10 +181,10 @@ def _left_out(found: Across) -> Iterator[str]:
         yield f"Left out: {method} by {', '.join(heads)} ({why})."
     for (run, why), heads in absent.items():
         yield f"Left out: run {run} by {', '.join(heads)} ({why})."
-    if odd := found.stood_in:
+    if odd := ", ".join(found.stood_in):
         yield (
-            f"The paper's code did what protocol published does: its ranking by {', '.join(odd)} "
-            "does not measure the methods: a gradient stands in for each."
+            "The paper's code did what protocol published does: of each method a gradient in its "
+            f"stead. Its ranking by {odd} does not measure the methods, and no sentence counts it."
         )
     for why in dict.fromkeys(why for _, why in found.unranked):
         heads = [head for head, reason in found.unranked if reason == why]

@@ -12,6 +12,7 @@ from xaibench.analysis.columns import Column
 from xaibench.analysis.compare import Source
 from xaibench.analysis.header import build_header
 from xaibench.analysis.power import POWER, WIDTHS, Apart, Mean, Needed, power
+from xaibench.config.catalog import STAND_IN
 from xaibench.report import document as d
 from xaibench.report.text import MISSING, count, header_line, number, target_name
 
@@ -46,8 +47,10 @@ def of_run(source: Source) -> d.Document:
 
 def sentences(found: Needed) -> Iterator[str]:
     """What the pairs say of runs of 500 and of 50,000 images, a sentence a target."""
+    odd = [c.metric for c in found.columns if found.catalog.metric(c.metric).explains == STAND_IN]
     for target in found.targets:
-        pairs = [p for p in found.pairs if p.first.target == target]
+        held = [p for p in found.pairs if p.first.target == target]
+        pairs = [p for p in held if p.first.metric not in odd]
         if pairs:
             few, many = (_told(pairs, n) for n in (500, 50_000))
             alone = sum(p.images < 2 for p in pairs)
@@ -60,6 +63,8 @@ def sentences(found: Needed) -> Iterator[str]:
                 f"{equal:,} have equal means here."
                 + f" Nothing is known of {count(alone, 'pair')} of one image."
                 * bool(alone)
+                + f" {count(len(held) - len(pairs), 'pair')} by metrics of a stand-in for the "
+                "methods are not counted." * (len(held) > len(pairs))
             )
 
 
