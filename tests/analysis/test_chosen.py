@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 from frames import frame
+from rich.console import Console
 
 from xaibench.analysis.chosen import narrowed, only
 from xaibench.analysis.compare import Source
 from xaibench.errors import UsageError
+from xaibench.report import write_pages
 
 METHODS = ("gradcam", "rise", "rise(n_masks=50)", "file:my.py:mine(power=2)")
 
@@ -51,3 +55,14 @@ def test_timings_go_with_the_methods(scores: pd.DataFrame) -> None:
     found = narrowed(source, ["gradcam"])
     assert found.timings == [{"method": "gradcam"}]
     assert found.agreement is None
+
+
+def test_a_page_of_some_says_of_which(scores: pd.DataFrame, tmp_path: Path) -> None:
+    """Else it is taken for the page of all, whose files it replaces."""
+    whole = Source("run", scores)
+    some = narrowed(whole, ["gradcam,rise"], ["insertion"])
+    assert some.part == "Of methods gradcam, rise and metric insertion alone."
+    assert narrowed(whole, ["file:/home/me/my.py:mine"]).part == "Of method file:my.py:mine alone."
+    for source in (whole, some):
+        (text, *_) = write_pages(["power"], source, tmp_path, Console(quiet=True))
+        assert ("insertion alone." in text.read_text()) is (source is some)

@@ -44,7 +44,16 @@ def narrowed(source: Source, methods: Iterable[str] = (), metrics: Iterable[str]
         return [p for p in ask() if {p.first, p.second} <= held] if ask else ()
 
     timings = [row for row in source.timings if row["method"] in held]
-    return replace(source, scores=scores, timings=timings, agreement=ask and agreement)
+    agreeing = ask and agreement
+    part = part_of(methods, metrics)
+    return replace(source, scores=scores, timings=timings, agreement=agreeing, part=part)
+
+
+def part_of(methods: Iterable[str] = (), metrics: Iterable[str] = ()) -> str:
+    """`Of method lime and metric insertion alone.`, for a page of these; "" where all are asked."""
+    asked = [("method", split_all(methods)), ("metric", split_all(metrics))]
+    told = [f"{kind}{'s' * (len(x) > 1)} {', '.join(map(title, x))}" for kind, x in asked if x]
+    return f"Of {' and '.join(told)} alone." if told else ""
 
 
 def _meant(column: str, names: Iterable[str], known: Iterable[str]) -> set[str]:

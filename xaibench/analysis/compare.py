@@ -41,7 +41,8 @@ class Source:
     `timings` are the rows of `store.manifest.timings`; `agreement`, where it has maps, compares
     those of every two of its methods when it is called; `accuracy` is the network's, where
     known; `notes` are what else has to be said of its scores; `suspects` says of cells, when it is
-    called, what of another protocol can move each.
+    called, what of another protocol can move each; `part` which of its methods and metrics these
+    are, where they are not all.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Source:
     agreement: Callable[[], Sequence[AgreeingPair]] | None = None
     notes: Sequence[str] = ()
     suspects: Callable[[Iterable[Key]], Mapping[Key, Sequence[Suspect]]] | None = None
+    part: str = ""
 
     @property
     def known(self) -> Catalog:

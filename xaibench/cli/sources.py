@@ -80,7 +80,7 @@ def tables(
     wanted: Wanted,
 ) -> list[Path]:
     """The tables of one run, and what else of it is asked for; returns the files written."""
-    from xaibench.analysis.chosen import only
+    from xaibench.analysis.chosen import only, part_of
     from xaibench.analysis.header import of_passes
     from xaibench.report import write_report
     from xaibench.store.accuracy import accuracy_in
@@ -106,6 +106,7 @@ def tables(
     notes += _stale(directory, held)
     identity = identity_of(directory)
     notes += of_passes(identity)
+    notes += [] if wanted.whole else [part_of(wanted.methods, wanted.metrics)]
     scores = only(held.frame, wanted.methods, wanted.metrics)
     methods = set(scores["method"].unique())
     if tied and not wanted.whole:

@@ -124,9 +124,14 @@ def _write(
     page: Document, sources: Sequence[Source], out_dir: Path, console: Console
 ) -> list[Path]:
     """Write a page of some runs with the accuracy of their networks."""
+    from xaibench.report.document import Paragraph
     from xaibench.report.runs import with_runs
 
     runs = {source.name: source.accuracy for source in sources}
+    parts = [
+        Paragraph(part, "warn", "Note") for part in dict.fromkeys(s.part for s in sources) if part
+    ]
+    page = replace(page, blocks=(*parts, *page.blocks))
     return write_page(with_runs(page, runs), out_dir, console)
 
 
