@@ -10,6 +10,7 @@ out.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -124,6 +125,10 @@ class Results:
                 found[part["key"]] = f'{i}{letter} ("{part["reads"]}")'
         return found
 
+    def number(self, key: str) -> str:
+        """`claim 3b`."""
+        return f"claim {self.names[key].partition(' ')[0]}"
+
     @property
     def every_pair(self) -> list[dict[str, Any]]:
         """Pairs of methods of the published run for the ground truth."""
@@ -210,23 +215,26 @@ def transposed(results: Results) -> tuple[str, str]:
                 f"{len(held)} surely)"
             )
     claim = results.read("transposed/claims.json")["gradient_more_sensitive"]
-    sizes = {k: f["numbers"].partition(", ")[0].partition(": ")[2] for k, f in claim.items()}
+    sizes = {k: re.findall(r"gradient methods ([\d.]+)", f["numbers"])[0] for k, f in claim.items()}
     verdicts = " and ".join(dict.fromkeys(VERBS.get(f["verdict"], "") for f in claim.values()))
     methods, metrics = (
         ",".join(dict.fromkeys(e[k] for e in effects)) for k in ("method", "metric")
     )
     switches = ",".join(dict.fromkeys(e["switch"] for e in effects))
     said = (
-        " That gradient methods are particularly sensitive (claim 18b) is said of maps that the "
+        f" That gradient methods are particularly sensitive "
+        f"({results.number('gradient_more_sensitive')}) is said of maps that the "
         "code transposed on transformed inputs, for these methods alone. Upright, "
-        f"{', '.join(moved)} points over the four transforms; their mean "
-        f"size of change is {sizes['upright']}, with transposed ones {sizes['transposed']} "
-        f"(n {span(e['n'] for e in effects)}), and the claim {verdicts}."
+        f"{', '.join(moved)} points over the four transforms, uncorrected "
+        f"for their number; the gradient methods' mean size of change is {sizes['upright']} "
+        f"points, with transposed maps {sizes['transposed']} (n {span(e['n'] for e in effects)}), and "
+        f"the claim {verdicts}."
     )
     return said, (
         f"; `xaibench ablate P --method {methods} --metric {metrics} --transform "
         f"mixup,resize,rotation,crop --per-class 1 --switch {switches} --limit "
-        f"{span(e['n'] for e in effects)}`, `python scripts/upright.py`"
+        f"{max(e['n'] for e in effects)}`, `python scripts/upright.py results RUN RUN` "
+        "with the two that it leaves"
     )
 
 
@@ -287,19 +295,24 @@ def ties(results: Results) -> Found:
 
 def not_fooled(results: Results) -> str:
     """Whether D puts Fake-CAM below Grad-CAM in the published order of ties and at random."""
-    told = []
-    for metric in ("deletion", "deletion(ties='random')"):
-        for p in results.every_pair:
-            if (p["metric"], p["first"], p["second"]) == (metric, "fakecam", "gradcam"):
-                more = {"mean": p["difference"], "low": p["low"], "high": p["high"]}
-                told.append({k: 100 * v for k, v in more.items()})
-    if len(told) < 2:
+    orders = ("deletion", "deletion(ties='random')")
+    known = {
+        p["metric"]: p
+        for p in results.every_pair
+        if (p["first"], p["second"]) == ("fakecam", "gradcam")
+    }
+    pairs = [known[metric] for metric in orders if metric in known]
+    told = [
+        {k: 100 * p[of] for k, of in (("mean", "difference"), ("low", "low"), ("high", "high"))}
+        for p in pairs
+    ]
+    if len(told) < 2 or told[0]["low"] <= 0:
         return ""
     words = "still surely" if told[1]["low"] > 0 else "no longer surely"
     return (
-        " That D is not fooled by Fake-CAM (claim 3b) is said with the published order: its area D "
-        f"is {interval(told[0])} points above Grad-CAM's, and at random {words} above, by "
-        f"{interval(told[1])}."
+        f" That D is not fooled by Fake-CAM ({results.number('d_not_fooled')}) is said with the "
+        f"published order: its area D is {interval(told[0])} points above Grad-CAM's, and at "
+        f"random {words} above, by {interval(told[1])} (n {images(pairs)})."
     )
 
 
@@ -316,8 +329,8 @@ def fake_cam(results: Results) -> Found:
         f"A map that says nothing wins Average drop: Fake-CAM has 100 - AD {interval(fake)} "
         f"(n {fake['n']}), ahead of {len(ahead)} of {len(INFORMED)} methods; in `reference` "
         f"{interval(own)} (n {own['n']}). The paper has it in the top two for AI, AD and M: for AI "
-        f"and AD that {tally(both)}; for M, by which it cannot be far ahead whatever the network "
-        f"does (claims.md, rule 6b), it {tally(m)}.",
+        f"and AD that {tally(both)}; for M, which for such a map is bounded (rule of "
+        f"{results.number('fake_top_two_in_m')}), it {tally(m)}.",
         "`xaibench run P --config table1` under both protocols, `xaibench report RUN` for the "
         "means, `xaibench report RUN ... --claims` for the sentence",
         "A network to which one black pixel of 50,176 costs more of its probability than the maps "
@@ -329,9 +342,13 @@ VERBS = {"holds": "holds", "fails": "fails", "undecided": "is undecided"}
 
 
 def tally(found: dict[str, dict[str, Any]]) -> str:
-    """What a part comes to: `holds printed and in 2 of 6 runs, is undecided in 4`."""
+    """What a part comes to: `holds printed and in 2 of 6 runs, is undecided in 4 of 6 runs`.
+
+    Runs that were not measured are not among them.
+    """
     printed = found["printed"]["verdict"]
-    runs = [f["verdict"] for name, f in found.items() if name != "printed"]
+    asked = [f["verdict"] for name, f in found.items() if name != "printed"]
+    runs = [verdict for verdict in asked if verdict in VERBS]
     told = {v: [f"in {runs.count(v)} of {len(runs)} runs"] for v in VERBS if v in runs}
     told = {printed: ["printed", *told.pop(printed, [])], **told}
     return ", ".join(f"{VERBS.get(v, v)} {' and '.join(where)}" for v, where in told.items())
@@ -370,9 +387,9 @@ def controls(results: Results) -> Found:
         f"{SHORT[m]} {sides.count((m, 1))} better, {sides.count((m, -1))} worse" for m in FIDELITY
     )
     return Found(
-        "Not every metric puts methods before noise. Of the nine informed methods, so many differ "
-        f"from random maps (paired t, Holm for {len(pairs)} comparisons, n {images(pairs)}): "
-        f"{told}.",
+        f"Not every metric puts methods before noise. Of the {len(INFORMED)} informed methods, so "
+        f"many differ from random maps (paired t, Holm for {len(pairs)} comparisons, "
+        f"n {images(pairs)}): {told}.",
         f"`xaibench run P --method {','.join(METHODS)},random --config table1`, then `xaibench "
         "report results/runs/published-lite0 --power`, whose pairs with Random are counted; "
         "`xaibench check METHOD` for one method",
@@ -380,23 +397,19 @@ def controls(results: Results) -> Found:
     )
 
 
-LIMITS = {
-    "d_not_fooled": " (with both protocols' order of ties)",
-    "i_positive": " (half of 4)",
-}
-"""What a verdict hangs on, or is part of."""
-
-
 def survive(results: Results) -> Found:
     runs = [f"{protocol} {MODEL}" for protocol in ("published", "reference")]
     found = results.verdicts.items()
     rows = {k: [f[r]["verdict"] for r in runs] for k, f in found if set(runs) <= f.keys()}
     sure = {k: v for k, v in rows.items() if set(v) <= {"holds", "fails"}}
+    limits = {"d_not_fooled": " (with both protocols' order of ties)"}
+    if "i_d_positive" in sure:
+        limits["i_positive"] = f" (half of {results.number('i_d_positive')})"
     both = [k for k, v in rows.items() if set(v) <= {"holds", "fails", "undecided"}]
     if not both:
         raise Missing(f"claims.json: {' and '.join(runs)}")
     told = [
-        f"{results.names[k]} {' and '.join(dict.fromkeys(v))}{LIMITS.get(k, '')}"
+        f"{results.names[k]} {' and '.join(dict.fromkeys(v))}{limits.get(k, '')}"
         for k, v in sure.items()
     ]
     counts = [
@@ -406,7 +419,7 @@ def survive(results: Results) -> Found:
         f"Of {len(rows)} parts of the paper's sentences {len(both)} were measured under both "
         f"protocols (n {' and '.join(counts)}), and {len(sure)} are decided under both"
         f"{': ' * bool(told)}{', '.join(told)}. Each is tested by itself, uncorrected for their "
-        "number, and most rules cannot decide at such n even where the paper's means are true.",
+        "number; one that is undecided at such n may be so even where the paper's means are true.",
         "`xaibench report --claims results/runs/published-lite0 results/runs/reference-lite0`; "
         "docs/statistics.md has how often each rule decides, by n",
         "More photographs: an undecided part says how many it takes.",
@@ -453,8 +466,7 @@ def networks(results: Results) -> Found:
     pairs = [p for p in across["pairs"] if len(p["by_run"]) == len(runs)]
     kept = [p for p in pairs if p["everywhere"]]
     hard = [p for p in pairs if EASY.isdisjoint((p["first"], p["second"]))]
-    alike = sum(p["everywhere"] for p in hard)
-    same_by_chance = 2.0 ** (1 - len(runs))
+    alike = sum(bool(p["everywhere"]) for p in hard)
     sure = [p for p in kept if p["surely"] and not p["unsure"]]
     return Found(
         f"Between {len(models)} networks of one family the rankings of the methods by one metric "
@@ -466,8 +478,7 @@ def networks(results: Results) -> Found:
         f"metric. Of {len(pairs)} pairs of methods by one metric {len(kept)} keep their order in "
         f"all {len(runs)} runs, {len(sure)} beyond a 95% interval in each that is to be trusted, "
         f"{of_fidelity(sure)} of these by a fidelity metric; no interval is corrected for the "
-        f"number of pairs. Without {without_easy()} {alike} of {len(hard)} keep it; by chance "
-        f"{same_by_chance:.0%} would.",
+        f"number of pairs. Without {without_easy()} {alike} of {len(hard)} keep it.",
         f"`xaibench report {' '.join(['RUN'] * len(runs))} --across`, of which taus of fewer "
         f"methods, and pairs that not all {len(runs)} runs have, are not counted",
         "A network of another family, ResNet-50 first of all.",

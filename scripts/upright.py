@@ -31,6 +31,7 @@ from xaibench.config.declared import of_protocol
 from xaibench.config.protocol import load_protocol
 from xaibench.report.pages.claims import finding_line
 
+ROW = ["image", "target", "transform", "variation", "method", "metric"]
 ASKED = ("gradient_more_sensitive", "gradient_vary", "cam_more_stable")
 HEAD = """# Are gradient methods sensitive to transforms where their maps stand upright?
 
@@ -90,6 +91,8 @@ def main(results: Path, runs: Sequence[Path]) -> None:
     folder = results / "transposed"
     if runs:
         held = pd.concat([xaibench.load_scores(run) for run in runs])
+        if held.duplicated(ROW).any():
+            raise SystemExit("two of these runs have the same methods: give one of each.")
         folder.mkdir(exist_ok=True)
         held[held["transform"] != "none"].to_parquet(folder / "scores.parquet", index=False)
     upright = pd.read_parquet(folder / "scores.parquet")

@@ -104,6 +104,8 @@ def test_a_part_is_counted_by_its_verdicts() -> None:
     found |= {"b": {"verdict": "holds"}, "c": {"verdict": "fails"}}
     told = "holds printed and in 1 of 3 runs, fails in 1 of 3 runs, is undecided in 1 of 3 runs"
     assert findings.tally(found) == told
+    found |= {"d": {"verdict": "not measurable here"}}
+    assert findings.tally(found) == told
 
 
 def test_what_takes_more_images_than_any_counts_as_such(tmp_path: Path) -> None:
@@ -153,7 +155,23 @@ def test_which_rankings_are_compared(tmp_path: Path) -> None:
         )
     ]
     (tmp_path / "across").mkdir()
-    known = {"runs": runs, "taus": taus, "pairs": [], "ranks": ranks}
+    two = {
+        "metric": "sparseness",
+        "by_run": dict.fromkeys("ABCD"),
+        "surely": False,
+        "unsure": False,
+    }
+    pairs = [
+        {**two, "first": first, "second": second, "everywhere": order}
+        for first, second, order in (
+            ("gradcam", "rise", 1),
+            ("gradcam", "lime", -1),
+            ("rise", "lime", 0),
+            ("gradient", "rise", 1),
+            ("fakecam", "rise", -1),
+        )
+    ]
+    known = {"runs": runs, "taus": taus, "pairs": pairs, "ranks": ranks}
     (tmp_path / "across" / "across.json").write_text(json.dumps(known))
     said = findings.networks(findings.Results(tmp_path)).sentence
     assert "Between 2 networks" in said
@@ -161,6 +179,8 @@ def test_which_rankings_are_compared(tmp_path: Path) -> None:
     assert "by 0.20 (0.20 to 0.20) under `reference` (n 12 to 20, 9)" in said
     assert "two protocols on one network correlate by 0.40 (0.30 to 0.50)" in said
     assert "ResNet-50 by 0.90 (0.90 to 0.90)" in said
+    assert "Of 5 pairs of methods by one metric 4 keep their order in all 4 runs" in said
+    assert said.endswith("Without Fake-CAM, Gradient, IG and GuidedBP 2 of 3 keep it.")
     assert "of 8 taus between runs 2 lie surely above 0, 1 of them by a fidelity metric" in said
 
 
@@ -197,8 +217,16 @@ def test_which_orders_of_ties_matter(tmp_path: Path) -> None:
         findings.ties(bare)
 
 
+def named(root: Path) -> None:
+    """Claims 1a and 1b of results."""
+    keys = ("d_not_fooled", "gradient_more_sensitive")
+    parts = [{"key": key, "reads": key, "findings": []} for key in keys]
+    (root / "claims.json").write_text(json.dumps({"claims": [{"parts": parts}]}))
+
+
 def test_what_transposed_maps_do(tmp_path: Path) -> None:
     assert findings.transposed(findings.Results(tmp_path)) == ("", "")
+    named(tmp_path)
 
     def effect(metric: str, change: float, half: float, **more: Any) -> dict[str, Any]:
         known = {"method": "gradient", "metric": metric, "kind": "switch", "n": 20}
@@ -211,7 +239,10 @@ def test_what_transposed_maps_do(tmp_path: Path) -> None:
     (tmp_path / "transposed").mkdir()
     (tmp_path / "transposed" / "ablation.json").write_text(json.dumps({"effects": effects}))
     claim = {
-        name: {"verdict": verdict, "numbers": f"mean size of change: gradient {x} points, n"}
+        name: {
+            "verdict": verdict,
+            "numbers": f"mean size of change: gradient methods {x} points, n",
+        }
         for name, verdict, x in (("transposed", "holds", 5.0), ("upright", "fails", 1.0))
     }
     both = {"gradient_more_sensitive": claim}
@@ -219,11 +250,13 @@ def test_what_transposed_maps_do(tmp_path: Path) -> None:
     said, command = findings.transposed(findings.Results(tmp_path))
     assert "Upright, Gradient's I moves by -2.0 to +3.0 (2 of 3 surely)" in said
     assert "Gradient's 100 - D moves by -4.0 to +4.0 (0 of 3 surely) points" in said
-    assert "mean size of change is gradient 1.0 points, with transposed ones gradient 5.0" in said
-    assert said.endswith("(n 20), and the claim holds and fails.")
+    assert "mean size of change is 1.0 points, with transposed maps 5.0 (n 20)" in said
+    assert said.endswith("and the claim holds and fails.")
+    assert "(claim 1b)" in said
     assert "--method gradient " in command
     assert command.endswith(
-        "--switch normalization.gradient.transpose --limit 20`, `python scripts/upright.py`"
+        "--switch normalization.gradient.transpose --limit 20`, "
+        "`python scripts/upright.py results RUN RUN` with the two that it leaves"
     )
 
 
@@ -235,8 +268,14 @@ def test_whether_d_is_fooled_with_ties_at_random(tmp_path: Path, low: float, wor
         pair("fakecam", "lime", **same),
         pair("fakecam", "gradcam", **same | {"metric": "deletion(ties='random')", "low": low}),
     ]
+    named(tmp_path)
     said = findings.not_fooled(written(tmp_path, power={"pairs": pairs}))
     assert f"20.0 [10.0, 30.0] points above Grad-CAM's, and at random {words} above" in said
+    assert said.endswith("(n 80).")
+    assert "(claim 1a)" in said
+    unsure = [{**pairs[0], "low": -0.1}, *pairs[1:]]
+    (tmp_path / "published" / "power.json").write_text(json.dumps({"pairs": unsure}))
+    assert findings.not_fooled(findings.Results(tmp_path)) == ""
 
 
 def test_what_is_decided_under_both_protocols(tmp_path: Path) -> None:

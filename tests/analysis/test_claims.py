@@ -60,14 +60,34 @@ def test_the_doubtful_printed_cells_cannot_be() -> None:
     assert "a fall of 97.2 points as printed, of 8.7 with the two exchanged" in told
 
 
-@pytest.mark.parametrize(("steps", "bound"), [(7, "0.61"), (28, "0.32")])
-def test_the_most_that_fake_cams_m_can_be(steps: int, bound: str) -> None:
-    """One of k step sums differs from the others; its best place among k orders is an end."""
-    sums, ranks = np.r_[0.0, np.ones(steps - 1)], np.arange(float(steps))
-    best = max(spearmanr(np.roll(sums, i), ranks).statistic for i in range(steps))
-    assert f"{best:.2f}" == bound
-    assert np.isclose(best, np.sqrt(3 / (steps + 1)))
-    assert bound in PARTS["fake_top_two_in_m"].rule
+def most_of_fake_cams_m(rows_per_step: int, size: int) -> tuple[int, float]:
+    """Steps, and the largest Spearman correlation of their sums with any effects.
+
+    The map is 1 but for one pixel of 0, in ascending order.
+    """
+    ascending = np.r_[0.0, np.ones(size * size - 1)]
+    cuts = range(0, size * size, rows_per_step * size)
+    sums = np.array([ascending[i : i + rows_per_step * size].sum() for i in cuts])
+    return len(sums), spearmanr(sums, sums.argsort().argsort()).statistic
+
+
+@pytest.mark.parametrize(("rows", "steps", "bound"), [(32, 7, "0.61"), (8, 28, "0.32")])
+def test_the_most_that_fake_cams_m_can_be(rows: int, steps: int, bound: str) -> None:
+    assert most_of_fake_cams_m(rows, 224) == (steps, pytest.approx(np.sqrt(3 / (steps + 1))))
+    assert f"{np.sqrt(3 / (steps + 1)):.2f}" == bound
+    assert f"{bound} with {steps}" in PARTS["fake_top_two_in_m"].rule
+    partial, more = most_of_fake_cams_m(rows, 260)  # its last step is of fewer rows
+    assert more > np.sqrt(3 / (partial + 1)) + 0.05
+    assert "A smaller last step allows more." in PARTS["fake_top_two_in_m"].rule
+
+
+def test_no_change_is_a_share_of_nothing(make_frame) -> None:
+    cells = world(20)
+    for key in cells:
+        if key.metric == "average_gain" and key.transform == "none":
+            cells[key] = np.zeros(20)
+    for key in ("metrics_sensitive", "ag_most_stable", "only_ag_stable"):
+        assert "AG -, I " in check(make_frame, key, cells).numbers
 
 
 def test_d_with_ties_at_random_is_told_beside(make_frame) -> None:
@@ -80,6 +100,11 @@ def test_d_with_ties_at_random_is_told_beside(make_frame) -> None:
     told = "; where equal pixels are taken at random: Fake-CAM 80.0, Grad-CAM 75.0"
     assert found.numbers.endswith(told)
     assert found.verdict == HOLDS
+    cells[plain("gradcam", "deletion(ties='random')")][5:] = np.nan  # Fake-CAM's too are of five
+    cells[plain("fakecam", "deletion(ties='random')")][:5] = 0.1
+    few = check(make_frame, "d_not_fooled", cells)
+    assert few.numbers.endswith("at random: Fake-CAM 90.0, Grad-CAM 75.0 (on 5 images)")
+    assert few.n == 20
 
 
 def test_the_doubtful_printed_cells_are_left_out() -> None:

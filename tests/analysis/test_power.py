@@ -50,6 +50,15 @@ def test_power_is_that_of_the_integral(n: int) -> None:
         assert abs(power_of(effect, 1.0, n) - integrated(effect, n)) < 1e-4, effect
 
 
+@pytest.mark.parametrize("n", [2, 3, 4, 5, 8, 10, 100, 10**7])
+def test_power_is_a_number_at_any_distance(n: int) -> None:
+    """The noncentral distributions of SciPy are not; power rises to 1 and stays there."""
+    found = [power_of(centre / np.sqrt(n), 1.0, n) for centre in np.geomspace(1e-2, 1e6, 4000)]
+    assert np.isfinite(found).all()
+    assert (np.diff(found) > -1e-5).all()
+    assert found[-1] == 1.0
+
+
 def test_larger_differences_need_no_more_images() -> None:
     needed = [images_apart(effect, 1.0) for effect in np.geomspace(0.01, 1e12, 600)]
     assert None not in needed

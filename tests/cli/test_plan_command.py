@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from helpers import cli
+from helpers import cli, noise
 from networks import THOUSAND
 
 from xaibench import load_scores
@@ -64,12 +64,22 @@ def test_a_rate_needs_no_measurement_and_adds_devices_and_dollars() -> None:
     assert {line["stage"] for line in found["lines"]} == {"read", "predict", "explain", "score"}
 
 
+def test_fewer_images_of_a_subset_are_said(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    held = noise(tmp_path / "data", 3)
+    names = sorted(path.name for path in held.iterdir())
+    Path("list.txt").write_text("".join(f"{name}\n" for name in names[:2]))
+    words = ("--data", held, *FAST[:4], *FAST[6:], "--rate", 2, "--subset", "list.txt")
+    assert "there are 2 images" in "".join(cli("plan", *words, "--limit", 3)[1:])
+    assert "all are taken" not in "".join(cli("plan", *words, "--limit", 2)[1:])
+
+
 def test_fewer_images_than_asked_for_are_said() -> None:
     few = (*FAST[:4], *FAST[6:])
     assert FAST[4:6] == ("--limit", 2)
     said = "".join(cli("plan", *few, "--rate", 2, "--limit", 200)[1:])
-    assert "limit 200: samples has 20 images, and all of them are taken" in said
-    assert "all of them are taken" not in "".join(cli("plan", *FAST, "--rate", 2)[1:])
+    assert "limit 200: there are 20 images of samples, and all are taken" in said
+    assert "all are taken" not in "".join(cli("plan", *FAST, "--rate", 2)[1:])
 
 
 def test_devices_may_be_all_as_they_are_for_runs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,7 +100,7 @@ def test_the_cells(found: Across) -> None:
         kept = [pair for pair in metric.pairs if pair.everywhere]
         surely = sum(pair.surely for pair in kept)
         assert [cell.text for cell in line[1:4]] == [
-            str(len(metric.pairs)),
+            str(sum(pair.differ for pair in metric.pairs)),
             str(len(kept)),
             str(surely),
         ]

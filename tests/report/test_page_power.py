@@ -43,11 +43,14 @@ def test_what_is_of_a_stand_in_is_not_counted() -> None:
     stood = declared(sensitivity={"explanation": "gradient_stand_in"})
     own = declared(sensitivity={"explanation": "method"})
     scores = source().scores
-    said, whole = (next(sentences(power(Source("run", scores, catalog=c)))) for c in (stood, own))
-    pairs = [int(re.search(r"of (\d+) pairs", text).group(1)) for text in (said, whole)]
-    assert pairs[1] - pairs[0] == 12  # four methods by MS and AS
-    assert said.endswith(" 12 pairs by metrics of a stand-in for the methods are not counted.")
-    assert "stand-in" not in whole
+    said, whole = (list(sentences(power(Source("run", scores, catalog=c)))) for c in (stood, own))
+    told = "Ground-truth class: 12 pairs by metrics of a stand-in for the methods not counted."
+    assert said[0] == told  # four methods by MS and AS
+    pairs = [int(re.search(r"of (\d+) pairs", text).group(1)) for text in (said[1], whole[0])]
+    assert pairs[1] - pairs[0] == 12
+    assert not any("stand-in" in text for text in whole)
+    alone = scores[scores["metric"].isin(["max_sensitivity", "avg_sensitivity"])]
+    assert list(sentences(power(Source("run", alone, catalog=stood)))) == [told]
 
 
 def test_the_cells() -> None:

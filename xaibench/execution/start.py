@@ -83,10 +83,9 @@ def _check_layers(run: Run) -> None:
 
 def _announce_few(run: Run, say: Say) -> None:
     """Say where there are fewer images than asked for."""
-    limit, there = run.config.limit, len(run.dataset)
+    limit, there = run.config.limit, len(run.subset.places)
     if limit is not None and there < limit:
-        held = f"{run.dataset.name} has {there} images, and all of them are taken"
-        say(f"limit {limit}: {held}; --data names others")
+        say(f"limit {limit}: there are {there} images of {run.dataset.name}, and all are taken")
 
 
 def announce(run: Run, say: Say) -> None:

@@ -88,20 +88,25 @@ def ag_i_not_fooled(evidence: Evidence) -> Finding:
 def d_not_fooled(evidence: Evidence) -> Finding:
     """Fake-CAM below every CAM method in D; with ties at random where that was scored, as well."""
     found = _not_fooled(evidence, ("deletion",))
-    return replace(found, numbers=found.numbers + _at_random(evidence))
+    return replace(found, numbers=found.numbers + _at_random(evidence, found.n))
 
 
-def _at_random(evidence: Evidence) -> str:
-    """Fake-CAM's D and that of CAM methods, where equal pixels were taken at random."""
-    means = {
-        method: in_print("deletion", np.array([evidence.printed[key]]))[0]
-        for method in (CONTROL, *CAM)
-        if (key := evidence.key(method, "deletion(ties='random')")) in evidence.printed
-    }
-    if CONTROL not in means:
+def _at_random(evidence: Evidence, n: int | None) -> str:
+    """Fake-CAM's D and that of CAM methods, where equal pixels were taken at random.
+
+    On the images that these share; told where they are not n.
+    """
+    every = {m: evidence.key(m, "deletion(ties='random')") for m in (CONTROL, *CAM)}
+    keys = {method: key for method, key in every.items() if evidence.has(key)}
+    values = evidence.values(list(keys.values())) if CONTROL in keys and len(keys) > 1 else ()
+    if not len(values):
         return ""
-    told = ", ".join(f"{evidence.catalog.label(m)} {mean:.1f}" for m, mean in means.items())
-    return f"; where equal pixels are taken at random: {told}"
+    means = in_print("deletion", np.mean(values, axis=0))
+    told = ", ".join(
+        f"{evidence.catalog.label(m)} {mean:.1f}" for m, mean in zip(keys, means, strict=True)
+    )
+    few = f" (on {len(values)} images)" * (len(values) != n)
+    return f"; where equal pixels are taken at random: {told}{few}"
 
 
 def _not_fooled(evidence: Evidence, metrics: tuple[str, ...]) -> Finding:

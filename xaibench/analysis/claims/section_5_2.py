@@ -59,7 +59,8 @@ SECTION_5_2 = (
             Part(
                 "d_not_fooled",
                 "so does D",
-                "The same in D, with equal pixels in the run's order: all of Fake-CAM's but one.",
+                "The same in D. All pixels of Fake-CAM's map but one are equal: what is measured "
+                "is the order in which the run takes equal pixels.",
                 fidelity.d_not_fooled,
             ),
         ),
@@ -112,8 +113,9 @@ SECTION_5_2 = (
                 "fake_top_two_in_m",
                 "and for M",
                 "At least eight of the nine others are below it. The sums of its k steps take two "
-                "values, so that its M is at most the square root of 3 / (k + 1): 0.61 with 7 "
-                "steps, 0.32 with 28.",
+                "values where these are of one size, so that its M is at most the square root of "
+                "3 / (k + 1): at 224 pixels 0.61 with 7 steps, 0.32 with 28. A smaller last step "
+                "allows more.",
                 fidelity.fake_top_two_in_m,
             ),
         ),
@@ -184,7 +186,7 @@ SECTION_5_2 = (
                 "truth_above_least",
                 "and than for the least probable one",
                 "The same beside the least probable class. The paper's own sentence that AI, AD "
-                "and D are higher for that class leaves two of five metrics to it.",
+                "and D are higher for that class leaves the ground truth AG and I, two of five.",
                 fidelity.truth_above_least,
             ),
         ),

@@ -34,6 +34,8 @@ TRANSFORMS = TABLES[4].transforms
 MOVED = 5.0
 """Points of 100 from which something has changed: more than chance moves a mean of 1,000 images,
 which is 3.1 for a 0/1 metric."""
+LEAST_MEAN = 0.05
+"""Points below which a mean prints as 0.0, and a change is no share of it."""
 TWO_TABLES = "its Tables 1 and 4 are of 50,000 and 1,000 images"
 _FAMILIES = {"gradient": GRADIENT, "CAM": CAM, "occlusion": OCCLUSION, "learning": LEARNING}
 
@@ -151,6 +153,8 @@ def _maps(evidence: Evidence) -> str:
     mirrored = evidence.catalog.transposed
     if mirrored is None:
         return "; whether maps are transposed on transformed inputs is not known here"
+    held = {key.method for key in evidence.printed}
+    mirrored = tuple(method for method in mirrored if method in held)
     names = ", ".join(row.label for row in table_rows(mirrored, evidence.catalog))
     if not names:
         return "; maps are not transposed on transformed inputs"
@@ -199,9 +203,10 @@ def only_ag_stable(evidence: Evidence) -> Finding:
 def _by_metric(changes: Shifts, seen: Floats) -> str:
     """Mean sizes (metrics,) in points, and as shares of the means without a transform."""
     plain = [abs(float(changes.plain[changes.where(metric=m)].mean())) for m in METRICS]
-    points, shares = (
-        ", ".join(f"{SHORTS[m]} {one:{form}}" for m, one in zip(METRICS, of, strict=True))
-        for of, form in ((seen, ".1f"), (seen / np.maximum(plain, 1e-12), ".0%"))
+    points = ", ".join(f"{SHORTS[m]} {x:.1f}" for m, x in zip(METRICS, seen, strict=True))
+    shares = ", ".join(
+        f"{SHORTS[m]} {f'{x / mean:.0%}' if mean >= LEAST_MEAN else '-'}"
+        for m, x, mean in zip(METRICS, seen, plain, strict=True)
     )
     return (
         f"mean size of change in points: {points}; as a share of the untransformed mean: {shares}"

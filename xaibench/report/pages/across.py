@@ -239,7 +239,7 @@ def _counts(found: Across) -> d.Grid:
         surely = [pair for pair in kept if pair.surely]
         runs = ", ".join(name for name in metric.rankings if name != PAPER)
         numbers = (
-            len(metric.pairs),
+            sum(pair.differ for pair in metric.pairs),
             len(kept),
             len(surely),
             len(printed),

@@ -51,6 +51,11 @@ def sentences(found: Needed) -> Iterator[str]:
     for target in found.targets:
         held = [p for p in found.pairs if p.first.target == target]
         pairs = [p for p in held if p.first.metric not in odd]
+        if odd_pairs := len(held) - len(pairs):
+            yield (
+                f"{target_name(target).capitalize()}: {count(odd_pairs, 'pair')} by metrics of a "
+                "stand-in for the methods not counted."
+            )
         if pairs:
             few, many = (_told(pairs, n) for n in (500, 50_000))
             alone = sum(p.images < 2 for p in pairs)
@@ -63,8 +68,6 @@ def sentences(found: Needed) -> Iterator[str]:
                 f"{equal:,} have equal means here."
                 + f" Nothing is known of {count(alone, 'pair')} of one image."
                 * bool(alone)
-                + f" {count(len(held) - len(pairs), 'pair')} by metrics of a stand-in for the "
-                "methods are not counted." * (len(held) > len(pairs))
             )
 
 
