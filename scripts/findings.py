@@ -227,8 +227,8 @@ def transposed(results: Results) -> tuple[str, str]:
         "code transposed on transformed inputs, for these methods alone. Upright, "
         f"{', '.join(moved)} points over the four transforms, uncorrected "
         f"for their number; the gradient methods' mean size of change is {sizes['upright']} "
-        f"points, with transposed maps {sizes['transposed']} (n {span(e['n'] for e in effects)}), and "
-        f"the claim {verdicts}."
+        f"points, with transposed maps {sizes['transposed']} "
+        f"(n {span(e['n'] for e in effects)}), and the claim {verdicts}."
     )
     return said, (
         f"; `xaibench ablate P --method {methods} --metric {metrics} --transform "
