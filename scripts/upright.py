@@ -5,7 +5,7 @@
 RESULTS/published has Table 4 as the paper's code made it, with the maps of gradient methods
 transposed on transformed inputs. Each RUN is the same of some of these methods without: what
 `xaibench ablate --switch normalization.METHOD.transpose` left. Their scores are kept as
-RESULTS/transposed/scores.parquet. There they take the place of the published ones, and the claims
+RESULTS/transposed/upright.parquet. There they take the place of the published ones, and the claims
 about these methods are asked of both, on the photographs that both have: claims.md, claims.json.
 """
 
@@ -94,8 +94,8 @@ def main(results: Path, runs: Sequence[Path]) -> None:
         if held.duplicated(ROW).any():
             raise SystemExit("two of these runs have the same methods: give one of each.")
         folder.mkdir(exist_ok=True)
-        held[held["transform"] != "none"].to_parquet(folder / "scores.parquet", index=False)
-    upright = pd.read_parquet(folder / "scores.parquet")
+        held[held["transform"] != "none"].to_parquet(folder / "upright.parquet", index=False)
+    upright = pd.read_parquet(folder / "upright.parquet")
     found = asked(pd.read_parquet(results / "published" / "scores.parquet"), upright)
     told: dict[str, dict[str, Any]] = {
         part.key: {name: asdict(one) for name, one in findings.items()} for part, findings in found

@@ -27,9 +27,8 @@ def test_the_committed_page() -> None:
 
 def test_the_committed_claims_of_upright_maps() -> None:
     folder = ROOT / "results" / "transposed"
-    published, held = (
-        pd.read_parquet(one / "scores.parquet") for one in (folder.parent / "published", folder)
-    )
+    published = pd.read_parquet(folder.parent / "published" / "scores.parquet")
+    held = pd.read_parquet(folder / "upright.parquet")
     found = upright.asked(published, held)
     assert (folder / "claims.md").read_text(encoding="utf-8") == upright.page(found, held)
     told = json.loads((folder / "claims.json").read_text(encoding="utf-8"))
