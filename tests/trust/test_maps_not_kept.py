@@ -158,7 +158,7 @@ def test_what_is_said_and_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "map" in cli("audit", "o")[2]
     code, _, err = cli("report", "o", "--agreement")
     assert (code, "at least two methods" in err) == (1, True)
-    with pytest.raises(XaibenchError, match=r"no maps of gradient .*run `xaibench explain`"):
+    with pytest.raises(XaibenchError, match=r"no maps of gradient .*explain --method gradient`"):
         xaibench.load_maps("o", "gradient")
     assert cli("explain", *words, "--out", "o")[0] == 0
     assert line not in cli("doctor", "o")[1]
