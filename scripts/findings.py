@@ -38,6 +38,8 @@ FIDELITY = TABLES[1].metrics
 EASY = {"fakecam", *GRADIENT}
 """Methods that most metrics set far apart from all others."""
 LABEL, SHORT = shipped().label, {m: shipped().metric(m).short for m in shipped().metrics}
+AREAS = {"insertion": SHORT["insertion"], "deletion": f"100 - {SHORT['deletion']}"}
+"""The two areas, as the paper prints them."""
 HEAD = """# What it comes to
 
 Made by `python scripts/findings.py > results/FINDINGS.md` from the files beside it; each number is
@@ -205,13 +207,12 @@ def transposed(results: Results) -> tuple[str, str]:
     effects = [e for e in results.read(name)["effects"] if e["kind"] == "switch"]
     moved = []
     for method in dict.fromkeys(e["method"] for e in effects):
-        for metric in ("insertion", "deletion"):
+        for metric in AREAS:
             held = [e for e in effects if (e["method"], e["metric"]) == (method, metric)]
             low, high = (f(e["change"] for e in held) for f in (min, max))
             sure = sum(excludes_zero(e["low"], e["high"]) for e in held)
-            words = f"{'100 - ' * (metric == 'deletion')}{SHORT[metric]}"
             moved.append(
-                f"{LABEL(method)}'s {words} moves by {low:+.1f} to {high:+.1f} ({sure} of "
+                f"{LABEL(method)}'s {AREAS[metric]} moves by {low:+.1f} to {high:+.1f} ({sure} of "
                 f"{len(held)} surely)"
             )
     claim = results.read("transposed/claims.json")["gradient_more_sensitive"]
@@ -256,12 +257,11 @@ ORDERS = {"row_major": "taken from the first on", "random": "taken at random"}
 
 
 def ties(results: Results) -> Found:
-    words_of = {"insertion": SHORT["insertion"], "deletion": f"100 - {SHORT['deletion']}"}
     told, counts, methods = [], [], set()
     for order, words in ORDERS.items():
         cells = {}
         for method in METHODS:
-            for metric in words_of:
+            for metric in AREAS:
                 with suppress(Missing):
                     other = f"{metric}(ties='{order}') minus {metric}"
                     cells[method, metric] = results.cell("published", method, other)
@@ -270,9 +270,7 @@ def ties(results: Results) -> Found:
         methods |= {method for method, _ in cells}
         counts += list(cells.values())
         sure = {k: cell for k, cell in cells.items() if excludes_zero(cell["low"], cell["high"])}
-        moved = ", ".join(
-            f"{LABEL(m)}'s {words_of[k]} by {interval(c)}" for (m, k), c in sure.items()
-        )
+        moved = ", ".join(f"{LABEL(m)}'s {AREAS[k]} by {interval(c)}" for (m, k), c in sure.items())
         largest = max(abs(cell["mean"]) for cell in cells.values())
         told.append(
             f"{words}, {len(sure)} of {len(cells)} means surely move"
@@ -465,7 +463,7 @@ def networks(results: Results) -> Found:
     above = [t for t in asked if t["low"] > 0]
     pairs = [p for p in across["pairs"] if len(p["by_run"]) == len(runs)]
     kept = [p for p in pairs if p["everywhere"]]
-    hard = [p for p in pairs if EASY.isdisjoint((p["first"], p["second"]))]
+    hard = without_easy(pairs)
     alike = sum(bool(p["everywhere"]) for p in hard)
     sure = [p for p in kept if p["surely"] and not p["unsure"]]
     return Found(
@@ -478,7 +476,7 @@ def networks(results: Results) -> Found:
         f"metric. Of {len(pairs)} pairs of methods by one metric {len(kept)} keep their order in "
         f"all {len(runs)} runs, {len(sure)} beyond a 95% interval in each that is to be trusted, "
         f"{of_fidelity(sure)} of these by a fidelity metric; no interval is corrected for the "
-        f"number of pairs. Without {without_easy()} {alike} of {len(hard)} keep it.",
+        f"number of pairs. Without {the_easy()} {alike} of {len(hard)} keep it.",
         f"`xaibench report {' '.join(['RUN'] * len(runs))} --across`, of which taus of fewer "
         f"methods, and pairs that not all {len(runs)} runs have, are not counted",
         "A network of another family, ResNet-50 first of all.",
@@ -509,7 +507,12 @@ def misprint(results: Results) -> Found:
     )
 
 
-def without_easy() -> str:
+def without_easy(pairs: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The pairs of methods that are not `EASY`, neither of them."""
+    return [p for p in pairs if EASY.isdisjoint((p["first"], p["second"]))]
+
+
+def the_easy() -> str:
     """`Fake-CAM, Gradient, IG and GuidedBP`."""
     *rest, last = [LABEL(m) for m in METHODS if m in EASY]
     return f"{', '.join(rest)} and {last}"
@@ -533,11 +536,11 @@ def enough(results: Results) -> Found:
     pairs = [p for p in results.pairs if "random" not in (p["first"], p["second"])]
     if not pairs:
         raise Missing("published: pairs of methods")
-    hard = [p for p in pairs if EASY.isdisjoint((p["first"], p["second"]))]
+    hard = without_easy(pairs)
     return Found(
         "How many images tell two methods apart depends on the two. With 90% power, if they differ "
         f"by as much as here (from n {images(pairs)}): {told_apart(pairs)}. Without "
-        f"{without_easy()}: {told_apart(hard)}. Apart is that their means differ, not that it "
+        f"{the_easy()}: {told_apart(hard)}. Apart is that their means differ, not that it "
         "matters by how much.",
         "`xaibench report results/runs/published-lite0 --power`, whose pairs of the paper's "
         "methods by AI, AD, AG, I, D and M for the ground truth are counted",

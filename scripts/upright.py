@@ -71,19 +71,14 @@ def asked(published: pd.DataFrame, upright: pd.DataFrame) -> list[tuple[Part, di
 
 def page(found: Sequence[tuple[Part, dict[str, Finding]]], upright: pd.DataFrame) -> str:
     """As Markdown."""
-    names = " and ".join(titles(upright["method"].unique()))
+    label = next(catalogs()).label
+    names = " and ".join(label(method) for method in upright["method"].unique())
     lines = [HEAD.format(images=upright["image"].nunique(), methods=names)]
     for part, findings in found:
         lines.append(f"**{part.reads[0].upper()}{part.reads[1:]}.** {part.rule}\n")
         lines += [f"- {name}: {finding_line(one)}" for name, one in findings.items()]
         lines.append("")
     return "\n".join(lines)
-
-
-def titles(methods: Sequence[str]) -> list[str]:
-    """The methods' titles."""
-    known = next(catalogs())
-    return [known.label(method) for method in methods]
 
 
 def main(results: Path, runs: Sequence[Path]) -> None:
