@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -66,11 +66,15 @@ class Missing(Exception):
 
 @dataclass(frozen=True)
 class Found:
-    """A finding: one sentence with its number, the command, and what would overturn it."""
+    """A finding: one sentence with its number, the command, and what would overturn it.
+
+    What else belongs to it comes after the sentence.
+    """
 
     sentence: str
     command: str
     overturned: str
+    further: str = ""
 
 
 class Results:
@@ -244,7 +248,7 @@ def batchnorm(results: Results) -> Found:
     return Found(
         "The published gradient methods see another network: BatchNorm stays in training mode, so "
         "that an image is normalised by its own statistics (under transforms by those of up to "
-        "five), not by the learned ones. In evaluation mode Gradient's I "
+        "five), not by the learned ones; in evaluation mode Gradient's I "
         f"moves by {change(i)} and its 100 - D by {change(d)}.",
         "`xaibench ablate P --method gradient --metric insertion,deletion --switch "
         f"gradient.batchnorm --limit {i['n']}`",
@@ -252,7 +256,7 @@ def batchnorm(results: Results) -> Found:
     )
 
 
-ORDERS = {"row_major": "taken from the first on", "random": "taken at random"}
+ORDERS = {"row_major": "with these taken from the first on", "random": "with these taken at random"}
 """Orders of equal pixels beside the published one, from the last pixel on."""
 
 
@@ -283,11 +287,12 @@ def ties(results: Results) -> Found:
     tied = ", ".join(f"{LABEL(m)} {c['mean']:.0f}%" for m, c in zip(some, share, strict=True))
     return Found(
         "Where pixels share a value, their place in the array decides which comes first, and the "
-        f"score may hang on it (pixels that share one: {tied}, n {images(share)}). With such "
-        f"pixels {'; '.join(told)}, in points (n {images(counts)}).{not_fooled(results)}",
+        f"score may hang on it: {'; '.join(told)}, in points (n {images(counts)}).",
         f"`xaibench run P --method {','.join(some)} --metric \"insertion(ties='random'),"
         "deletion(ties='random')\"` and with `row_major`, then `xaibench report`",
         "Other moves on other photographs or with ResNet-50.",
+        "The published order is from the last of them on. Pixels that share a value: "
+        f"{tied} (n {images(share)}).{not_fooled(results)}",
     )
 
 
@@ -326,13 +331,14 @@ def fake_cam(results: Results) -> Found:
     return Found(
         f"A map that says nothing wins Average drop: Fake-CAM has 100 - AD {interval(fake)} "
         f"(n {fake['n']}), ahead of {len(ahead)} of {len(INFORMED)} methods; in `reference` "
-        f"{interval(own)} (n {own['n']}). The paper has it in the top two for AI, AD and M: for AI "
-        f"and AD that {tally(both)}; for M, which for such a map is bounded (rule of "
-        f"{results.number('fake_top_two_in_m')}), it {tally(m)}.",
+        f"{interval(own)} (n {own['n']}).",
         "`xaibench run P --config table1` under both protocols, `xaibench report RUN` for the "
         "means, `xaibench report RUN ... --claims` for the sentence",
         "A network to which one black pixel of 50,176 costs more of its probability than the maps "
         "of other methods do.",
+        f"The paper has it in the top two for AI, AD and M: for AI and AD that {tally(both)}; for "
+        f"M, which for such a map is bounded (rule of {results.number('fake_top_two_in_m')}), it "
+        f"{tally(m)}.",
     )
 
 
@@ -340,7 +346,7 @@ VERBS = {"holds": "holds", "fails": "fails", "undecided": "is undecided"}
 
 
 def tally(found: dict[str, dict[str, Any]]) -> str:
-    """What a part comes to: `holds printed and in 2 of 6 runs, is undecided in 4 of 6 runs`.
+    """What a part comes to: `holds in print and in 2 of 6 runs, is undecided in 4 of 6 runs`.
 
     Runs that were not measured are not among them.
     """
@@ -348,7 +354,7 @@ def tally(found: dict[str, dict[str, Any]]) -> str:
     asked = [f["verdict"] for name, f in found.items() if name != "printed"]
     runs = [verdict for verdict in asked if verdict in VERBS]
     told = {v: [f"in {runs.count(v)} of {len(runs)} runs"] for v in VERBS if v in runs}
-    told = {printed: ["printed", *told.pop(printed, [])], **told}
+    told = {printed: ["in print", *told.pop(printed, [])], **told}
     return ", ".join(f"{VERBS.get(v, v)} {' and '.join(where)}" for v, where in told.items())
 
 
@@ -385,7 +391,7 @@ def controls(results: Results) -> Found:
         f"{SHORT[m]} {sides.count((m, 1))} better, {sides.count((m, -1))} worse" for m in FIDELITY
     )
     return Found(
-        f"Not every metric puts methods before noise. Of the {len(INFORMED)} informed methods, so "
+        f"Not every metric puts methods before noise: of the {len(INFORMED)} informed methods, so "
         f"many differ from random maps (paired t, Holm for {len(pairs)} comparisons, "
         f"n {images(pairs)}): {told}.",
         f"`xaibench run P --method {','.join(METHODS)},random --config table1`, then `xaibench "
@@ -416,11 +422,12 @@ def survive(results: Results) -> Found:
     return Found(
         f"Of {len(rows)} parts of the paper's sentences {len(both)} were measured under both "
         f"protocols (n {' and '.join(counts)}), and {len(sure)} are decided under both"
-        f"{': ' * bool(told)}{', '.join(told)}. Each is tested by itself, uncorrected for their "
-        "number; one that is undecided at such n may be so even where the paper's means are true.",
+        f"{': ' * bool(told)}{', '.join(told)}.",
         "`xaibench report --claims results/runs/published-lite0 results/runs/reference-lite0`; "
         "docs/statistics.md has how often each rule decides, by n",
         "More photographs: an undecided part says how many it takes.",
+        "Each is tested by itself, uncorrected for their number; one that is undecided at such n "
+        "may be so even where the paper's means are true.",
     )
 
 
@@ -469,17 +476,18 @@ def networks(results: Results) -> Found:
     return Found(
         f"Between {len(models)} networks of one family the rankings of the methods by one metric "
         f"correlate {' and '.join(told)}: Kendall's tau, median (least to largest), of "
-        f"{span(t['methods'] for t in taus)} methods. The two protocols on one network correlate "
-        f"by {middle(turned)}, the first network's published rankings with those of the paper's "
-        f"ResNet-50 by {middle(paper)}. So few images say little for sure: of {len(asked)} taus "
-        f"between runs {len(above)} lie surely above 0, {of_fidelity(above)} of them by a fidelity "
-        f"metric. Of {len(pairs)} pairs of methods by one metric {len(kept)} keep their order in "
-        f"all {len(runs)} runs, {len(sure)} beyond a 95% interval in each that is to be trusted, "
-        f"{of_fidelity(sure)} of these by a fidelity metric; no interval is corrected for the "
-        f"number of pairs. Without {the_easy()} {alike} of {len(hard)} keep it.",
+        f"{span(t['methods'] for t in taus)} methods.",
         f"`xaibench report {' '.join(['RUN'] * len(runs))} --across`, of which taus of fewer "
         f"methods, and pairs that not all {len(runs)} runs have, are not counted",
         "A network of another family, ResNet-50 first of all.",
+        f"The two protocols on one network correlate by {middle(turned)}, the first network's "
+        f"published rankings with those of the paper's ResNet-50 by {middle(paper)}. So few images "
+        f"say little for sure: of {len(asked)} taus between runs {len(above)} lie surely above 0, "
+        f"{of_fidelity(above)} of them by a fidelity metric. Of {len(pairs)} pairs of methods by "
+        f"one metric {len(kept)} keep their order in all {len(runs)} runs, {len(sure)} beyond a "
+        f"95% interval in each that is to be trusted, {of_fidelity(sure)} of these by a fidelity "
+        f"metric; no interval is corrected for the number of pairs. Without {the_easy()} {alike} "
+        f"of {len(hard)} keep it.",
     )
 
 
@@ -493,17 +501,19 @@ def misprint(results: Results) -> Found:
     found = results.asked("fake_ad_drops", *needed)
     own, paper = (found[evidence] for evidence in needed)
     told, command = transposed(results)
+    resized = results.cell("published", "fakecam", "average_drop_bar", "resize")
     if own["n"] is None:
         raise Missing(f"published: Table 4 ({own['numbers']})")
     return Found(
         '"AD drops dramatically with Resize" goes by a cell of Table 4 that looks as if it stood '
-        f"in its neighbour's place: {paper['numbers']}. On {MODEL}, the same photographs "
-        f"without and with the transform: {own['numbers']} (n {own['n']}). That it falls by "
-        f"{MOVED:.0f} points or more {paper['verdict']} in print either way, and here "
-        f"{own['verdict']}.{told}",
+        f"in its neighbour's place: {paper['numbers']}.",
         f"`xaibench run P --config table1 --config table4 --method fakecam --limit {own['n']}`, "
         f"then `xaibench report results/runs/published-lite0 --claims`{command}",
         "The authors' own scores of these two cells; and of upright maps.",
+        f"On {MODEL}, the same photographs without and with the transform: {own['numbers']} "
+        f"([{resized['low']:.1f}, {resized['high']:.1f}], n {own['n']}). That it falls by "
+        f"{MOVED:.0f} points or more {paper['verdict']} in print either way, and here "
+        f"{own['verdict']}.{told}",
     )
 
 
@@ -538,37 +548,43 @@ def enough(results: Results) -> Found:
         raise Missing("published: pairs of methods")
     hard = without_easy(pairs)
     return Found(
-        "How many images tell two methods apart depends on the two. With 90% power, if they differ "
-        f"by as much as here (from n {images(pairs)}): {told_apart(pairs)}. Without "
-        f"{the_easy()}: {told_apart(hard)}. Apart is that their means differ, not that it "
-        "matters by how much.",
+        "How many images tell two methods apart depends on the two: with 90% power, if they differ "
+        f"by as much as here (from n {images(pairs)}), {told_apart(pairs)}.",
         "`xaibench report results/runs/published-lite0 --power`, whose pairs of the paper's "
         "methods by AI, AD, AG, I, D and M for the ground truth are counted",
         "Larger spreads on images that the network does not know.",
+        f"Without {the_easy()} {told_apart(hard)}. Apart is that their means differ, not that it "
+        "matters by how much.",
     )
 
 
-FINDINGS: Sequence[Callable[[Results], Found]] = (
-    sensitivity,
-    fake_cam,
-    controls,
-    ties,
-    blur,
-    batchnorm,
-    misprint,
-    survive,
-    networks,
-    enough,
-)
+FINDINGS: Mapping[str, Callable[[Results], Found]] = {
+    "Sensitivity": sensitivity,
+    "Fake-CAM": fake_cam,
+    "Noise": controls,
+    "Ties": ties,
+    "Blur": blur,
+    "BatchNorm": batchnorm,
+    "Transformed inputs": misprint,
+    "Two protocols": survive,
+    "Networks": networks,
+    "How many images": enough,
+}
 
 
-def found(results: Results) -> Iterator[Found]:
-    """The findings whose files are there; the others are named on stderr."""
-    for make in FINDINGS:
+def found(results: Results) -> Iterator[tuple[str, Found]]:
+    """The findings whose files are there, by title; the others are named on stderr."""
+    for title, make in FINDINGS.items():
         try:
-            yield make(results)
+            yield title, make(results)
         except Missing as error:
             print(f"{make.__name__}: {error}", file=sys.stderr)
+
+
+def section(title: str, told: Found) -> str:
+    """A finding as Markdown."""
+    ends = f"- Command: {told.command}\n- What would overturn it: {told.overturned}"
+    return "\n\n".join(filter(None, (f"## {title}", f"**{told.sentence}**", told.further, ends)))
 
 
 def page(results: Results) -> str:
@@ -579,11 +595,7 @@ def page(results: Results) -> str:
         models = set()
     others = sorted(name.removeprefix("efficientnet_").title() for name in models - {MODEL})
     networks = f" ({' and '.join(others)} where it says so)" if others else ""
-    parts = [
-        f"## {i}\n\n{f.sentence}\n\n- Command: {f.command}\n"
-        f"- What would overturn it: {f.overturned}"
-        for i, f in enumerate(found(results), 1)
-    ]
+    parts = [section(f"{i}. {title}", f) for i, (title, f) in enumerate(found(results), 1)]
     metrics = ", ".join(f"{SHORT[m]} {shipped().metric(m).title}" for m in FIDELITY)
     return HEAD.format(networks=networks, metrics=metrics) + "\n\n".join(parts) + "\n"
 

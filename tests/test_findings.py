@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,15 @@ def test_the_committed_page() -> None:
     assert (ROOT / "results" / "FINDINGS.md").read_text(encoding="utf-8") == findings.page(results)
 
 
+def test_each_is_one_sentence_with_a_number() -> None:
+    told = dict(findings.found(findings.Results(ROOT / "results")))
+    assert list(told) == list(findings.FINDINGS)
+    for title, found in told.items():
+        assert re.search(r"\d", found.sentence), title
+        assert found.sentence.endswith("."), title
+        assert not re.search(r"[.?!] [A-Z]", found.sentence), title
+
+
 def test_the_committed_claims_of_upright_maps() -> None:
     folder = ROOT / "results" / "transposed"
     published = pd.read_parquet(folder.parent / "published" / "scores.parquet")
@@ -43,6 +53,11 @@ def written(root: Path, **files: Any) -> findings.Results:
     for name, content in files.items():
         (root / "published" / f"{name}.json").write_text(json.dumps(content))
     return findings.Results(root)
+
+
+def text(found: findings.Found) -> str:
+    """A finding's sentence and what comes after it."""
+    return f"{found.sentence} {found.further}"
 
 
 def pair(first: str, second: str, **more: Any) -> dict[str, Any]:
@@ -99,9 +114,9 @@ def test_a_difference_is_counted_after_holm(tmp_path: Path) -> None:
 
 def test_a_part_is_counted_by_its_verdicts() -> None:
     found = {name: {"verdict": v} for name, v in (("printed", "holds"), ("a", "undecided"))}
-    assert findings.tally(found) == "holds printed, is undecided in 1 of 1 runs"
+    assert findings.tally(found) == "holds in print, is undecided in 1 of 1 runs"
     found |= {"b": {"verdict": "holds"}, "c": {"verdict": "fails"}}
-    told = "holds printed and in 1 of 3 runs, fails in 1 of 3 runs, is undecided in 1 of 3 runs"
+    told = "holds in print and in 1 of 3 runs, fails in 1 of 3 runs, is undecided in 1 of 3 runs"
     assert findings.tally(found) == told
     found |= {"d": {"verdict": "not measurable here"}}
     assert findings.tally(found) == told
@@ -112,12 +127,12 @@ def test_what_takes_more_images_than_any_counts_as_such(tmp_path: Path) -> None:
         pair("gradcam", "fakecam", needed=n, most=most)
         for n, most in ((300, 450), (400, None), (600, 900), (None, None), (None, None))
     ]
-    said = findings.enough(written(tmp_path, power={"pairs": pairs})).sentence
-    assert "(from n 80): 500 images tell 2 of 5 pairs by one fidelity metric apart (1 even" in said
+    said = text(findings.enough(written(tmp_path, power={"pairs": pairs})))
+    assert "(from n 80), 500 images tell 2 of 5 pairs by one fidelity metric apart (1 even" in said
     assert "50,000 images 3, and the middle pair takes 600. Without Fake-CAM, Gradient" in said
     assert "500 images tell 0 of 0 pairs" in said
     never = written(tmp_path / "never", power={"pairs": pairs[2:]})
-    assert "the middle pair takes more than any. Without" in findings.enough(never).sentence
+    assert "the middle pair takes more than any. Without" in text(findings.enough(never))
 
 
 def test_which_rankings_are_compared(tmp_path: Path) -> None:
@@ -172,7 +187,7 @@ def test_which_rankings_are_compared(tmp_path: Path) -> None:
     ]
     known = {"runs": runs, "taus": taus, "pairs": pairs, "ranks": ranks}
     (tmp_path / "across" / "across.json").write_text(json.dumps(known))
-    said = findings.networks(findings.Results(tmp_path)).sentence
+    said = text(findings.networks(findings.Results(tmp_path)))
     assert "Between 2 networks" in said
     assert "by 0.30 (0.10 to 0.50) under `published` (n 40, 30)" in said
     assert "by 0.20 (0.20 to 0.20) under `reference` (n 12 to 20, 9)" in said
@@ -205,12 +220,13 @@ def test_which_orders_of_ties_matter(tmp_path: Path) -> None:
         cell("deletion(ties='random') minus deletion", 12.0, 8.0, 16.0),
     ]
     none = {"tables": {"tables": [{"cells": cells}]}, "power": {"pairs": []}}
-    said = findings.ties(written(tmp_path, **none)).sentence
-    assert "(pixels that share one: Fake-CAM 100%, n 120)" in said
+    found = findings.ties(written(tmp_path, **none))
+    said = found.sentence
+    assert "Pixels that share a value: Fake-CAM 100% (n 120)." in found.further
     told = "at random, 1 of 2 means surely move (Fake-CAM's 100 - D by 12.0 [8.0, 16.0])"
     assert told in said
     assert "from the first on" not in said
-    assert said.endswith("(n 120).")  # nothing to say of Grad-CAM, which was not scored so
+    assert found.further.endswith("(n 120).")  # nothing of Grad-CAM, which was not scored so
     bare = written(tmp_path / "bare", tables={"tables": [{"cells": cells[:1]}]})
     with pytest.raises(findings.Missing, match="ties"):
         findings.ties(bare)
@@ -293,7 +309,7 @@ def test_what_is_decided_under_both_protocols(tmp_path: Path) -> None:
         {"parts": [part("four", "holds", "not measurable here")]},
     ]
     (tmp_path / "claims.json").write_text(json.dumps({"claims": claims}))
-    said = findings.survive(findings.Results(tmp_path)).sentence
+    said = text(findings.survive(findings.Results(tmp_path)))
     assert "Of 4 parts of the paper's sentences 3 were measured" in said
     assert "(n 120 and 20), and 2 are decided under both" in said
     assert '1 ("the one") holds and fails, 2a ("the two") holds. Each is tested' in said
@@ -308,4 +324,4 @@ def test_what_is_not_there_is_left_out_and_named(tmp_path: Path, capsys) -> None
     results = written(tmp_path, power={"pairs": []}, tables={"tables": []})
     assert list(findings.found(results)) == []
     named = [line.split(":")[0] for line in capsys.readouterr().err.splitlines()]
-    assert named == [make.__name__ for make in findings.FINDINGS]
+    assert named == [make.__name__ for make in findings.FINDINGS.values()]
