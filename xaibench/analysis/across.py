@@ -90,10 +90,11 @@ class Across:
     shared: int
     catalog: Catalog
 
-    def taus(self, paper: bool) -> list[Concord]:
-        """The taus of two runs, or of a run and the paper, as far as they are defined."""
+    @property
+    def between(self) -> list[float]:
+        """The taus of two runs, as far as they are defined."""
         found = (one for metric in self.metrics for one in metric.taus)
-        return [c for c in found if (c.second == PAPER) == paper and c.tau is not None]
+        return [c.tau for c in found if c.second != PAPER and c.tau is not None]
 
     @property
     def two_and_two(self) -> list[tuple[str, str]]:

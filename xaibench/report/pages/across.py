@@ -73,8 +73,7 @@ def page(found: Across) -> d.Document:
 
 def sentences(found: Across) -> Iterator[str]:
     """What the taus and pairs say: between runs, of pairs, and of the paper."""
-    between = _of(found.taus(paper=False))
-    if between:
+    if between := found.between:
         yield f"Kendall's tau of two runs by a metric is {_spread(between)}."
     pairs = [pair for metric in found.metrics for pair in metric.pairs if pair.differ]
     kept = [pair for pair in pairs if pair.everywhere]
@@ -92,8 +91,8 @@ def sentences(found: Across) -> Iterator[str]:
             f"Of {len(printed):,} of these that the paper prints too, it has {same:,} in the same "
             "order."
         )
-    taus = _of([one for metric in theirs for one in metric.taus if one.second == PAPER])
-    if taus:
+    ranked = (one for metric in theirs for one in metric.taus if one.second == PAPER)
+    if taus := [one.tau for one in ranked if one.tau is not None]:
         yield f"Kendall's tau of the paper's ranking and a run's is {_spread(taus)}."
 
 
@@ -104,10 +103,6 @@ def _spread(values: Sequence[float]) -> str:
 
 def _doubted(n: int) -> str:
     return f" ({n:,} of these not to be trusted: !)" if n else ""
-
-
-def _of(taus: Sequence[Concord]) -> list[float]:
-    return [one.tau for one in taus if one.tau is not None]
 
 
 def _reading(found: Across) -> Iterator[str]:
