@@ -64,3 +64,14 @@ def test_bad_fraction_and_missing_maps(finished: Path, tmp_path: Path) -> None:
     code, _, err = cli("audit", out)
     assert code == 1
     assert "is not stored" in err
+
+
+def test_steps_that_do_not_divide_the_rows(tmp_path: Path) -> None:
+    """Quantus refuses them (260 rows of Lite2, 8 a step): the oracle alone compares."""
+    metric = "deletion(rows_per_step=100)"
+    asked = ("--method", "gradcam", "--metric", metric, "--limit", 1, "--out", tmp_path / "out")
+    assert cli("run", *asked)[0] == 0
+    code, said, err = cli("audit", tmp_path / "out")
+    assert code == 0, said + err
+    compared = [line.split()[:3] for line in said.splitlines() if line.startswith("deletion")]
+    assert compared == [[metric, "oracle", "1"]]
