@@ -56,3 +56,17 @@ def test_effective_complexity_is_the_smallest_step_that_qualifies() -> None:
     assert complexity.effective_complexity_loss(Corner(), x, m, 0, fills, 4) == 4
     upwards = {"ties": "row_major"}
     assert complexity.effective_complexity_loss(Corner(), x, m, 0, fills, 4, **upwards) == 16
+
+
+def test_a_last_step_that_is_smaller() -> None:
+    """64 pixels in steps of 24: 24, 48, then all; in three equal ones 22, 44, then all."""
+
+    class Last(nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            total = images[:, :, 5, 6].sum(dim=1)  # the 47th pixel
+            return torch.stack([total, torch.zeros_like(total)], dim=1)
+
+    x, m, fills = torch.ones(3, 8, 8), -np.arange(64.0).reshape(8, 8), np.zeros((1, 3))
+    same = (Last(), x, m, 0, fills, 3)
+    assert complexity.effective_complexity_loss(*same, size=24) == 48
+    assert complexity.effective_complexity_loss(*same) == 64

@@ -53,11 +53,12 @@ def effective_complexity(m, eps=1e-5):
 
 
 def effective_complexity_losses(
-    model, x, m, target, fills, steps=28, ties="reverse", precision="float64"
+    model, x, m, target, fills, steps=28, ties="reverse", precision="float64", size=None
 ):
     """Mean squared change of the probability for k = 0 .. steps - 1 kept steps, a list of floats.
 
-    A step is ceil(H W / steps) pixels (8 rows at 224 x 224); k steps keep the k * step most
+    A step is ``size`` pixels, ceil(H W / steps) where it is not given (8 rows at 224 x 224), the
+    last one what is left of them; k steps keep the k * step most
     salient pixels of ``x`` (3, H, W) by the map ``m`` (H, W), in the order of `causal.ranking`
     (``reverse``: ties by index descending, as insertion and deletion). Every other pixel is
     replaced, in the normalised image, by one value a channel: ``fills`` (steps, draws, 3), uniform
@@ -66,7 +67,7 @@ def effective_complexity_losses(
     """
     image = x.detach().cpu().numpy()
     width = image.shape[2]
-    size = math.ceil(image[0].size / steps)
+    size = size or math.ceil(image[0].size / steps)
     order = ranking(m, ties)
 
     def probability(array):
@@ -102,6 +103,7 @@ def effective_complexity_loss(
     ties="reverse",
     precision="float64",
     first=1,
+    size=None,
 ):
     """Fewest most salient pixels kept such that the loss stays within ``tolerance``; an integer.
 
@@ -118,9 +120,9 @@ def effective_complexity_loss(
     replaced (every image with p below sqrt(tolerance) whose fills keep it there). The two differ
     only where k = 0 is within the tolerance.
     """
-    losses = effective_complexity_losses(model, x, m, target, fills, steps, ties, precision)
+    losses = effective_complexity_losses(model, x, m, target, fills, steps, ties, precision, size)
     pixels = int(np.asarray(m).size)
-    size = math.ceil(pixels / steps)
+    size = size or math.ceil(pixels / steps)
     for k in range(first, steps):
         if losses[k] <= tolerance:
             return min(k * size, pixels)

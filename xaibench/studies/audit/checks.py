@@ -237,12 +237,12 @@ def _effective_complexity(case: Case, metric: str, value: float) -> Comparison:
     purpose = "effective complexity"
     drawn = draws.fills(case.ctx, [case.image_id], steps, options["draws"], 3, purpose)[0].numpy()
     arguments = (case.model, case.image, case.map, case.target, drawn, steps)
-    oracle, precision = case.oracle("complexity"), case.ctx.precision
-    losses = oracle.effective_complexity_losses(*arguments, precision=precision)
+    oracle = case.oracle("complexity")
+    more = {"precision": case.ctx.precision}
+    more["size"] = options["rows_per_step"] * case.map.shape[1]
+    losses = oracle.effective_complexity_losses(*arguments, **more)
     near = bool((np.abs(np.asarray(losses) - options["tolerance"]) < NEAR).any())
-    expected = oracle.effective_complexity_loss(
-        *arguments, options["tolerance"], precision=precision, first=0
-    )
+    expected = oracle.effective_complexity_loss(*arguments, options["tolerance"], first=0, **more)
     return Comparison(_plain(value, expected).difference, 1e-5, not near)
 
 
