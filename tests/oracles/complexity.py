@@ -121,9 +121,13 @@ def effective_complexity_loss(
     only where k = 0 is within the tolerance.
     """
     losses = effective_complexity_losses(model, x, m, target, fills, steps, ties, precision, size)
-    pixels = int(np.asarray(m).size)
-    size = size or math.ceil(pixels / steps)
-    for k in range(first, steps):
+    return fewest_pixels(losses, int(np.asarray(m).size), tolerance, first, size)
+
+
+def fewest_pixels(losses, pixels, tolerance=0.05**2, first=1, size=None):
+    """What `effective_complexity_loss` says of these ``losses`` and so many ``pixels``."""
+    size = size or math.ceil(pixels / len(losses))
+    for k in range(first, len(losses)):
         if losses[k] <= tolerance:
             return min(k * size, pixels)
     return pixels

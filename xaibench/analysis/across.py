@@ -91,12 +91,6 @@ class Across:
     catalog: Catalog
 
     @property
-    def between(self) -> list[float]:
-        """The taus of two runs, as far as they are defined."""
-        found = (one for metric in self.metrics for one in metric.taus)
-        return [c.tau for c in found if c.second != PAPER and c.tau is not None]
-
-    @property
     def two_and_two(self) -> list[tuple[str, str]]:
         """Every two rankings by name: of runs, then of a run and the paper."""
         held = {(one.first, one.second) for metric in self.metrics for one in metric.taus}

@@ -73,8 +73,8 @@ def page(found: Across) -> d.Document:
 
 def sentences(found: Across) -> Iterator[str]:
     """What the taus and pairs say: between runs, of pairs, and of the paper."""
-    if between := found.between:
-        yield f"Kendall's tau of two runs by a metric is {_spread(between)}."
+    if taus := _defined(found.metrics, paper=False):
+        yield f"Kendall's tau of two runs by a metric is {_spread(taus)}."
     pairs = [pair for metric in found.metrics for pair in metric.pairs if pair.differ]
     kept = [pair for pair in pairs if pair.everywhere]
     surely = [pair.unsure for pair in kept if pair.surely]
@@ -91,9 +91,14 @@ def sentences(found: Across) -> Iterator[str]:
             f"Of {len(printed):,} of these that the paper prints too, it has {same:,} in the same "
             "order."
         )
-    ranked = (one for metric in theirs for one in metric.taus if one.second == PAPER)
-    if taus := [one.tau for one in ranked if one.tau is not None]:
+    if taus := _defined(theirs, paper=True):
         yield f"Kendall's tau of the paper's ranking and a run's is {_spread(taus)}."
+
+
+def _defined(metrics: Sequence[Ordered], paper: bool) -> list[float]:
+    """The taus of a run and the paper, or of two runs, as far as they are defined."""
+    found = (one for metric in metrics for one in metric.taus if (one.second == PAPER) == paper)
+    return [one.tau for one in found if one.tau is not None]
 
 
 def _spread(values: Sequence[float]) -> str:

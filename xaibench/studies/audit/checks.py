@@ -236,13 +236,19 @@ def _effective_complexity(case: Case, metric: str, value: float) -> Comparison:
     steps = -(-case.map.shape[0] // options["rows_per_step"])
     purpose = "effective complexity"
     drawn = draws.fills(case.ctx, [case.image_id], steps, options["draws"], 3, purpose)[0].numpy()
-    arguments = (case.model, case.image, case.map, case.target, drawn, steps)
-    oracle = case.oracle("complexity")
-    more = {"precision": case.ctx.precision}
-    more["size"] = options["rows_per_step"] * case.map.shape[1]
-    losses = oracle.effective_complexity_losses(*arguments, **more)
+    oracle, size = case.oracle("complexity"), options["rows_per_step"] * case.map.shape[1]
+    losses = oracle.effective_complexity_losses(
+        case.model,
+        case.image,
+        case.map,
+        case.target,
+        drawn,
+        steps,
+        precision=case.ctx.precision,
+        size=size,
+    )
     near = bool((np.abs(np.asarray(losses) - options["tolerance"]) < NEAR).any())
-    expected = oracle.effective_complexity_loss(*arguments, options["tolerance"], first=0, **more)
+    expected = oracle.fewest_pixels(losses, case.map.size, options["tolerance"], 0, size)
     return Comparison(_plain(value, expected).difference, 1e-5, not near)
 
 
